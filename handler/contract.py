@@ -1,0 +1,121 @@
+"""What training promises and the handler relies on: the artifact's manifest, its classes, its pixels.
+
+An artifact is a directory of `model.tflite` and `manifest.json`, the manifest written last: its presence means that the
+artifact is complete. The graph takes raw uint8 pixels `(n, height, width, channels)`, 0..255, and returns calibrated
+softmax probabilities `(n, classes)` float32. No AWS, no LiteRT and no files here: bytes in, values out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+SCHEMA = "coatcheck.artifact/1"
+MODEL_FILE = "model.tflite"
+MANIFEST_FILE = "manifest.json"
+
+Natural = Annotated[int, msgspec.Meta(ge=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class PixelShape(msgspec.Struct, frozen=True):
+    """The size of one image as the model takes it, in pixels; one channel is grey, three are RGB."""
+
+    height: Natural
+    width: Natural
+    channels: Literal[1, 3]
+
+    @property
+    def as_tuple(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return (self.height, self.width, self.channels)
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """How a foreign image is brought to the model's size.
+
+    `contain` scales the image until it just fits, keeping its proportions, and centres it on `background` (0..255, every
+    channel). An image that has the right size already is taken as it is. Colour becomes grey by ITU-R 601 luma;
+    transparent pixels show the background.
+    """
+
+    fit: Literal["contain"] = "contain"
+    background: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """The identity of `model.tflite`; `quantisation` says how its weights are stored."""
+
+    sha256: Sha256
+    size_bytes: Natural
+    quantisation: Literal["none", "dynamic-range"]
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """What was measured on the test images, through the LiteRT file itself.
+
+    `expected_calibration_error` is over 15 equal-width bins of confidence; `negative_log_likelihood` is in nats an image.
+    """
+
+    accuracy: Fraction
+    negative_log_likelihood: float
+    expected_calibration_error: Fraction
+    images: Natural
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """A few images and the probabilities that the model must give them, checked whenever it is loaded.
+
+    `images` holds uint8 pixels `(n, height, width, channels)` in C order, base64 in the JSON; `probabilities` is `(n, classes)`.
+    """
+
+    images: bytes
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The artifact's description of itself. `classes` are names in index order.
+
+    `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out
+    predictions were right. `dataset` and `training` are for people: where the figures come from.
+    """
+
+    schema: Literal["coatcheck.artifact/1"] = SCHEMA
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    version: Annotated[str, msgspec.Meta(min_length=1)]
+    classes: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
+    input: PixelShape
+    conversion: Conversion
+    model: ModelFile
+    temperature: float
+    unsure_below: Fraction | None = None
+    metrics: Metrics
+    dataset: dict[str, Any]
+    training: dict[str, Any]
+    golden: Golden
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """Reads `manifest.json`.
+
+    Raises:
+        ValueError: `text` is not JSON, or not of schema `coatcheck.artifact/1`; the message names the place.
+    """
+    return msgspec.json.decode(text, type=Manifest)
+
+
+def render_manifest(manifest: Manifest) -> bytes:
+    """Writes `manifest.json`, indented, for people to read and diff."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def golden_images(manifest: Manifest) -> np.ndarray:
+    """The golden batch's pixels: `(n, height, width, channels)` uint8.
+
+    Raises:
+        ValueError: the bytes are not a whole number of images of the model's size.
+    """
+    return np.frombuffer(manifest.golden.images, np.uint8).reshape(-1, *manifest.input.as_tuple)

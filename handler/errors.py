@@ -1,0 +1,110 @@
+"""Every error the handler raises, named by what happens next.
+
+ScoringError
+├── RejectedInput           permanent: a rejection document is written, nothing is retried
+│   ├── EmptyObject           the object has no bytes
+│   ├── UnrecognisedFormat    its content is of no format that is read here
+│   ├── UnreadableImage       an image that is truncated, corrupt or of an unsupported kind
+│   ├── UnreadableArray       a .npy array that is truncated, corrupt or not plain uint8
+│   ├── UnreadableIdx         an IDX file that is truncated, corrupt or not of uint8
+│   ├── WrongShape            images of another size than the model's
+│   └── ObjectTooLarge        more bytes, pixels or images than the settings allow
+├── TransientError          the trigger's sender is told, and tries again (in the end: the dead-letter queue)
+│   ├── StorageUnavailable    S3 refused, failed or broke off
+│   ├── ConcurrentWrites      other writers kept winning the same document
+│   ├── UnacceptedObject      outside `INPUT_URIS`, or at a place that would break a promise; nothing is read
+│   ├── UnreadableMessage     a message body that names no object in a form that is known
+│   ├── UnrecognisedEvent     an invocation by nobody known
+│   └── InvocationFailed      what a direct invocation raises so that its sender tries again
+└── MisconfiguredError      refuse to start: no object is read
+    ├── BadSettings           environment variables, all faults at once
+    └── BadArtifact           the model's files disagree with their manifest
+
+A message says what was expected, what was received, and for which object; a class decides what is done about it.
+Nothing ever branches on the text of a message.
+"""
+
+
+class ScoringError(Exception):
+    """Any error of the handler's own; see the module's tree."""
+
+
+class RejectedInput(ScoringError):
+    """The object itself is at fault, so trying again cannot help: say so beside the results."""
+
+
+class EmptyObject(RejectedInput):
+    """The object has no bytes, as the folders have that the S3 console makes."""
+
+
+class UnrecognisedFormat(RejectedInput):
+    """The first bytes belong to no format that is read here."""
+
+
+class UnreadableImage(RejectedInput):
+    """An image file that cannot be decoded whole."""
+
+
+class UnreadableArray(RejectedInput):
+    """A `.npy` array that cannot be read, or does not hold uint8 pixels."""
+
+
+class UnreadableIdx(RejectedInput):
+    """An IDX file that cannot be read, or does not hold uint8 images."""
+
+
+class WrongShape(RejectedInput):
+    """An array whose images are not of the model's height, width and channels."""
+
+
+class ObjectTooLarge(RejectedInput):
+    """More bytes, pixels or images than the settings allow."""
+
+
+class TransientError(ScoringError):
+    """The object may be healthy: report it as failed, and let the sender decide when to try again."""
+
+
+class StorageUnavailable(TransientError):
+    """S3 refused, failed or broke off; `operation` and `code` say where and how."""
+
+    def __init__(self, message: str, *, operation: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.code = code
+
+
+class ConcurrentWrites(TransientError):
+    """Other writers kept winning the same document until the attempts ran out."""
+
+
+class UnacceptedObject(TransientError):
+    """An object that may not be read, or whose document has no safe place.
+
+    It is no `RejectedInput`, because a rejection document in its name could take the place of an honest one.
+    Its message goes to the dead-letter queue, where a person sees it.
+    """
+
+
+class UnreadableMessage(TransientError):
+    """A queue message that names no object; it fails alone and reaches the dead-letter queue intact."""
+
+
+class UnrecognisedEvent(TransientError):
+    """An event that no trigger knows; the message shows its keys."""
+
+
+class InvocationFailed(TransientError):
+    """Objects of a direct invocation are not finished; raised so that Lambda tries the event again."""
+
+
+class MisconfiguredError(ScoringError):
+    """The function itself is at fault: refuse to start, before anything is read."""
+
+
+class BadSettings(MisconfiguredError):
+    """Environment variables that are missing or cannot be understood, all of them at once."""
+
+
+class BadArtifact(MisconfiguredError):
+    """A model whose files, manifest and behaviour disagree."""

@@ -1,0 +1,48 @@
+"""Random views of training images, whole batches at a time: shift, flip, erase. NumPy only, so any backend can use them.
+
+Random erasing: Zhong et al., "Random Erasing Data Augmentation", AAAI 2020, arXiv:1708.04896, with its defaults
+(area 2% to 40% of the image, aspect 0.3 to 1/0.3, filled with noise).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ERASED_AREA = (0.02, 0.4)
+ERASED_ASPECT = (0.3, 1 / 0.3)
+
+
+def augment(
+    images: np.ndarray, rng: np.random.Generator, *, shift_pixels: int, flip: bool, erase_probability: float
+) -> np.ndarray:
+    """Returns new views of `images` `(n, height, width, channels)` uint8, of the same shape and dtype."""
+    views = shift(images, rng, shift_pixels)
+    if flip:
+        mirrored = rng.random(len(views)) < 0.5
+        views[mirrored] = views[mirrored, :, ::-1]
+    return erase(views, rng, erase_probability)
+
+
+def shift(images: np.ndarray, rng: np.random.Generator, pixels: int) -> np.ndarray:
+    """Moves each image by up to `pixels` along both axes; what comes in from outside is background (0)."""
+    n, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
+    down, right = rng.integers(0, 2 * pixels + 1, (2, n))
+    return np.moveaxis(windows[np.arange(n), down, right], 1, -1).copy()  # windows: (n, y, x, channels, height, width)
+
+
+def erase(images: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
+    """Fills a random rectangle of each image with noise, with `probability`."""
+    n, height, width, _ = images.shape
+    area = rng.uniform(*ERASED_AREA, n) * height * width
+    aspect = np.exp(rng.uniform(*np.log(ERASED_ASPECT), n))
+    tall = np.minimum(np.sqrt(area * aspect), height - 1).astype(int)
+    wide = np.minimum(np.sqrt(area / aspect), width - 1).astype(int)
+    top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
+    rows, columns = np.arange(height), np.arange(width)
+    in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])  # (n, height)
+    in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])  # (n, width)
+    erased = in_rows[:, :, None] & in_columns[:, None, :] & (rng.random(n) < probability)[:, None, None]
+    noise = rng.integers(0, 256, images.shape, np.uint8)
+    return np.where(erased[..., None], noise, images)

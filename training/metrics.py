@@ -1,0 +1,74 @@
+"""How good probabilities are, and how they are calibrated. Pure; arrays in, numbers out.
+
+Everywhere: `probabilities` `(n, classes)` float, each row summing to 1; `labels` `(n,)` int class indices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.metrics import accuracy_score, log_loss
+
+from handler.contract import Metrics
+
+CALIBRATION_BINS = 15
+TEMPERATURES = (0.05, 20.0)
+SURE_PRECISION = 0.99
+
+
+def measure(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
+    """Measures what the manifest states."""
+    return Metrics(
+        accuracy=float(accuracy_score(labels, probabilities.argmax(axis=1))),
+        negative_log_likelihood=_negative_log_likelihood(probabilities, labels),
+        expected_calibration_error=expected_calibration_error(probabilities, labels),
+        images=len(labels),
+    )
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+    """The mean distance of accuracy from confidence over equal-width bins of confidence, weighted by images, 0..1.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599, equation 3.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(float((confidence[bin_of == b] - right[bin_of == b]).sum())) for b in range(bins)]
+    return sum(gaps) / len(labels)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature at which `softmax(logits / temperature)` has the least negative log-likelihood.
+
+    Args:
+        logits: `(n, classes)` float, of images that the weights were not trained on.
+        labels: `(n,)` int class indices.
+    """
+
+    def loss(log_temperature: float) -> float:
+        rows = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return -float(rows[np.arange(len(labels)), labels].mean())
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def unsure_below(probabilities: np.ndarray, labels: np.ndarray, precision: float = SURE_PRECISION) -> float | None:
+    """The least confidence at and above which at least `precision` of the predictions are right; None if there is none."""
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(axis=1) == labels)[order]
+    precision_at = np.cumsum(right) / np.arange(1, len(right) + 1)
+    # A threshold takes whole ties, so only the last row of each run of equal confidences can be one.
+    last_of_tie = np.append(np.diff(confidence[order]) != 0, True)
+    usable = np.flatnonzero((precision_at >= precision) & last_of_tie)
+    return float(confidence[order][usable[-1]]) if len(usable) else None
+
+
+def _negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    # float32 rows sum to 1 within 1e-6, which log_loss warns about; in float64 the rows are brought to exactly 1.
+    rows = probabilities.astype(np.float64)
+    rows /= rows.sum(axis=1, keepdims=True)
+    return float(log_loss(labels, rows, labels=np.arange(rows.shape[1])))
