@@ -3,6 +3,7 @@
     python -m training fit --preset full --out handler/artifact      makes the artifact that ships (about 25 min, two cores)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training export --run .training/full --out DIR         exports a finished run again
+    python -m training samples                                       writes the sample images under events/
 
 Keras's backend is chosen as everywhere, by KERAS_BACKEND; the export itself needs TensorFlow.
 """
@@ -21,7 +22,10 @@ from typing import Annotated
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow loads: its start-up chatter hides the progress bar
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from handler.contract import Manifest
 from training.config import PRESETS
 from training.data import DataError, load_dataset
 
@@ -31,6 +35,8 @@ Preset = StrEnum("Preset", list(PRESETS))
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are looked for.")]
 ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
 Out = Annotated[Path, typer.Option(help="Folder the artifact is written to.")]
+Name = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
+Version = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
 
 
 @app.callback()
@@ -47,6 +53,8 @@ def fit_command(
     work: Annotated[Path, typer.Option(help="Where the finished run is kept.")] = Path(".training"),
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the held-out slice.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
+    name: Name = "fashion-mnist",
+    version: Version = "1.0.0",
 ) -> None:
     """Trains a classifier and exports it as an artifact."""
     from training.fit import TrainingError, fit
@@ -63,8 +71,58 @@ def fit_command(
     save_run(work / config.preset, trained, config, dataset.name, dataset.checksums)
     # A process of its own, because a backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
-    command += ["--data-dir", str(dataset.directory)] + (["--classes", str(classes)] if classes else [])
+    command += ["--name", name, "--version", version, "--data-dir", str(dataset.directory)]
+    command += ["--classes", str(classes)] if classes else []
     raise SystemExit(subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode)
+
+
+@app.command("export")
+def export_command(
+    run: Annotated[Path, typer.Option(help="Folder of a finished run, for example .training/full.")],
+    out: Out,
+    data_dir: DataDir = None,
+    classes: ClassesFile = None,
+    name: Name = "fashion-mnist",
+    version: Version = "1.0.0",
+) -> None:
+    """Exports a finished run: quantises, calibrates and measures it."""
+    from training.export import ExportError, export_run
+    from training.runs import load_run
+
+    try:
+        dataset = load_dataset(data_dir, _read_classes(classes))
+        network, description = load_run(run)
+        model = export_run(network, description, dataset, out, name=name, version=version)
+    except (DataError, ExportError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from error
+    _print_summary(model.manifest, out)
+
+
+@app.command("samples")
+def samples_command(
+    out: Annotated[Path, typer.Option(help="Folder the images are written to.")] = Path("events/images"), data_dir: DataDir = None
+) -> None:
+    """Writes the sample images of the tests and the demo: the first ten test images of each class."""
+    from training.samples import write_samples
+
+    try:
+        count = write_samples(load_dataset(data_dir), out)
+    except DataError as error:
+        raise SystemExit(f"error: {error}") from error
+    Console().print(f"wrote {count} images to {out}")
+
+
+def _print_summary(manifest: Manifest, out: Path) -> None:
+    metrics = manifest.metrics
+    table = Table("figure", "value", title=f"{manifest.name} {manifest.version}, through the LiteRT file")
+    table.add_row("test accuracy", f"{metrics.accuracy:.2%} of {metrics.images:,} images")
+    table.add_row("negative log-likelihood", f"{metrics.negative_log_likelihood:.4f} nats")
+    table.add_row("expected calibration error", f"{metrics.expected_calibration_error:.4f}")
+    table.add_row("temperature", f"{manifest.temperature:.3f}")
+    table.add_row("unsure below", "never sure" if manifest.unsure_below is None else f"{manifest.unsure_below:.3f}")
+    table.add_row("model file", f"{manifest.model.size_bytes / 2**20:.2f} MiB")
+    Console().print(table)
+    Console().print(f"artifact: {out}", soft_wrap=True)
 
 
 def _read_classes(path: Path | None) -> tuple[str, ...] | None:

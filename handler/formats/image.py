@@ -1,0 +1,64 @@
+"""One image as the model takes it, and the raw pixels that array formats hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from handler.contract import Conversion, PixelShape
+from handler.errors import RejectedInput, WrongShape
+
+_BLOCK_IMAGES = 64  # read at once: large enough to amortise a call, small enough to stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`pixels` `(height, width, channels)` uint8, 0..255; `name` is the file's, or the position in an array."""
+
+    name: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What images are wanted: the model's size, how foreign images are brought to it, and the limits."""
+
+    shape: PixelShape
+    conversion: Conversion
+    max_pixels: int
+    max_images: int
+
+
+def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
+    """Returns how many images an array of shape `received` holds: `(n, h, w, c)`, or `(n, h, w)` of grey ones.
+
+    Raises:
+        WrongShape: its images are not of the model's size. Arrays are never resized: a wrong one is a mistake.
+    """
+    expected = [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
+    if received[1:] not in expected or received[0] < 0:
+        wanted = " or ".join(f"(n, {', '.join(map(str, sides))})" for sides in expected)
+        raise WrongShape(f"Expected an array of shape {wanted}. Received: {received}.")
+    return received[0]
+
+
+def read_pixels(body: BinaryIO, count: int, shape: PixelShape, error: type[RejectedInput]) -> Iterator[Image]:
+    """Yields `count` images from raw bytes in C order, named by position, and requires that nothing follows them.
+
+    Raises:
+        RejectedInput: of the class `error`, if there are fewer bytes than `count` images need, or more.
+    """
+    image_bytes = int(np.prod(shape.as_tuple))
+    for start in range(0, count, _BLOCK_IMAGES):
+        wanted = min(_BLOCK_IMAGES, count - start)
+        block = body.read(wanted * image_bytes)
+        if len(block) < wanted * image_bytes:
+            whole = start + len(block) // image_bytes
+            raise error(f"Expected {count} images of {image_bytes} bytes. Received: {whole} whole ones; it is truncated.")
+        for offset, pixels in enumerate(np.frombuffer(block, np.uint8).reshape(wanted, *shape.as_tuple)):
+            yield Image(str(start + offset), pixels)
+    if body.read(1):
+        raise error(f"Expected nothing after {count} images of {image_bytes} bytes. Received: more bytes.")

@@ -1,0 +1,69 @@
+"""NumPy's `.npy`: one uint8 array of images. The header is judged before anything is allocated; nothing is unpickled.
+
+Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from handler.errors import UnreadableArray
+from handler.formats.image import Image, Target, read_pixels, require_shape
+
+NAME = "NumPy array (.npy, uint8)"
+
+_MAGIC = b"\x93NUMPY"
+_MAX_HEADER_BYTES = 10_000  # NumPy's own bound; it would apply it only after reading up to the 4 GiB declared
+
+
+def recognises(head: bytes) -> bool:
+    """Whether `head` begins a `.npy` file."""
+    return head.startswith(_MAGIC)
+
+
+def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
+    """Yields the array's images, named by position.
+
+    Raises:
+        UnreadableArray: the header is broken, the dtype is not uint8, or the bytes are too few or too many.
+        WrongShape: the images are not of the model's size.
+    """
+    shape, fortran_order, dtype = _read_header(body)
+    if dtype != np.uint8:
+        raise UnreadableArray(
+            f"Expected dtype uint8, raw pixels of 0 to 255. Received: {dtype}. "
+            "Save it with numpy.save(file, images.astype('uint8')), on the scale 0 to 255."
+        )
+    count = require_shape(shape, target.shape)
+    if fortran_order:
+        body = io.BytesIO(_in_c_order(body, shape))
+    return read_pixels(body, count, target.shape, UnreadableArray)
+
+
+def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    prefix = body.read(len(_MAGIC) + 2)
+    version = tuple(prefix[-2:])
+    length_format = "<H" if version == (1, 0) else "<I"
+    length_field = body.read(struct.calcsize(length_format))
+    if version not in {(1, 0), (2, 0), (3, 0)} or len(length_field) < struct.calcsize(length_format):
+        raise UnreadableArray(f"Expected a .npy header of version 1.0, 2.0 or 3.0. Received: version={version}.")
+    (length,) = struct.unpack(length_format, length_field)
+    if length > _MAX_HEADER_BYTES:
+        raise UnreadableArray(f"Expected a .npy header of at most {_MAX_HEADER_BYTES} bytes. Received: {length} declared.")
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        return read_header(io.BytesIO(length_field + body.read(length)), max_header_size=_MAX_HEADER_BYTES)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        raise UnreadableArray(f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__}).") from error
+
+
+def _in_c_order(body: BinaryIO, shape: tuple[int, ...]) -> bytes:
+    content = body.read()
+    if len(content) != int(np.prod(shape, dtype=object)):
+        raise UnreadableArray(f"Expected as many bytes as the shape {shape} has pixels. Received: {len(content)}.")
+    return np.frombuffer(content, np.uint8).reshape(shape, order="F").tobytes(order="C")

@@ -1,0 +1,153 @@
+"""The model: artifact in, `classify(batch)` out. The only place that imports LiteRT.
+
+A file is not parsed before its size and digest agree with the manifest, and not used before its tensors and its golden
+batch do: parsing an unknown model is running unknown code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from handler.contract import MANIFEST_FILE, MODEL_FILE, Manifest, golden_images, parse_manifest
+from handler.errors import BadArtifact
+
+BUNDLED_ARTIFACT = Path(__file__).parent / "artifact"
+
+# The most that a golden probability may differ. Another processor rounds activations differently: between XNNPACK's and
+# LiteRT's own kernels the shipped model's golden batch differs by up to GOLDEN_SPREAD; another model differs by tenths.
+GOLDEN_TOLERANCE = 0.02
+
+
+class Classifier:
+    """One LiteRT graph, from raw uint8 pixels to probabilities; safe to call from several threads, one at a time."""
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        """Parses `content`, a `.tflite` file.
+
+        Raises:
+            BadArtifact: LiteRT cannot load it, or it has not exactly one input and one output.
+        """
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            (self._input,) = self._interpreter.get_input_details()
+            (self._output,) = self._interpreter.get_output_details()
+        except (ValueError, RuntimeError) as error:
+            raise BadArtifact(f"Expected a LiteRT model with one input and one output. Received: {error}.") from error
+        self._lock = threading.Lock()
+        self._images = -1  # how many the graph's tensors are sized for
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """`(height, width, channels)` of an input image."""
+        return tuple(int(side) for side in self._input["shape_signature"][1:])
+
+    @property
+    def classes(self) -> int:
+        """How many probabilities come out for an image."""
+        return int(self._output["shape_signature"][-1])
+
+    @property
+    def dtypes(self) -> tuple[np.dtype, np.dtype]:
+        """Of the input and of the output."""
+        return np.dtype(self._input["dtype"]), np.dtype(self._output["dtype"])
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """Classifies one batch.
+
+        An image's probabilities do not depend on what else is in the batch, to the last bit: XNNPACK quantises activations
+        for each image on its own. A test holds it to that, because equal documents for equal objects depend on it.
+
+        Args:
+            images: `(n, height, width, channels)` uint8, 0..255, n >= 1.
+
+        Returns:
+            `(n, classes)` float32; each row sums to 1.
+        """
+        with self._lock:
+            if len(images) != self._images:
+                self._interpreter.resize_tensor_input(self._input["index"], images.shape, strict=True)
+                self._interpreter.allocate_tensors()
+                self._images = len(images)
+            self._interpreter.set_tensor(self._input["index"], images)
+            self._interpreter.invoke()
+            return self._interpreter.get_tensor(self._output["index"])
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A verified artifact: what it says of itself, and the classifier that behaves so."""
+
+    manifest: Manifest
+    classify: Callable[[np.ndarray], np.ndarray]
+
+
+def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
+    """Loads an artifact and holds it to its manifest.
+
+    Args:
+        read: returns the content of one of the artifact's files by its name; raises OSError if there is none.
+        threads: how many the graph may use; 1 suits 1,769 MB of Lambda, which is one processor.
+
+    Raises:
+        BadArtifact: files, manifest and behaviour disagree; the message names what differs.
+    """
+    manifest = _read_manifest(read)
+    content = _read_file(read, MODEL_FILE)
+    _require(len(content) == manifest.model.size_bytes, f"{MODEL_FILE} of {manifest.model.size_bytes} bytes", len(content))
+    digest = hashlib.sha256(content).hexdigest()
+    _require(digest == manifest.model.sha256, f"{MODEL_FILE} with sha256 {manifest.model.sha256}", digest)
+    classifier = Classifier(content, threads)
+    _require(classifier.image_shape == manifest.input.as_tuple, f"input {manifest.input.as_tuple}", classifier.image_shape)
+    _require(classifier.dtypes == (np.uint8, np.float32), "uint8 in and float32 out", classifier.dtypes)
+    _require(classifier.classes == len(manifest.classes), f"{len(manifest.classes)} classes", classifier.classes)
+    _check_golden_batch(manifest, classifier)
+    return Model(manifest, classifier.classify)
+
+
+def directory_reader(directory: Path) -> Callable[[str], bytes]:
+    """Returns a reader of the artifact in `directory`, for `load_model`."""
+    return lambda name: (directory / name).read_bytes()
+
+
+def _read_manifest(read: Callable[[str], bytes]) -> Manifest:
+    try:
+        return parse_manifest(_read_file(read, MANIFEST_FILE))
+    except ValueError as error:
+        raise BadArtifact(f"Expected {MANIFEST_FILE} of schema coatcheck.artifact/1. Received: {error}.") from error
+
+
+def _read_file(read: Callable[[str], bytes], name: str) -> bytes:
+    try:
+        return read(name)
+    except OSError as error:
+        raise BadArtifact(
+            f"Expected an artifact with {MODEL_FILE} and {MANIFEST_FILE}. Received: no readable {name} ({error}). "
+            "Make one with `make train`, or set MODEL_URI to one."
+        ) from error
+
+
+def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
+    expected = np.array(manifest.golden.probabilities, np.float32)
+    try:
+        images = golden_images(manifest)
+    except ValueError as error:
+        raise BadArtifact(f"Expected whole golden images of {manifest.input.as_tuple}. Received: {error}.") from error
+    _require(
+        expected.shape == (len(images), len(manifest.classes)) and len(images) > 0,
+        f"golden probabilities ({len(images)}, {len(manifest.classes)})",
+        expected.shape,
+    )
+    difference = float(np.abs(classifier.classify(images) - expected).max())
+    _require(difference <= GOLDEN_TOLERANCE, f"the golden batch's probabilities within {GOLDEN_TOLERANCE}", difference)
+
+
+def _require(holds: bool, expected: str, received: object) -> None:
+    if not holds:
+        raise BadArtifact(f"The artifact disagrees with its manifest. Expected: {expected}. Received: {received}.")

@@ -1,0 +1,74 @@
+"""What S3 stores, as values: an object's address, its identity, its content. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+MAX_KEY_BYTES = 1024  # S3's own limit, of the key in UTF-8
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """An object's address; `key` is always decoded."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One state of an object: `etag` changes with every new content; `version_id` is None in an unversioned bucket."""
+
+    ref: ObjectRef
+    etag: str
+    version_id: str | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedObject:
+    """An object as it was read. `content` is empty if `size_bytes` was more than the reader was ready to hold."""
+
+    source: StoredObject
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as it lies in S3: its own `etag`, for a conditional write, and the metadata it was written with."""
+
+    etag: str
+    metadata: Mapping[str, str]
+
+
+class WriteResult(Enum):
+    """What became of a conditional write."""
+
+    WRITTEN = auto()
+    STOPPED = auto()  # the condition does not hold
+    CONFLICT = auto()  # another write was under way: start again
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Everything in `bucket` whose key begins with `prefix`, which is empty or ends in "/"."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    def holds(self, ref: ObjectRef) -> bool:
+        """Whether `ref` lies under this prefix."""
+        return ref.bucket == self.bucket and ref.key.startswith(self.prefix)
+
+    def overlaps(self, other: Prefix) -> bool:
+        """Whether some object could lie under both."""
+        nested = self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+        return self.bucket == other.bucket and nested

@@ -1,0 +1,180 @@
+"""The documents: what they hold and how they are written. Pure.
+
+One object in, one document out. The same object and the same model give the same bytes: there is no clock and no request id
+in a document. As JSON it is one value; as JSON Lines it is a head, a line for each image in the object's order, and the summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from handler.contract import Manifest
+from handler.errors import RejectedInput
+from handler.objects import StoredObject
+
+DECIMALS = 6  # of probabilities and confidences; float32 holds no more
+
+
+class Input(msgspec.Struct, frozen=True):
+    """The object that was scored, in the state that was scored."""
+
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None
+    size_bytes: int
+
+
+class ModelName(msgspec.Struct, frozen=True):
+    """The model that scored it; `sha256` is the model file's."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One image's prediction; `unsure` is there when the model's manifest names a threshold."""
+
+    image: str
+    class_index: int
+    class_name: str
+    confidence: float
+    probabilities: list[float]
+    unsure: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class RejectedImage(msgspec.Struct, frozen=True):
+    """One image that could not be read; `error` is a class of `handler.errors`."""
+
+    image: str
+    error: str
+    message: str
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What an object held; `mean_confidence` is None when no image could be read."""
+
+    images: int
+    rejected: int
+    mean_confidence: float | None
+    by_class: dict[str, int]
+
+
+class PredictionDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The predictions for one object, as one JSON value."""
+
+    schema: Literal["coatcheck.predictions/1"] = "coatcheck.predictions/1"
+    input: Input
+    model: ModelName
+    summary: Summary
+    predictions: list[Prediction]
+    rejected: list[RejectedImage]
+
+
+class LinesHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of a document in lines; `Prediction` and `RejectedImage` lines follow."""
+
+    schema: Literal["coatcheck.prediction-lines/1"] = "coatcheck.prediction-lines/1"
+    input: Input
+    model: ModelName
+
+
+class LinesEnd(msgspec.Struct, frozen=True):
+    """The last line of a document in lines; a document without it is not whole."""
+
+    summary: Summary
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why an object could not be scored: `name` is a class of `handler.errors`."""
+
+    name: str
+    message: str
+
+
+class RejectionDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written in place of predictions for an object that cannot be read at all."""
+
+    schema: Literal["coatcheck.rejection/1"] = "coatcheck.rejection/1"
+    input: Input
+    model: ModelName
+    error: Problem
+
+
+Row = Prediction | RejectedImage
+
+
+def name_input(source: StoredObject) -> Input:
+    """The scored object as documents name it."""
+    return Input(source.ref.bucket, source.ref.key, source.etag, source.version_id, source.size_bytes)
+
+
+def name_model(manifest: Manifest) -> ModelName:
+    """The model as documents name it."""
+    return ModelName(manifest.name, manifest.version, manifest.model.sha256)
+
+
+def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest) -> list[Prediction]:
+    """Reads a batch's predictions off its probabilities `(n, classes)` float32: the most probable class of each image."""
+    rows = np.round(probabilities.astype(np.float64), DECIMALS)
+    winners = rows.argmax(axis=1)
+    confidences = rows.max(axis=1)
+    threshold = manifest.unsure_below
+    return [
+        Prediction(
+            image=name,
+            class_index=winner,
+            class_name=manifest.classes[winner],
+            confidence=confidence,
+            probabilities=row,
+            unsure=msgspec.UNSET if threshold is None else confidence < threshold,
+        )
+        for name, winner, confidence, row in zip(
+            names, winners.tolist(), confidences.tolist(), rows.tolist(), strict=True
+        )
+    ]
+
+
+def summarise(rows: Sequence[Row], classes: Sequence[str]) -> Summary:
+    """Counts what an object's rows hold; every class is named, in index order."""
+    predictions = [row for row in rows if isinstance(row, Prediction)]
+    by_class = dict.fromkeys(classes, 0)
+    for prediction in predictions:
+        by_class[prediction.class_name] += 1
+    total = sum(prediction.confidence for prediction in predictions)
+    mean = round(total / len(predictions), DECIMALS) if predictions else None
+    return Summary(len(predictions), len(rows) - len(predictions), mean, by_class)
+
+
+def render_json(source: StoredObject, manifest: Manifest, rows: Sequence[Row]) -> bytes:
+    """Writes the predictions for one object as one JSON value."""
+    document = PredictionDocument(
+        input=name_input(source),
+        model=name_model(manifest),
+        summary=summarise(rows, manifest.classes),
+        predictions=[row for row in rows if isinstance(row, Prediction)],
+        rejected=[row for row in rows if isinstance(row, RejectedImage)],
+    )
+    return msgspec.json.encode(document)
+
+
+def render_lines(source: StoredObject, manifest: Manifest, rows: Sequence[Row]) -> bytes:
+    """Writes the predictions for one object as JSON Lines."""
+    return msgspec.json.Encoder().encode_lines(_lines(source, manifest, rows))
+
+
+def render_rejection(source: StoredObject, manifest: Manifest, error: RejectedInput) -> bytes:
+    """Writes why one object could not be scored."""
+    problem = Problem(type(error).__name__, str(error))
+    return msgspec.json.encode(RejectionDocument(input=name_input(source), model=name_model(manifest), error=problem))
+
+
+def _lines(source: StoredObject, manifest: Manifest, rows: Sequence[Row]) -> Iterator[LinesHead | Row | LinesEnd]:
+    yield LinesHead(input=name_input(source), model=name_model(manifest))
+    yield from rows
+    yield LinesEnd(summarise(rows, manifest.classes))

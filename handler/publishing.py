@@ -1,0 +1,111 @@
+"""Puts one document in its place, once in effect, whatever is delivered twice, late or out of order. No database.
+
+A document carries the ETag of the input that it is about and the digest of the model that made it. One that exists is kept
+when both agree; is replaced when the input still is what was scored; and stands when the input has changed meanwhile, since
+the newer upload brings an event of its own. S3's conditional writes make each step hold against other writers:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from handler.errors import ConcurrentWrites, UnacceptedObject
+from handler.objects import ObjectRef, StoredDocument, StoredObject, WriteResult
+
+ATTEMPTS = 6
+FIRST_PAUSE_S = 0.05  # doubled each time: at most 1.6 s in all, before jitter
+
+_BUCKET, _ETAG, _MODEL = "input-bucket", "input-etag", "model-sha256"
+
+
+class Published(Enum):
+    """What became of a document."""
+
+    WRITTEN = auto()
+    DUPLICATE = auto()  # it was there already
+    SUPERSEDED = auto()  # the input has changed since it was read: the newer event does it
+    GONE = auto()  # the input was deleted since it was read
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A rendered document and where it belongs; `source` is what it is about, `model_sha256` what made it."""
+
+    ref: ObjectRef
+    content: bytes
+    content_type: str
+    source: StoredObject
+    model_sha256: str
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the document is written with, to be recognised by."""
+        return {_BUCKET: self.source.ref.bucket, _ETAG: self.source.etag, _MODEL: self.model_sha256}
+
+
+class Store(Protocol):
+    """The part of storage that publishing needs; `handler.storage.S3Storage` is one."""
+
+    def identify(self, ref: ObjectRef) -> StoredObject | None: ...
+    def describe(self, ref: ObjectRef) -> StoredDocument | None: ...
+    def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult: ...
+    def replace(
+        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], *, etag: str
+    ) -> WriteResult: ...
+
+
+def publish(document: Document, store: Store, sleep: Callable[[float], None]) -> Published:
+    """Writes `document` unless something newer or equal stands in its place.
+
+    Args:
+        document: what to write, and where.
+        store: where it goes.
+        sleep: waits for so many seconds between attempts.
+
+    Raises:
+        StorageUnavailable: a call failed; nothing half-written is left.
+        UnacceptedObject: another input's document stands there; it is left alone.
+        ConcurrentWrites: other writers won every attempt.
+    """
+    for attempt in range(ATTEMPTS):
+        published = _try_to_publish(document, store)
+        if published is not None:
+            return published
+        sleep(FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
+    raise ConcurrentWrites(f"Expected to write {document.ref} within {ATTEMPTS} attempts. Received: other writers won them all.")
+
+
+def _try_to_publish(document: Document, store: Store) -> Published | None:
+    """One attempt; None: another writer came between, start again."""
+    payload = (document.ref, document.content, document.content_type, document.metadata)
+    created = store.create(*payload)
+    if created is not WriteResult.STOPPED:
+        return Published.WRITTEN if created is WriteResult.WRITTEN else None
+    existing = store.describe(document.ref)
+    if existing is None:
+        return None
+    _require_same_input(document, existing)
+    if existing.metadata == document.metadata:
+        return Published.DUPLICATE
+    current = store.identify(document.source.ref)
+    if current is None:
+        return Published.GONE
+    if current.etag != document.source.etag:
+        return Published.SUPERSEDED
+    replaced = store.replace(*payload, etag=existing.etag)
+    return Published.WRITTEN if replaced is WriteResult.WRITTEN else None
+
+
+def _require_same_input(document: Document, existing: StoredDocument) -> None:
+    bucket = existing.metadata.get(_BUCKET)
+    if bucket != document.source.ref.bucket:
+        raise UnacceptedObject(
+            f"Expected {document.ref} to be free, or the document of {document.source.ref}. "
+            f"Received: an object that belongs to input bucket {bucket!r}; it was left alone. "
+            "Give each input bucket an OUTPUT_URI, and so a function, of its own."
+        )

@@ -1,0 +1,173 @@
+"""Objects to images to batches to predictions to documents: the only place that knows the order of work.
+
+    objects --fetch (threads)--> contents --decode--> images --batch, classify--> rows --render, publish (threads)--> outcomes
+
+Images of all objects share the model's batches; while the model runs, the next objects are fetched and finished documents
+are written. What goes wrong with one object becomes that object's outcome and touches no other. No AWS, no LiteRT, no clock
+here: all of that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from handler.contract import Manifest
+from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput
+from handler.formats import decode
+from handler.formats.image import Image, Target
+from handler.objects import FetchedObject, ObjectRef
+from handler.outcomes import Outcome, Report
+from handler.predictions import Row, predict, render_json, render_lines, render_rejection
+from handler.publishing import Document, Published
+
+JSON_SUFFIX, LINES_SUFFIX = ".json", ".jsonl"
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """All that scoring needs from outside.
+
+    `fetch` returns None for an object that is gone. `classify` takes `(n, height, width, channels)` uint8 and returns
+    `(n, classes)` float32 probabilities. `publish` writes a document. `locate` says where the document of an object, with a
+    suffix, belongs. Objects with more than `lines_above_images` images are written as lines; -1: all of them.
+    """
+
+    manifest: Manifest
+    fetch: Callable[[ObjectRef], FetchedObject | None]
+    classify: Callable[[np.ndarray], np.ndarray]
+    publish: Callable[[Document], Published]
+    locate: Callable[[ObjectRef, str], ObjectRef]
+    target: Target
+    max_object_bytes: int
+    batch_images: int
+    concurrency: int
+    lines_above_images: float
+
+    def score(self, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Report]:
+        """Scores each object once, however often it is named, and reports on every one of them."""
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            works = _ahead(pool, self._fetch, dict.fromkeys(refs), self.concurrency)
+            publishing = [pool.submit(self._finish, work) for work in self._classified(self._decoded(works))]
+            return {report.ref: report for report in (future.result() for future in publishing)}
+
+    def _fetch(self, ref: ObjectRef) -> _Work:
+        work = _Work(ref)
+        with _isolated(work):
+            work.fetched = self.fetch(ref)
+        return work
+
+    def _decoded(self, works: Iterable[_Work]) -> Iterator[tuple[_Work, Image | None]]:
+        """Yields every image with the work it belongs to, and each work once more, without one, when it has no more."""
+        for work in works:
+            if work.fetched:
+                with _isolated(work):
+                    for image in self._images(work.fetched):
+                        yield work, image
+            yield work, None
+
+    def _images(self, fetched: FetchedObject) -> Iterator[Image]:
+        size, limit = fetched.source.size_bytes, self.max_object_bytes
+        if size > limit:
+            raise ObjectTooLarge(f"Expected an object of at most {limit} bytes. Received: {size} bytes; split it.")
+        key = fetched.source.ref.key
+        if not size and key.endswith("/"):
+            raise EmptyObject("Expected images. Received: a folder, which S3 stores as an object of 0 bytes; there is nothing to do.")
+        return decode(fetched.content, key.rsplit("/", 1)[-1], self.target)
+
+    def _classified(self, items: Iterable[tuple[_Work, Image | None]]) -> Iterator[_Work]:
+        """Runs the model on full batches, and yields each work when its last image has a prediction."""
+        pending: list[tuple[_Work, Image]] = []
+        ended: list[_Work] = []
+        for work, image in items:
+            if image is None:
+                ended.append(work)
+            else:
+                pending.append((work, image))
+            if len(pending) == self.batch_images or not pending:
+                self._classify(pending)
+                pending.clear()
+                yield from ended
+                ended.clear()
+        self._classify(pending)
+        yield from ended
+
+    def _classify(self, pending: list[tuple[_Work, Image]]) -> None:
+        if not pending:
+            return
+        probabilities = self.classify(np.stack([image.pixels for _, image in pending]))
+        names = [image.name for _, image in pending]
+        for (work, _), prediction in zip(pending, predict(names, probabilities, self.manifest), strict=True):
+            work.rows.append(prediction)
+
+    def _finish(self, work: _Work) -> Report:
+        """Renders and publishes the document of one object whose images are all classified."""
+        document = None
+        published = Published.GONE
+        with _isolated(work):
+            if work.fetched and not work.failure:
+                document = self._render(work, work.fetched)
+                published = self.publish(document)
+        if work.failure:
+            return Report(work.ref, Outcome.FAILED, error=work.failure)
+        outcome = _outcome(published, rejected=work.rejection is not None)
+        place = document.ref if document and published in {Published.WRITTEN, Published.DUPLICATE} else None
+        return Report(work.ref, outcome, place, work.rejection, 0 if work.rejection else len(work.rows))
+
+    def _render(self, work: _Work, fetched: FetchedObject) -> Document:
+        source, rejection = fetched.source, work.rejection
+        as_lines = (0 if rejection else len(work.rows)) > self.lines_above_images
+        suffix, content_type = (LINES_SUFFIX, "application/jsonl") if as_lines else (JSON_SUFFIX, "application/json")
+        if rejection:
+            content = render_rejection(source, self.manifest, rejection)
+        else:
+            content = (render_lines if as_lines else render_json)(source, self.manifest, work.rows)
+        return Document(self.locate(work.ref, suffix), content, content_type, source, self.manifest.model.sha256)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One object on its way. `fetched` stays None if the object is gone."""
+
+    ref: ObjectRef
+    fetched: FetchedObject | None = None
+    rows: list[Row] = field(default_factory=list)
+    rejection: RejectedInput | None = None
+    failure: Exception | None = None
+
+
+@contextmanager
+def _isolated(work: _Work) -> Iterator[None]:
+    """Turns whatever goes wrong with one object, a bug included, into that object's outcome."""
+    try:
+        yield
+    except RejectedInput as error:
+        work.rejection = error
+    except Exception as error:  # the one place: a bug that one object brings out must not take the others with it
+        work.failure = error
+
+
+def _outcome(published: Published, *, rejected: bool) -> Outcome:
+    if published is Published.WRITTEN:
+        return Outcome.REJECTED if rejected else Outcome.SCORED
+    return Outcome(published.name.lower())
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
+    """Maps in order, with `count` calls under way and no more, so that memory is bounded by what is in flight."""
+    under_way: deque[Future[R]] = deque()
+    for item in items:
+        under_way.append(pool.submit(function, item))
+        if len(under_way) == count:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()

@@ -1,0 +1,155 @@
+"""Environment variables, as one frozen value. No AWS here, and nothing else reads the environment.
+
+OUTPUT_URI               s3://bucket/prefix/ that documents are written under (required)
+INPUT_URIS               comma-separated s3://bucket/prefix/ that objects may be read from (required)
+MODEL_URI                directory or s3://bucket/prefix/ of the artifact (default: the bundled one)
+RESULT_FORMAT            json, jsonl, or auto: jsonl for objects of more than LINES_ABOVE_IMAGES (default: json)
+LINES_ABOVE_IMAGES       when auto changes to lines (default: 10,000)
+MAX_OBJECT_BYTES         a larger object is rejected unread (default: 64 MiB)
+MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 16,777,216)
+MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
+MODEL_BATCH_IMAGES       images the model sees in one call (default: 64)
+MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
+S3_CONCURRENCY           objects read or written at the same time (default: 8)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from handler.errors import BadSettings, UnacceptedObject
+from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
+
+ResultFormat = Literal["json", "jsonl", "auto"]
+
+_S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?", re.DOTALL)
+_LONGEST_SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says; the module's docstring tells what each means. The defaults suit a 1,769 MB function."""
+
+    output: Prefix
+    inputs: tuple[Prefix, ...]
+    model: Path | Prefix | None = None
+    result_format: ResultFormat = "json"
+    lines_above_images: int = 10_000
+    max_object_bytes: int = 64 * 2**20
+    max_image_pixels: int = 2**24
+    max_images_per_object: int = 100_000
+    model_batch_images: int = 64
+    model_threads: int = 1
+    s3_concurrency: int = 8
+
+    @property
+    def lines_above(self) -> float:
+        """The number of images above which a document is written as lines; -1: every document."""
+        return {"json": math.inf, "jsonl": -1, "auto": self.lines_above_images}[self.result_format]
+
+    def require_accepted(self, ref: ObjectRef) -> None:
+        """Lets an object pass that may be read and whose document has a place.
+
+        Raises:
+            UnacceptedObject: `ref` is outside the inputs or inside the output, or its document's key would be too long.
+        """
+        if self.output.holds(ref) or not any(prefix.holds(ref) for prefix in self.inputs):
+            accepted = ", ".join(str(prefix) for prefix in self.inputs)
+            raise UnacceptedObject(f"Expected an object under INPUT_URIS ({accepted}). Received: {ref}; it was not read.")
+        place = f"{self.output.prefix}{ref.key}{_LONGEST_SUFFIX}"
+        if len(place.encode()) > MAX_KEY_BYTES:
+            raise UnacceptedObject(
+                f"Expected a key whose document's key has at most {MAX_KEY_BYTES} bytes. "
+                f"Received: {len(place.encode())} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
+            )
+
+    def document_ref(self, ref: ObjectRef, suffix: str) -> ObjectRef:
+        """Where the document of `ref` lies: `<OUTPUT_URI><input key><suffix>`."""
+        return ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{suffix}")
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Reads every variable and checks them together.
+
+    Raises:
+        BadSettings: naming every variable that is missing or cannot be understood.
+    """
+    reader = _Reader(environ)
+    output = reader.prefix("OUTPUT_URI")
+    inputs = reader.prefixes("INPUT_URIS")
+    model = reader.place("MODEL_URI")
+    numbers = {
+        name.lower(): reader.natural(name, Settings.__dataclass_fields__[name.lower()].default)
+        for name in (
+            "LINES_ABOVE_IMAGES",
+            "MAX_OBJECT_BYTES",
+            "MAX_IMAGE_PIXELS",
+            "MAX_IMAGES_PER_OBJECT",
+            "MODEL_BATCH_IMAGES",
+            "MODEL_THREADS",
+            "S3_CONCURRENCY",
+        )
+    }
+    result_format = reader.choice("RESULT_FORMAT", get_args(ResultFormat), "json")
+    for prefix in inputs:
+        if output and output.overlaps(prefix):
+            reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
+    if reader.faults or output is None:
+        raise BadSettings("The environment is not usable:\n" + "\n".join(f"- {fault}" for fault in reader.faults))
+    return Settings(output=output, inputs=inputs, model=model, result_format=result_format, **numbers)
+
+
+def _parse_prefix(uri: str) -> Prefix | None:
+    """Parses `s3://bucket/prefix/`; None if it is not one."""
+    match = _S3_URI.fullmatch(uri)
+    prefix = match["prefix"] or "" if match else ""
+    return Prefix(match["bucket"], prefix) if match and (not prefix or prefix.endswith("/")) else None
+
+
+class _Reader:
+    """Reads single variables, collecting faults instead of stopping at the first."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.faults: list[str] = []
+
+    def fault(self, name: str, expected: str, received: str) -> None:
+        self.faults.append(f"{name}: expected {expected}. Received: {received!r}.")
+
+    def prefix(self, name: str) -> Prefix | None:
+        prefixes = self.prefixes(name)
+        if len(prefixes) > 1:
+            self.fault(name, "one s3://bucket/prefix/", self._environ[name])
+        return prefixes[0] if prefixes else None
+
+    def prefixes(self, name: str) -> tuple[Prefix, ...]:
+        text = self._environ.get(name, "")
+        prefixes = tuple(_parse_prefix(part.strip()) for part in text.split(","))
+        if all(prefixes):
+            return tuple(prefix for prefix in prefixes if prefix)
+        self.fault(name, "s3://bucket/prefix/ with a slash at its end", text)
+        return ()
+
+    def place(self, name: str) -> Path | Prefix | None:
+        text = self._environ.get(name)
+        if text and text.startswith("s3://"):
+            return self.prefix(name)
+        return Path(text) if text else None
+
+    def natural(self, name: str, default: int) -> int:
+        text = self._environ.get(name) or str(default)
+        if text.isascii() and text.isdigit() and int(text) > 0:
+            return int(text)
+        self.fault(name, "a whole number above 0", text)
+        return default
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        text = self._environ.get(name) or default
+        if text not in choices:
+            self.fault(name, " or ".join(choices), text)
+        return text

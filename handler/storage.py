@@ -1,0 +1,145 @@
+"""S3, as small as the handler needs it: read with identity, describe, write conditionally. The only place that knows boto3.
+
+Every error of botocore leaves here as `StorageUnavailable`, or as a value where it is an answer: None for an object that is
+gone, `WriteResult` for a write that its condition stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from handler.errors import StorageUnavailable
+from handler.objects import FetchedObject, ObjectRef, Prefix, StoredDocument, StoredObject, WriteResult
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_GONE = {"NoSuchKey", "404"}  # HEAD has no body, so botocore can only repeat the status
+_STOPPED = {"PreconditionFailed", "412"}
+_CONFLICT = {"ConditionalRequestConflict", "409"}
+
+
+def make_client(concurrency: int) -> S3Client:
+    """Builds the client that `S3Storage` wants: bounded waits, and as many connections as threads."""
+    config = botocore.config.Config(
+        connect_timeout=2,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        max_pool_connections=concurrency,
+    )
+    return boto3.client("s3", config=config)
+
+
+class S3Storage:
+    """Objects and documents in S3; safe to use from several threads."""
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+
+    def read(self, ref: ObjectRef, at_most_bytes: int) -> FetchedObject | None:
+        """Reads an object and the identity of what was read.
+
+        A larger object than `at_most_bytes` comes back without content. None: there is no such object.
+
+        Raises:
+            StorageUnavailable: S3 refused, failed or broke off.
+        """
+        with _translated("GetObject", ref):
+            try:
+                response = self._client.get_object(Bucket=ref.bucket, Key=ref.key)
+            except ClientError as error:
+                if _code(error) in _GONE:
+                    return None
+                raise
+            source = _identity(ref, response)
+            with response["Body"] as body:
+                return FetchedObject(source, body.read() if source.size_bytes <= at_most_bytes else b"")
+
+    def identify(self, ref: ObjectRef) -> StoredObject | None:
+        """Returns an object's present identity; None: there is no such object. Raises StorageUnavailable."""
+        response = self._head(ref)
+        return None if response is None else _identity(ref, response)
+
+    def describe(self, ref: ObjectRef) -> StoredDocument | None:
+        """Returns what is known of a document; None: there is none. Raises StorageUnavailable."""
+        response = self._head(ref)
+        return None if response is None else StoredDocument(response["ETag"], response["Metadata"])
+
+    def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
+        """Writes an object that does not exist yet. Raises StorageUnavailable."""
+        return self._put(ref, content, content_type, metadata, {"IfNoneMatch": "*"})
+
+    def replace(
+        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], *, etag: str
+    ) -> WriteResult:
+        """Writes over the object that has `etag`, and no other. Raises StorageUnavailable."""
+        return self._put(ref, content, content_type, metadata, {"IfMatch": etag})
+
+    def reader(self, prefix: Prefix) -> Callable[[str], bytes]:
+        """Returns a reader of the files under `prefix`, by name; it raises FileNotFoundError for one that is missing."""
+
+        def read(name: str) -> bytes:
+            ref = ObjectRef(prefix.bucket, f"{prefix.prefix}{name}")
+            with _translated("GetObject", ref):
+                try:
+                    return self._client.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read()
+                except ClientError as error:
+                    if _code(error) in _GONE:
+                        raise FileNotFoundError(str(ref)) from error
+                    raise
+
+        return read
+
+    def _head(self, ref: ObjectRef) -> Mapping | None:
+        with _translated("HeadObject", ref):
+            try:
+                return self._client.head_object(Bucket=ref.bucket, Key=ref.key)
+            except ClientError as error:
+                if _code(error) in _GONE:
+                    return None
+                raise
+
+    def _put(
+        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], condition: Mapping[str, str]
+    ) -> WriteResult:
+        with _translated("PutObject", ref):
+            try:
+                self._client.put_object(
+                    Bucket=ref.bucket, Key=ref.key, Body=content, ContentType=content_type, Metadata=metadata, **condition
+                )
+            except ClientError as error:
+                if _code(error) in _STOPPED:
+                    return WriteResult.STOPPED
+                if _code(error) in _CONFLICT | _GONE:  # gone: what was to be replaced was deleted meanwhile
+                    return WriteResult.CONFLICT
+                raise
+            return WriteResult.WRITTEN
+
+
+@contextmanager
+def _translated(operation: str, ref: ObjectRef) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _unavailable(operation, ref, _code(error), error) from error
+    except (BotoCoreError, HTTPClientError) as error:
+        raise _unavailable(operation, ref, type(error).__name__, error) from error
+
+
+def _unavailable(operation: str, ref: ObjectRef, code: str, error: Exception) -> StorageUnavailable:
+    hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
+    return StorageUnavailable(f"S3 did not answer {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def _identity(ref: ObjectRef, response: Mapping) -> StoredObject:
+    return StoredObject(ref, response["ETag"].strip('"'), response.get("VersionId"), response["ContentLength"])

@@ -1,0 +1,104 @@
+"""S3 notifications, delivered to the function itself.
+
+Each record is a message of its own; if one is not finished the invocation raises, and Lambda delivers the whole event again.
+Keys arrive form-encoded and are decoded here, once. Event names other than `ObjectCreated:*`, and the `s3:TestEvent` that S3
+sends when notifications are set up, ask for nothing. Shape:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from handler.errors import InvocationFailed, UnreadableMessage
+from handler.objects import ObjectRef
+from handler.outcomes import Report
+from handler.triggers.request import Message, Request, name_object
+
+NAME = "S3 notification"
+
+_SOURCE = "aws:s3"
+_CREATED = "ObjectCreated:"
+_MAJOR_VERSION = "2"
+
+
+class _Bucket(msgspec.Struct):
+    name: str
+
+
+class _Object(msgspec.Struct):
+    key: str
+
+
+class _Entity(msgspec.Struct):
+    bucket: _Bucket
+    object: _Object
+
+
+class _Record(msgspec.Struct):
+    """The parts of a record that scoring needs; `size`, `eTag`, `versionId` and `sequencer` may all be missing.
+
+    They are not read: the object is scored as it is now.
+    """
+
+    eventName: str
+    eventVersion: str = "2.1"
+    s3: Any = None
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    """Whether `event` is a notification of S3's, or its test event."""
+    records = event.get("Records")
+    named = isinstance(records, list) and records and all(_source(record) == _SOURCE for record in records)
+    return bool(named) or _is_test(event)
+
+
+def parse(event: dict[str, Any]) -> Request:
+    """Names the objects that were created."""
+    messages = [_parse_record(str(index), record) for index, record in enumerate(event.get("Records", ()))]
+    return Request(NAME, tuple(messages), _answer)
+
+
+def _source(record: object) -> object:
+    return record.get("eventSource") if isinstance(record, dict) else None
+
+
+def _is_test(event: dict[str, Any]) -> bool:
+    return event.get("Event") == "s3:TestEvent" and "Records" not in event
+
+
+def _parse_record(message_id: str, raw: dict[str, Any]) -> Message:
+    try:
+        record = msgspec.convert(raw, _Record)
+        if record.eventVersion.split(".")[0] != _MAJOR_VERSION:
+            raise UnreadableMessage(f"Expected eventVersion {_MAJOR_VERSION}.x. Received: {record.eventVersion}.")
+        if not record.eventName.startswith(_CREATED):
+            return Message(message_id)
+        entity = msgspec.convert(record.s3, _Entity)
+        ref = name_object(entity.bucket.name, unquote_plus(entity.object.key, errors="strict"))
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        return Message(message_id, problem=UnreadableMessage(f"Expected a record of an S3 notification. Received: {error}."))
+    except UnreadableMessage as error:
+        return Message(message_id, problem=error)
+    return Message(message_id, (ref,))
+
+
+def _answer(messages: Sequence[Message], reports: Mapping[ObjectRef, Report]) -> dict[str, object]:
+    unfinished = [message for message in messages if not message.is_finished(reports)]
+    if unfinished:
+        problems = [str(message.problem or ", ".join(map(str, message.objects))) for message in unfinished]
+        raise InvocationFailed(f"{len(unfinished)} of {len(messages)} records are not finished: {'; '.join(problems)}")
+    return {
+        "objects": [
+            {
+                "object": str(report.ref),
+                "outcome": report.outcome.value,
+                "document": str(report.document) if report.document else None,
+            }
+            for report in reports.values()
+        ]
+    }

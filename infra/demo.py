@@ -1,0 +1,114 @@
+"""The demo: upload the sample images to the embedded cloud, let the queue bring them to the function, show the predictions.
+
+    make demo            about 3 s once installed; exits 1 if a document is missing or broken, or a message is left over
+
+Copies of all documents are left under .demo/, in the layout they have in the output bucket.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from handler.predictions import PredictionDocument
+from infra.local import Cloud, EventSource, start_cloud
+
+IMAGES = Path(__file__).parent.parent / "events" / "images"
+COPIES = Path(".demo")
+PACKED = "packed-idx3-ubyte.gz"
+LEAST_RIGHT = 0.8  # of the samples; a working model gets well over 90%, a broken one about 10%
+
+
+class DemoError(Exception):
+    """Something is not as the demo promises."""
+
+
+def main() -> int:
+    """Runs the demo and returns the exit status."""
+    console = Console(width=max(100, Console().width))
+    with (IMAGES / "labels.csv").open(encoding="utf-8", newline="") as file:
+        truth = {row["image"]: row["class_name"] for row in csv.DictReader(file)}
+    try:
+        with start_cloud() as cloud:
+            documents = run(cloud, [*truth, PACKED], console)
+        show(documents, truth, console)
+    except DemoError as error:
+        console.print(f"[red]demo failed:[/red] {error}")
+        return 1
+    return 0
+
+
+def run(cloud: Cloud, images: list[str], console: Console) -> dict[str, PredictionDocument]:
+    """Uploads images, drains the queue through the function, and returns the document of each image.
+
+    Raises:
+        DemoError: a message is left over, or a document is missing or not as its schema says.
+    """
+    for name in images:
+        cloud.s3.upload_file(str(IMAGES / name), cloud.input_bucket, f"uploads/{name}")
+    console.print(f"uploaded {len(images)} objects to s3://{cloud.input_bucket}/uploads/")
+    os.environ.update(cloud.environment)
+    from handler.app import lambda_handler  # after the environment: boto3 and Powertools read it when they are imported
+
+    logging.getLogger("coatcheck").setLevel(logging.WARNING)
+    deliveries = EventSource(cloud, lambda_handler, cloud.batch_messages).drain()
+    for delivery in deliveries:
+        console.print(f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}")
+        if delivery.returned:
+            raise DemoError(f"{len(delivery.returned)} messages were not finished.")
+    return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
+
+
+def show(documents: dict[str, PredictionDocument], truth: dict[str, str], console: Console) -> None:
+    """Prints the table of predictions and the path of every document.
+
+    Raises:
+        DemoError: the packed images were predicted otherwise than the single ones, or far too many are wrong.
+    """
+    table = Table("image", "prediction", "confidence", "true class", title="Predictions")
+    predictions = {name: documents[name].predictions[0] for name in truth}
+    for name, prediction in predictions.items():
+        right = prediction.class_name == truth[name]
+        table.add_row(
+            name,
+            prediction.class_name,
+            f"{prediction.confidence:.3f}{' (unsure)' if prediction.unsure is True else ''}",
+            truth[name] if right else f"[red]{truth[name]}[/red]",
+        )
+    console.print(table)
+    console.print("documents:")
+    for name in documents:
+        console.print(f"  {COPIES}/predictions/uploads/{name}.json", highlight=False, soft_wrap=True)
+    right = sum(prediction.class_name == truth[name] for name, prediction in predictions.items())
+    unsure = sum(prediction.unsure is True for prediction in predictions.values())
+    console.print(f"{len(documents)} documents; {right} of {len(truth)} images right, {unsure} marked unsure")
+    packed = documents[PACKED].predictions
+    if [row.probabilities for row in packed] != [prediction.probabilities for prediction in predictions.values()]:
+        raise DemoError("The packed images were predicted otherwise than the same images alone.")
+    if right < LEAST_RIGHT * len(truth):
+        raise DemoError(f"Expected at least {LEAST_RIGHT:.0%} of the images right. Received: {right} of {len(truth)}.")
+
+
+def _collect(cloud: Cloud, key: str) -> PredictionDocument:
+    try:
+        content = cloud.s3.get_object(Bucket=cloud.output_bucket, Key=key)["Body"].read()
+        document = msgspec.json.decode(content, type=PredictionDocument)
+    except (cloud.s3.exceptions.NoSuchKey, msgspec.DecodeError) as error:
+        raise DemoError(f"Expected a prediction document at s3://{cloud.output_bucket}/{key}. Received: {error}.") from error
+    copy = COPIES / key
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(content)
+    return document
+
+
+if __name__ == "__main__":
+    shutil.rmtree(COPIES, ignore_errors=True)
+    sys.exit(main())
