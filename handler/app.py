@@ -96,7 +96,7 @@ def _load_model(settings: Settings, storage: S3Storage) -> Model:
 
 
 def _log(report: Report) -> None:
-    fields = {
+    fields: dict[str, object] = {
         "object": str(report.ref),
         "outcome": report.outcome.value,
         "images": report.images,
@@ -105,6 +105,6 @@ def _log(report: Report) -> None:
     if report.error:
         fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
     if report.outcome is Outcome.FAILED:
-        logger.error("object", **fields, exc_info=report.error)
+        logger.error("object", extra=fields, exc_info=report.error)
     else:
-        logger.info("object", **fields)
+        logger.info("object", extra=fields)

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-SCHEMA = "coatcheck.artifact/1"
 MODEL_FILE = "model.tflite"
 MANIFEST_FILE = "manifest.json"
 
@@ -69,21 +68,20 @@ class Metrics(msgspec.Struct, frozen=True):
 class Golden(msgspec.Struct, frozen=True):
     """A few images and the probabilities that the model must give them, checked whenever it is loaded.
 
-    `images` holds uint8 pixels `(n, height, width, channels)` in C order, base64 in the JSON; `probabilities` is `(n, classes)`.
+    `images` holds uint8 pixels `(n, height, width, channels)` in C order, in base64; `probabilities` is `(n, classes)`.
     """
 
     images: bytes
     probabilities: tuple[tuple[float, ...], ...]
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.artifact/1"):
     """The artifact's description of itself. `classes` are names in index order.
 
     `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out
-    predictions were right. `dataset` and `training` are for people: where the figures come from.
+    predictions were right. `dataset` and `training` are for people: they tell where the figures come from.
     """
 
-    schema: Literal["coatcheck.artifact/1"] = SCHEMA
     name: Annotated[str, msgspec.Meta(min_length=1)]
     version: Annotated[str, msgspec.Meta(min_length=1)]
     classes: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]

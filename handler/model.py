@@ -77,7 +77,8 @@ class Classifier:
                 self._images = len(images)
             self._interpreter.set_tensor(self._input["index"], images)
             self._interpreter.invoke()
-            return self._interpreter.get_tensor(self._output["index"])
+            probabilities: np.ndarray = self._interpreter.get_tensor(self._output["index"])
+        return probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
     _require(digest == manifest.model.sha256, f"{MODEL_FILE} with sha256 {manifest.model.sha256}", digest)
     classifier = Classifier(content, threads)
     _require(classifier.image_shape == manifest.input.as_tuple, f"input {manifest.input.as_tuple}", classifier.image_shape)
-    _require(classifier.dtypes == (np.uint8, np.float32), "uint8 in and float32 out", classifier.dtypes)
+    _require(classifier.dtypes == (np.dtype(np.uint8), np.dtype(np.float32)), "uint8 in and float32 out", classifier.dtypes)
     _require(classifier.classes == len(manifest.classes), f"{len(manifest.classes)} classes", classifier.classes)
     _check_golden_batch(manifest, classifier)
     return Model(manifest, classifier.classify)

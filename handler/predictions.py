@@ -1,54 +1,57 @@
 """The documents: what they hold and how they are written. Pure.
 
-One object in, one document out. The same object and the same model give the same bytes: there is no clock and no request id
-in a document. As JSON it is one value; as JSON Lines it is a head, a line for each image in the object's order, and the summary.
+One object in, one document out. The same object and the same model give the same bytes: a document holds no clock and no
+request id. As JSON it is one value; as JSON Lines it is a head, a line for each image in the object's order, and the summary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from handler.contract import Manifest
+from handler.contract import Manifest, Sha256
 from handler.errors import RejectedInput
 from handler.objects import StoredObject
 
 DECIMALS = 6  # of probabilities and confidences; float32 holds no more
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-class Input(msgspec.Struct, frozen=True):
+
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The object that was scored, in the state that was scored."""
 
     bucket: str
     key: str
     etag: str
     version_id: str | None
-    size_bytes: int
+    size_bytes: Count
 
 
-class ModelName(msgspec.Struct, frozen=True):
+class ModelName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The model that scored it; `sha256` is the model file's."""
 
     name: str
     version: str
-    sha256: str
+    sha256: Sha256
 
 
-class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One image's prediction; `unsure` is there when the model's manifest names a threshold."""
 
     image: str
-    class_index: int
+    class_index: Count
     class_name: str
-    confidence: float
-    probabilities: list[float]
+    confidence: Probability
     unsure: bool | msgspec.UnsetType = msgspec.UNSET
+    probabilities: list[Probability]
 
 
-class RejectedImage(msgspec.Struct, frozen=True):
+class RejectedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One image that could not be read; `error` is a class of `handler.errors`."""
 
     image: str
@@ -56,19 +59,20 @@ class RejectedImage(msgspec.Struct, frozen=True):
     message: str
 
 
-class Summary(msgspec.Struct, frozen=True):
+class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an object held; `mean_confidence` is None when no image could be read."""
 
-    images: int
-    rejected: int
-    mean_confidence: float | None
-    by_class: dict[str, int]
+    images: Count
+    rejected: Count
+    mean_confidence: Probability | None
+    by_class: dict[str, Count]
 
 
-class PredictionDocument(msgspec.Struct, frozen=True, kw_only=True):
+class PredictionDocument(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.predictions/1"
+):
     """The predictions for one object, as one JSON value."""
 
-    schema: Literal["coatcheck.predictions/1"] = "coatcheck.predictions/1"
     input: Input
     model: ModelName
     summary: Summary
@@ -76,31 +80,33 @@ class PredictionDocument(msgspec.Struct, frozen=True, kw_only=True):
     rejected: list[RejectedImage]
 
 
-class LinesHead(msgspec.Struct, frozen=True, kw_only=True):
+class LinesHead(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.prediction-lines/1"
+):
     """The first line of a document in lines; `Prediction` and `RejectedImage` lines follow."""
 
-    schema: Literal["coatcheck.prediction-lines/1"] = "coatcheck.prediction-lines/1"
     input: Input
     model: ModelName
 
 
-class LinesEnd(msgspec.Struct, frozen=True):
+class LinesEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The last line of a document in lines; a document without it is not whole."""
 
     summary: Summary
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why an object could not be scored: `name` is a class of `handler.errors`."""
 
     name: str
     message: str
 
 
-class RejectionDocument(msgspec.Struct, frozen=True, kw_only=True):
+class RejectionDocument(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.rejection/1"
+):
     """What is written in place of predictions for an object that cannot be read at all."""
 
-    schema: Literal["coatcheck.rejection/1"] = "coatcheck.rejection/1"
     input: Input
     model: ModelName
     error: Problem
@@ -134,9 +140,7 @@ def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest)
             probabilities=row,
             unsure=msgspec.UNSET if threshold is None else confidence < threshold,
         )
-        for name, winner, confidence, row in zip(
-            names, winners.tolist(), confidences.tolist(), rows.tolist(), strict=True
-        )
+        for name, winner, confidence, row in zip(names, winners.tolist(), confidences.tolist(), rows.tolist(), strict=True)
     ]
 
 

@@ -51,12 +51,19 @@ class Document:
 class Store(Protocol):
     """The part of storage that publishing needs; `handler.storage.S3Storage` is one."""
 
-    def identify(self, ref: ObjectRef) -> StoredObject | None: ...
-    def describe(self, ref: ObjectRef) -> StoredDocument | None: ...
-    def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult: ...
+    def identify(self, ref: ObjectRef) -> StoredObject | None:
+        """The object's present identity; None: it is gone."""
+
+    def describe(self, ref: ObjectRef) -> StoredDocument | None:
+        """What stands in a document's place; None: nothing does."""
+
+    def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
+        """Writes if nothing stands there."""
+
     def replace(
         self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], *, etag: str
-    ) -> WriteResult: ...
+    ) -> WriteResult:
+        """Writes if what stands there has `etag`."""
 
 
 def publish(document: Document, store: Store, sleep: Callable[[float], None]) -> Published:
@@ -77,7 +84,9 @@ def publish(document: Document, store: Store, sleep: Callable[[float], None]) ->
         if published is not None:
             return published
         sleep(FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
-    raise ConcurrentWrites(f"Expected to write {document.ref} within {ATTEMPTS} attempts. Received: other writers won them all.")
+    raise ConcurrentWrites(
+        f"Expected to write {document.ref} within {ATTEMPTS} attempts. Received: other writers won them all."
+    )
 
 
 def _try_to_publish(document: Document, store: Store) -> Published | None:

@@ -81,7 +81,9 @@ class Scorer:
             raise ObjectTooLarge(f"Expected an object of at most {limit} bytes. Received: {size} bytes; split it.")
         key = fetched.source.ref.key
         if not size and key.endswith("/"):
-            raise EmptyObject("Expected images. Received: a folder, which S3 stores as an object of 0 bytes; there is nothing to do.")
+            raise EmptyObject(
+                "Expected images. Received: a folder, which S3 stores as an object of 0 bytes; there is nothing to do."
+            )
         return decode(fetched.content, key.rsplit("/", 1)[-1], self.target)
 
     def _classified(self, items: Iterable[tuple[_Work, Image | None]]) -> Iterator[_Work]:

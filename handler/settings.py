@@ -20,12 +20,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from handler.errors import BadSettings, UnacceptedObject
 from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
 
-ResultFormat = Literal["json", "jsonl", "auto"]
+RESULT_FORMATS = ("json", "jsonl", "auto")  # the first is the default
+
+# They suit a function of 1,769 MB: S3_CONCURRENCY objects of MAX_OBJECT_BYTES in memory at once, and their documents.
+DEFAULTS = {
+    "LINES_ABOVE_IMAGES": 10_000,
+    "MAX_OBJECT_BYTES": 64 * 2**20,
+    "MAX_IMAGE_PIXELS": 2**24,
+    "MAX_IMAGES_PER_OBJECT": 100_000,
+    "MODEL_BATCH_IMAGES": 64,
+    "MODEL_THREADS": 1,
+    "S3_CONCURRENCY": 8,
+}
 
 _S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?", re.DOTALL)
 _LONGEST_SUFFIX = ".jsonl"
@@ -33,19 +43,19 @@ _LONGEST_SUFFIX = ".jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; the module's docstring tells what each means. The defaults suit a 1,769 MB function."""
+    """What the environment says; the module's docstring tells what each means."""
 
     output: Prefix
     inputs: tuple[Prefix, ...]
-    model: Path | Prefix | None = None
-    result_format: ResultFormat = "json"
-    lines_above_images: int = 10_000
-    max_object_bytes: int = 64 * 2**20
-    max_image_pixels: int = 2**24
-    max_images_per_object: int = 100_000
-    model_batch_images: int = 64
-    model_threads: int = 1
-    s3_concurrency: int = 8
+    model: Path | Prefix | None
+    result_format: str
+    lines_above_images: int
+    max_object_bytes: int
+    max_image_pixels: int
+    max_images_per_object: int
+    model_batch_images: int
+    model_threads: int
+    s3_concurrency: int
 
     @property
     def lines_above(self) -> float:
@@ -83,19 +93,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     output = reader.prefix("OUTPUT_URI")
     inputs = reader.prefixes("INPUT_URIS")
     model = reader.place("MODEL_URI")
-    numbers = {
-        name.lower(): reader.natural(name, Settings.__dataclass_fields__[name.lower()].default)
-        for name in (
-            "LINES_ABOVE_IMAGES",
-            "MAX_OBJECT_BYTES",
-            "MAX_IMAGE_PIXELS",
-            "MAX_IMAGES_PER_OBJECT",
-            "MODEL_BATCH_IMAGES",
-            "MODEL_THREADS",
-            "S3_CONCURRENCY",
-        )
-    }
-    result_format = reader.choice("RESULT_FORMAT", get_args(ResultFormat), "json")
+    numbers = {name.lower(): reader.natural(name, default) for name, default in DEFAULTS.items()}
+    result_format = reader.choice("RESULT_FORMAT", RESULT_FORMATS)
     for prefix in inputs:
         if output and output.overlaps(prefix):
             reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
@@ -148,8 +147,8 @@ class _Reader:
         self.fault(name, "a whole number above 0", text)
         return default
 
-    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        text = self._environ.get(name) or default
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        text = self._environ.get(name) or choices[0]
         if text not in choices:
             self.fault(name, " or ".join(choices), text)
         return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.config
@@ -19,6 +19,7 @@ from handler.objects import FetchedObject, ObjectRef, Prefix, StoredDocument, St
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 _GONE = {"NoSuchKey", "404"}  # HEAD has no body, so botocore can only repeat the status
 _STOPPED = {"PreconditionFailed", "412"}
@@ -96,7 +97,7 @@ class S3Storage:
 
         return read
 
-    def _head(self, ref: ObjectRef) -> Mapping | None:
+    def _head(self, ref: ObjectRef) -> HeadObjectOutputTypeDef | None:
         with _translated("HeadObject", ref):
             try:
                 return self._client.head_object(Bucket=ref.bucket, Key=ref.key)
@@ -106,7 +107,7 @@ class S3Storage:
                 raise
 
     def _put(
-        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], condition: Mapping[str, str]
+        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], condition: dict[str, Any]
     ) -> WriteResult:
         with _translated("PutObject", ref):
             try:
@@ -141,5 +142,5 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
-def _identity(ref: ObjectRef, response: Mapping) -> StoredObject:
+def _identity(ref: ObjectRef, response: GetObjectOutputTypeDef | HeadObjectOutputTypeDef) -> StoredObject:
     return StoredObject(ref, response["ETag"].strip('"'), response.get("VersionId"), response["ContentLength"])

@@ -61,7 +61,9 @@ def run(cloud: Cloud, images: list[str], console: Console) -> dict[str, Predicti
     logging.getLogger("coatcheck").setLevel(logging.WARNING)
     deliveries = EventSource(cloud, lambda_handler, cloud.batch_messages).drain()
     for delivery in deliveries:
-        console.print(f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}")
+        console.print(
+            f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}"
+        )
         if delivery.returned:
             raise DemoError(f"{len(delivery.returned)} messages were not finished.")
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
@@ -76,12 +78,12 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
     table = Table("image", "prediction", "confidence", "true class", title="Predictions")
     predictions = {name: documents[name].predictions[0] for name in truth}
     for name, prediction in predictions.items():
-        right = prediction.class_name == truth[name]
+        is_right = prediction.class_name == truth[name]
         table.add_row(
             name,
             prediction.class_name,
             f"{prediction.confidence:.3f}{' (unsure)' if prediction.unsure is True else ''}",
-            truth[name] if right else f"[red]{truth[name]}[/red]",
+            truth[name] if is_right else f"[red]{truth[name]}[/red]",
         )
     console.print(table)
     console.print("documents:")

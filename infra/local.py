@@ -159,7 +159,7 @@ class EventSource:
     """
 
     cloud: Cloud
-    function: Callable[[dict[str, Any], Context], object]
+    function: Callable[[dict[str, Any], Any], object]
     batch_messages: int = 10
     visibility_timeout_s: int | None = None
 
@@ -191,7 +191,9 @@ class EventSource:
 
     def _receive(self) -> list[Any]:
         received: list[Any] = []
-        visibility = {} if self.visibility_timeout_s is None else {"VisibilityTimeout": self.visibility_timeout_s}
+        visibility: dict[str, Any] = (
+            {} if self.visibility_timeout_s is None else {"VisibilityTimeout": self.visibility_timeout_s}
+        )
         while len(received) < self.batch_messages:
             response = self.cloud.sqs.receive_message(
                 QueueUrl=self.cloud.queue_url,

@@ -31,7 +31,14 @@ from training.data import DataError, load_dataset
 
 app = typer.Typer(help=__doc__.splitlines()[0], no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
-Preset = StrEnum("Preset", list(PRESETS))
+
+class Preset(StrEnum):
+    """The names of `training.config.PRESETS`."""
+
+    full = "full"
+    smoke = "smoke"
+
+
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are looked for.")]
 ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
 Out = Annotated[Path, typer.Option(help="Folder the artifact is written to.")]
@@ -100,7 +107,8 @@ def export_command(
 
 @app.command("samples")
 def samples_command(
-    out: Annotated[Path, typer.Option(help="Folder the images are written to.")] = Path("events/images"), data_dir: DataDir = None
+    out: Annotated[Path, typer.Option(help="Folder the images are written to.")] = Path("events/images"),
+    data_dir: DataDir = None,
 ) -> None:
     """Writes the sample images of the tests and the demo: the first ten test images of each class."""
     from training.samples import write_samples

@@ -6,6 +6,8 @@ Random erasing: Zhong et al., "Random Erasing Data Augmentation", AAAI 2020, arX
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 ERASED_AREA = (0.02, 0.4)
@@ -29,20 +31,22 @@ def shift(images: np.ndarray, rng: np.random.Generator, pixels: int) -> np.ndarr
     padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
     down, right = rng.integers(0, 2 * pixels + 1, (2, n))
-    return np.moveaxis(windows[np.arange(n), down, right], 1, -1).copy()  # windows: (n, y, x, channels, height, width)
+    chosen: np.ndarray = windows[np.arange(n), down, right]  # windows: (n, y, x, channels, height, width)
+    return np.moveaxis(chosen, 1, -1).copy()
 
 
 def erase(images: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
     """Fills a random rectangle of each image with noise, with `probability`."""
     n, height, width, _ = images.shape
     area = rng.uniform(*ERASED_AREA, n) * height * width
-    aspect = np.exp(rng.uniform(*np.log(ERASED_ASPECT), n))
+    aspect = np.exp(rng.uniform(math.log(ERASED_ASPECT[0]), math.log(ERASED_ASPECT[1]), n))
     tall = np.minimum(np.sqrt(area * aspect), height - 1).astype(int)
     wide = np.minimum(np.sqrt(area / aspect), width - 1).astype(int)
     top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
     rows, columns = np.arange(height), np.arange(width)
     in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])  # (n, height)
     in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])  # (n, width)
-    erased = in_rows[:, :, None] & in_columns[:, None, :] & (rng.random(n) < probability)[:, None, None]
+    hit = np.less(rng.random(n), probability)
+    erased = in_rows[:, :, None] & in_columns[:, None, :] & hit[:, None, None]
     noise = rng.integers(0, 256, images.shape, np.uint8)
     return np.where(erased[..., None], noise, images)

@@ -132,13 +132,15 @@ def find_directory(data_dir: Path | None, environ: Mapping[str, str]) -> Path:
     """
     looked_at: list[str] = []
     chosen = data_dir or (Path(environ["FASHION_MNIST_DIR"]) if environ.get("FASHION_MNIST_DIR") else None)
-    for name, place in [("chosen by --data-dir or FASHION_MNIST_DIR", chosen)] if chosen else _usual_places(environ):
-        if place and _holds_all(place):
+    places = [("chosen by --data-dir or FASHION_MNIST_DIR", chosen)] if chosen else _usual_places(environ)
+    for name, place in places:
+        if _holds_all(place):
             return place
         looked_at.append(f"  {place} ({name})")
     if not chosen:
-        if place := _download(environ):
-            return place
+        downloaded = _download(environ)
+        if downloaded is not None:
+            return downloaded
         looked_at.append("  a download by keras.datasets.fashion_mnist (failed; see the warning above)")
     raise DataError(
         "No folder with the four files "
@@ -247,6 +249,6 @@ def _refuse_or_warn(directory: Path, checksums: dict[str, str], *, chosen: bool)
     if not chosen:
         raise DataError(
             f"Expected Fashion-MNIST's files in {directory}. Received: other MD5 sums for {', '.join(wrong)}. "
-            f"Get them again, for example with `{HOW_TO_GET_IT}`, or name the folder with --data-dir if it holds another data set."
+            f"Get them again, for example with `{HOW_TO_GET_IT}`, or name the folder with --data-dir if other data are meant."
         )
     logger.warning("%s is not Fashion-MNIST (%s differ); it is recorded under its own checksums", directory, ", ".join(wrong))

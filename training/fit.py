@@ -32,7 +32,7 @@ class Trained:
     held_out_accuracy_by_epoch: tuple[float, ...]
 
 
-class Batches(keras.utils.PyDataset):
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
     """Shuffled, augmented batches: `(batch, height, width, channels)` uint8 with `(batch, classes)` float32 one-hot labels.
 
     What a batch holds depends on seed, epoch and index alone, so that a run can be repeated.
@@ -61,6 +61,7 @@ class Batches(keras.utils.PyDataset):
         return views, self._one_hot[self._split.labels[chosen]]
 
     def on_epoch_end(self) -> None:
+        """Draws the next epoch's order; Keras calls it."""
         self._epoch += 1
         self._shuffle()
 

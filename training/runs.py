@@ -7,7 +7,6 @@ and an export can be repeated without training again.
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -76,6 +75,6 @@ def _versions() -> dict[str, str]:
 
 def _revision() -> str:
     """The commit of the training code, with `-dirty` behind it if the code differs; "unknown" outside a checkout."""
-    command = ["git", "-C", os.path.dirname(__file__), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "unknown"

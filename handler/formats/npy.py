@@ -59,7 +59,9 @@ def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
         return read_header(io.BytesIO(length_field + body.read(length)), max_header_size=_MAX_HEADER_BYTES)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise UnreadableArray(f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__}).") from error
+        raise UnreadableArray(
+            f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__})."
+        ) from error
 
 
 def _in_c_order(body: BinaryIO, shape: tuple[int, ...]) -> bytes:

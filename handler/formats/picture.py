@@ -1,6 +1,6 @@
 """PNG and JPEG files: one image each, brought to the model's size as the manifest says.
 
-Only these two decoders are ever run, and only after the size in the header was judged. An animated PNG counts as its first frame.
+Only these two decoders ever run, and only after the size in the header was judged. Of an animated PNG the first frame counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ NAME = "PNG or JPEG image"
 _DECODERS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 
 # What Pillow's decoders raise on broken files, found by cutting and corrupting files at every place.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, OverflowError, struct.error, zlib.error)
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 
 
 def recognises(head: bytes) -> bool:

@@ -59,6 +59,6 @@ def name_object(bucket: str, key: str) -> ObjectRef:
         raise UnreadableMessage("Expected a key in UTF-8. Received: one with lone surrogates.") from error
     if not bucket or not 0 < key_bytes <= MAX_KEY_BYTES:
         raise UnreadableMessage(
-            f"Expected a bucket and a key of 1 to {MAX_KEY_BYTES} bytes. Received: bucket={bucket!r}, a key of {key_bytes} bytes."
+            f"Expected a bucket, and a key of 1 to {MAX_KEY_BYTES} bytes. Received: bucket={bucket!r}, a key of {key_bytes}."
         )
     return ObjectRef(bucket, key)

@@ -66,7 +66,9 @@ def _parse_message(record: _SqsRecord) -> Message:
 
 
 def _unreadable(record: _SqsRecord, received: str) -> Message:
-    return Message(record.messageId, problem=UnreadableMessage(f"Expected a body that is an S3 notification. Received: {received}."))
+    return Message(
+        record.messageId, problem=UnreadableMessage(f"Expected a body that is an S3 notification. Received: {received}.")
+    )
 
 
 def _answer(messages: Sequence[Message], reports: Mapping[ObjectRef, Report]) -> dict[str, object]:

@@ -1,0 +1,60 @@
+# One word each; every target installs what it needs first, into .venv, so none depends on another having been run.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format train bench build clean
+
+# The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+SAM := .venv-sam/bin/sam
+export SAM_CLI_TELEMETRY = 0
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/ready ## upload the sample images to an embedded cloud and show the predictions
+	@$(BIN)/python -m infra.demo
+
+test: .venv/ready ## run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/ready ## check format, lint, types and the template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+
+format: .venv/ready ## format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train: .venv/ready ## train the model that ships (about 25 minutes on two cores) into handler/artifact
+	$(BIN)/python -m training fit --preset full --out handler/artifact
+
+bench: .venv/ready ## measure cold start, speed and memory
+	@$(BIN)/python -m infra.bench
+
+build: .venv/ready .venv-sam/ready ## make the deployable package and print its size
+	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+clean: ## remove everything that was installed, built or trained
+	rm -rf .venv .venv-sam .aws-sam .demo .training .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+# `sam build` calls this one for template.yaml's ScoringFunction. It does not pass the architecture on, so the environment does.
+export ARCHITECTURE ?= x86_64
+.PHONY: build-ScoringFunction
+build-ScoringFunction: .venv/ready
+	@$(BIN)/python -m infra.package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE)
+
+.venv/ready: requirements.txt constraints.txt handler/requirements.txt
+	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# A virtual environment of its own: the SAM CLI pins exact versions of libraries that are used here too.
+.venv-sam/ready: Makefile
+	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv --clear .venv-sam
+	.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	@touch $@

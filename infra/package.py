@@ -1,0 +1,94 @@
+"""Makes the deployable package: the handler, what it imports, and nothing that is never loaded.
+
+make build                         calls it through `sam build`, for x86_64
+ARCHITECTURE=arm64 make build      the same for arm64, on any machine: ready-made wheels are fetched, nothing is compiled
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).parent.parent
+PYTHON_VERSION = "3.13"
+LAMBDA_LIMIT_BYTES = 250 * 2**20  # unzipped, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+OUR_LIMIT_BYTES = 170 * 10**6
+
+# Wheels for Amazon Linux 2023 (glibc 2.34), newest first.
+_WHEELS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+
+# What comes along and is never loaded by the function; `tests/infra/test_package.py` scores with a package without it.
+_UNUSED = (
+    "ai_edge_litert/libLiteRtWebGpuAccelerator.so",  # 19 MB, for GPUs
+    "ai_edge_litert/aot",  # compiles models ahead of time for phones
+    "ai_edge_litert/tools",
+    "ai_edge_litert/vendors",  # accelerators of phones
+    "ai_edge_litert/schema_py_generated.py",
+    "**/tests",
+    "**/*.pyi",
+    "**/__pycache__",
+    "bin",
+    "share",
+)
+
+
+class Architecture(StrEnum):
+    """As Lambda names them."""
+
+    x86_64 = "x86_64"
+    arm64 = "arm64"
+
+
+def build(target: Path, architecture: Architecture) -> int:
+    """Fills `target`, which `sam build` made, and returns its size in bytes.
+
+    Raises:
+        subprocess.CalledProcessError: pip could not install the requirements.
+    """
+    machine = "aarch64" if architecture is Architecture.arm64 else "x86_64"
+    platforms = [f"--platform={wheel}_{machine}" for wheel in _WHEELS]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"),
+            *("--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON_VERSION}", *platforms),
+            *("--target", str(target), "--upgrade", "-r", str(ROOT / "handler" / "requirements.txt")),
+        ],
+        check=True,
+    )
+    shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
+    for pattern in _UNUSED:
+        for path in list(target.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name in ("LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, target)
+    return size_bytes(target)
+
+
+def size_bytes(directory: Path) -> int:
+    """The size of all files under `directory`."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def main(
+    target: Path, architecture: Annotated[Architecture, typer.Option(help="Processor of the function.")] = Architecture.x86_64
+) -> None:
+    """Makes the deployable package in TARGET and prints its unzipped size."""
+    size = build(target, architecture)
+    parts = {path.name: size_bytes(path) if path.is_dir() else path.stat().st_size for path in target.iterdir()}
+    for name in sorted(parts, key=parts.__getitem__, reverse=True)[:8]:
+        typer.echo(f"{parts[name] / 1e6:8.1f} MB  {name}")
+    typer.echo(
+        f"{size / 1e6:8.1f} MB  in all, unzipped, {architecture.value}; Lambda's limit is {LAMBDA_LIMIT_BYTES / 1e6:.0f} MB"
+    )
+    if size > OUR_LIMIT_BYTES:
+        raise SystemExit(f"error: expected at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,39 @@
+"""Writes the JSON Schemas that ship beside the handler, from the types that write the documents.
+
+python -m infra.schemas        after a change of a document's type; a test fails while the files are behind
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from handler.contract import Manifest
+from handler.predictions import LinesEnd, LinesHead, Prediction, PredictionDocument, RejectedImage, RejectionDocument
+
+DIRECTORY = Path(__file__).parent.parent / "handler" / "schemas"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def render_schemas() -> dict[str, bytes]:
+    """The content of each schema file, by name. A document in lines is valid if each of its lines is."""
+    schemas = {
+        "predictions.json": _schema(PredictionDocument),
+        "prediction-lines.json": _schema(LinesHead, Prediction, RejectedImage, LinesEnd),
+        "rejection.json": _schema(RejectionDocument),
+        "artifact.json": _schema(Manifest),
+    }
+    return {name: msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n" for name, schema in schemas.items()}
+
+
+def _schema(*types: type) -> dict[str, Any]:
+    references, definitions = msgspec.json.schema_components(types)
+    choice: dict[str, Any] = {"oneOf": list(references)} if len(references) > 1 else references[0]
+    return {"$schema": DIALECT} | choice | {"$defs": definitions}
+
+
+if __name__ == "__main__":
+    for name, content in render_schemas().items():
+        (DIRECTORY / name).write_bytes(content)
