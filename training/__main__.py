@@ -65,17 +65,18 @@ def fit_command(
 ) -> None:
     """Trains a classifier and exports it as an artifact."""
     from training.fit import TrainingError, fit
-    from training.runs import save_run
+    from training.runs import read_revision, save_run
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed)
     if epochs:
         config = dataclasses.replace(config, epochs=epochs)
+    revision = read_revision()
     try:
         dataset = load_dataset(data_dir, _read_classes(classes))
         trained = fit(config, dataset)
     except (DataError, TrainingError) as error:
         raise SystemExit(f"error: {error}") from error
-    save_run(work / config.preset, trained, config, dataset.name, dataset.checksums)
+    save_run(work / config.preset, trained, config, dataset, revision)
     # A process of its own, because a backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
     command += ["--name", name, "--version", version, "--data-dir", str(dataset.directory)]

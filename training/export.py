@@ -77,7 +77,7 @@ def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, n
         unsure_below=unsure_below(score(classifier, held_out.images), held_out.labels),
         metrics=measure(score(classifier, dataset.test.images), dataset.test.labels),
         dataset=_describe_dataset(dataset, run, held_out),
-        training=msgspec.to_builtins(run),
+        training=_describe_training(run),
         golden=Golden(golden.tobytes(), tuple(map(tuple, score(classifier, golden).tolist()))),
     )
     _write_artifact(out, content, manifest)
@@ -121,6 +121,11 @@ def _describe_dataset(dataset: Dataset, run: Run, held_out: Split) -> dict[str, 
     if dataset.is_fashion_mnist:
         description["md5_as_published"] = {file: sums.published for file, sums in FASHION_MNIST.items()}
     return description
+
+
+def _describe_training(run: Run) -> dict[str, object]:
+    description: dict[str, object] = msgspec.to_builtins(run)
+    return {name: value for name, value in description.items() if name not in {"dataset", "checksums"}}
 
 
 def _write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:

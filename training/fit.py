@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from dataclasses import dataclass
 
 import keras
@@ -94,7 +95,7 @@ def fit(config: Config, dataset: Dataset) -> Trained:
         optimizer=_optimizer(config, len(batches)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
-        jit_compile=False,  # on two cores with AMX, oneDNN's kernels took 38 s an epoch and XLA's 110 s
+        jit_compile=False,  # with two cores and AMX, a step takes 135 ms by oneDNN's kernels and 240 ms by XLA's
     )
     logger.info("training on %d images, holding out %d, %d parameters", len(train), len(held_out), network.count_params())
     history = network.fit(
@@ -103,12 +104,13 @@ def fit(config: Config, dataset: Dataset) -> Trained:
         validation_data=(held_out.images, np.eye(classes, dtype=np.float32)[held_out.labels]),
         validation_batch_size=1000,
         callbacks=[keras.callbacks.TerminateOnNaN()],
+        verbose="auto" if sys.stdout.isatty() else 2,  # a line for each epoch where a bar would be garbled
     ).history
     if not np.all(np.isfinite(history["loss"])):
         raise TrainingError(f"The loss is not finite. Received: learning_rate={config.learning_rate}. Try a smaller one.")
     full_precision = build("float32")
     full_precision.set_weights(network.get_weights())
-    return Trained(full_precision, tuple(float(value) for value in history["val_accuracy"]))
+    return Trained(full_precision, tuple(round(float(value), 4) for value in history["val_accuracy"]))
 
 
 def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:

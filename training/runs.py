@@ -15,6 +15,7 @@ import keras
 import msgspec
 
 from training.config import Config
+from training.data import Dataset
 from training.fit import Trained
 
 NETWORK_FILE = "model.keras"
@@ -35,19 +36,19 @@ class Run(msgspec.Struct, frozen=True):
     revision: str
 
 
-def save_run(directory: Path, trained: Trained, config: Config, dataset: str, checksums: dict[str, str]) -> Run:
-    """Writes a run, replacing what is in `directory`."""
+def save_run(directory: Path, trained: Trained, config: Config, dataset: Dataset, revision: str) -> Run:
+    """Writes a run, replacing what is in `directory`; `revision` is that of the code when the training began."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / RUN_FILE).unlink(missing_ok=True)
     trained.network.save(directory / NETWORK_FILE)
     run = Run(
         config=config,
-        dataset=dataset,
-        checksums=checksums,
+        dataset=dataset.name,
+        checksums=dataset.checksums,
         held_out_accuracy_by_epoch=trained.held_out_accuracy_by_epoch,
         backend=keras.backend.backend(),
         versions=_versions(),
-        revision=_revision(),
+        revision=revision,
     )
     (directory / RUN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
     return run
@@ -63,6 +64,13 @@ def load_run(directory: Path) -> tuple[keras.Model, Run]:
     return keras.models.load_model(directory / NETWORK_FILE, compile=False), run
 
 
+def read_revision() -> str:
+    """The commit of the training code, with `-dirty` behind it if the code differs; "unknown" outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in (*_LIBRARIES, *_BACKENDS.get(keras.backend.backend(), ())):
@@ -71,10 +79,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _revision() -> str:
-    """The commit of the training code, with `-dirty` behind it if the code differs; "unknown" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"

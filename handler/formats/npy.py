@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tokenize
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -58,7 +59,7 @@ def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
         return read_header(io.BytesIO(length_field + body.read(length)), max_header_size=_MAX_HEADER_BYTES)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
         raise UnreadableArray(
             f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__})."
         ) from error

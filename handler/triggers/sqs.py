@@ -56,7 +56,7 @@ def parse(event: dict[str, Any]) -> Request:
 def _parse_message(record: _SqsRecord) -> Message:
     try:
         body = msgspec.json.decode(record.body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         return _unreadable(record, f"a body that is not JSON ({error})")
     if not isinstance(body, dict) or not s3.recognises(body):
         return _unreadable(record, f"the keys {sorted(body)}" if isinstance(body, dict) else f"a JSON {type(body).__name__}")

@@ -1,0 +1,48 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from handler.contract import Conversion, Golden, Manifest, Metrics, ModelFile, PixelShape
+from handler.formats.image import Target
+
+SHAPE = PixelShape(height=2, width=3, channels=1)
+
+
+def fake_classify(images):
+    """A model of two classes: dark and light. A real function, so that what it is given decides what comes out."""
+    light = images.reshape(len(images), -1).mean(axis=1) / 255
+    return np.stack([1 - light, light], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def manifest():
+    return Manifest(
+        name="lightness",
+        version="2.1.0",
+        classes=("dark", "light"),
+        input=SHAPE,
+        conversion=Conversion(),
+        model=ModelFile(sha256=hashlib.sha256(b"lightness").hexdigest(), size_bytes=9, quantisation="none"),
+        temperature=1.0,
+        unsure_below=0.75,
+        metrics=Metrics(1.0, 0.1, 0.0, 2),
+        dataset={},
+        training={},
+        golden=Golden(b"\x00" * 6, ((1.0, 0.0),)),
+    )
+
+
+@pytest.fixture
+def target():
+    return Target(shape=SHAPE, conversion=Conversion(), max_pixels=10_000, max_images=100)
+
+
+@pytest.fixture
+def fashion_target():
+    return Target(shape=PixelShape(height=28, width=28, channels=1), conversion=Conversion(), max_pixels=10**6, max_images=1000)
+
+
+@pytest.fixture
+def classify():
+    return fake_classify

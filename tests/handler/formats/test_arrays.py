@@ -1,0 +1,163 @@
+"""NumPy arrays and IDX files: raw pixels behind a header."""
+
+import gzip
+import io
+import pickle
+import struct
+
+import numpy as np
+import pytest
+
+from handler.contract import PixelShape
+from handler.errors import UnreadableArray, UnreadableIdx, WrongShape
+from handler.formats import decode
+from handler.formats.image import Target, require_shape
+
+PIXELS = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
+
+
+def npy(array, **options):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **options)
+    return file.getvalue()
+
+
+def npy_with_header(header, version=(1, 0), body=b""):
+    text = header.encode()
+    length = struct.pack("<H" if version == (1, 0) else "<I", len(text))
+    return b"\x93NUMPY" + bytes(version) + length + text + body
+
+
+def pixels_of(content, target):
+    return np.stack([image.pixels for image in decode(content, "x", target)])
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_every_version_and_order_is_read(version, order, fashion_target):
+    content = npy(np.array(PIXELS, order=order), version=version)
+
+    assert np.array_equal(pixels_of(content, fashion_target)[..., 0], PIXELS)
+
+
+def test_a_channel_axis_is_welcome(fashion_target):
+    assert np.array_equal(pixels_of(npy(PIXELS[..., None]), fashion_target)[..., 0], PIXELS)
+
+
+def test_colour_arrays_need_their_channel_axis():
+    shape = PixelShape(height=28, width=28, channels=3)
+
+    assert require_shape((5, 28, 28, 3), shape) == 5
+    with pytest.raises(WrongShape, match=r"\(n, 28, 28, 3\)"):
+        require_shape((5, 28, 28), shape)
+
+
+@pytest.mark.parametrize("shape", [(3, 28, 27), (3, 27, 28), (28, 28), (3, 28, 28, 3), (3, 28, 28, 1, 1), (2352,), ()])
+def test_images_of_another_size_are_refused_and_never_broadcast(shape, fashion_target):
+    with pytest.raises(WrongShape, match=r"Expected an array of shape \(n, 28, 28, 1\) or \(n, 28, 28\)"):
+        pixels_of(npy(np.zeros(shape, np.uint8)), fashion_target)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", ">u2", "int8", "bool"])
+def test_another_dtype_is_refused_with_what_to_do(dtype, fashion_target):
+    with pytest.raises(UnreadableArray, match=r"astype\('uint8'\)"):
+        pixels_of(npy(PIXELS.astype(dtype)), fashion_target)
+
+
+class Canary:
+    """Pickled into an array; unpickling it would raise where the test sees it."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+def test_a_pickle_is_never_executed(fashion_target):
+    content = npy_with_header("{'descr': '|O', 'fortran_order': False, 'shape': (1, 28, 28), }\n", body=pickle.dumps(Canary()))
+
+    with pytest.raises(UnreadableArray, match="dtype uint8"):
+        pixels_of(content, fashion_target)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01",
+        b"\x93NUMPY\x01\x00\x76",
+        b"\x93NUMPY\x09\x00\x76\x00",
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff",  # a header of 4 GiB is declared
+        npy_with_header("{'descr': '|u1'"),
+        npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': " + "(" * 5000),
+        npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': 'no', }"),
+        npy_with_header("{'descr': 'x9', 'fortran_order': False, 'shape': (1, 28, 28), }"),
+    ],
+)
+def test_a_broken_header_is_refused(content, fashion_target):
+    with pytest.raises(UnreadableArray):
+        pixels_of(content, fashion_target)
+
+
+@pytest.mark.parametrize("order", [False, True])
+def test_a_header_that_declares_more_than_there_is_allocates_nothing(order, fashion_target):
+    header = f"{{'descr': '|u1', 'fortran_order': {order}, 'shape': ({2**50}, 28, 28), }}\n"
+
+    with pytest.raises(UnreadableArray):
+        pixels_of(npy_with_header(header, body=bytes(784)), fashion_target)
+
+
+def test_a_negative_size_is_refused(fashion_target):
+    with pytest.raises(WrongShape):
+        pixels_of(npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 28, 28), }\n"), fashion_target)
+
+
+def test_bytes_behind_an_array_are_refused(fashion_target):
+    with pytest.raises(UnreadableArray, match="more bytes"):
+        pixels_of(npy(PIXELS) + b"!", fashion_target)
+
+
+@pytest.mark.parametrize("pack", [lambda content: content, gzip.compress])
+def test_idx_files_are_read_gzipped_or_not(pack, pack_idx, fashion_target):
+    assert np.array_equal(pixels_of(pack(pack_idx(PIXELS)), fashion_target)[..., 0], PIXELS)
+
+
+def test_a_gzip_stream_with_large_code_tables_is_recognised(sample_pixels, pack_idx, fashion_target):
+    """Real images need dynamic Huffman tables of hundreds of bytes before the first byte comes out."""
+    content = gzip.compress(pack_idx(sample_pixels[..., 0]))
+
+    assert np.array_equal(pixels_of(content, fashion_target), sample_pixels)
+
+
+def test_labels_are_refused_as_no_images(fashion_target):
+    with pytest.raises(UnreadableIdx, match="labels are no images"):
+        pixels_of(struct.pack(">II", 0x0801, 3) + b"\x01\x02\x03", fashion_target)
+
+
+def test_an_idx_file_of_another_size_is_refused(pack_idx, fashion_target):
+    with pytest.raises(WrongShape):
+        pixels_of(pack_idx(np.zeros((2, 32, 32), np.uint8)), fashion_target)
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:-1], lambda content: content + b"!"])
+@pytest.mark.parametrize("pack", [lambda content: content, gzip.compress])
+def test_too_few_or_too_many_bytes_are_refused(change, pack, pack_idx, fashion_target):
+    with pytest.raises(UnreadableIdx):
+        pixels_of(pack(change(pack_idx(PIXELS))), fashion_target)
+
+
+def test_a_corrupt_gzip_stream_is_refused(pack_idx, fashion_target):
+    content = bytearray(gzip.compress(pack_idx(PIXELS)))
+    content[-6] ^= 1  # its checksum
+
+    with pytest.raises(UnreadableIdx, match="gzip"):
+        pixels_of(bytes(content), fashion_target)
+
+
+def test_a_gzip_bomb_is_stopped_by_the_limit_on_images(pack_idx, fashion_target):
+    content = gzip.compress(struct.pack(">IIII", 0x0803, 2**32 - 1, 28, 28) + bytes(784 * 3000))
+    limited = Target(fashion_target.shape, fashion_target.conversion, fashion_target.max_pixels, max_images=2)
+    read = []
+
+    with pytest.raises(Exception, match="at most 2 images"):
+        read.extend(decode(content, "x", limited))
+    assert len(content) < 10_000
+    assert len(read) == 2

@@ -1,0 +1,165 @@
+"""The artifact that ships, whole and broken; a broken one must be refused before LiteRT sees it."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import numpy as np
+import pytest
+
+from handler.contract import MANIFEST_FILE, MODEL_FILE, golden_images, parse_manifest, render_manifest
+from handler.errors import BadArtifact
+from handler.model import BUNDLED_ARTIFACT, Classifier, directory_reader, load_model
+
+
+@pytest.fixture(scope="module")
+def files():
+    return {name: (BUNDLED_ARTIFACT / name).read_bytes() for name in (MODEL_FILE, MANIFEST_FILE)}
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return load_model(directory_reader(BUNDLED_ARTIFACT))
+
+
+def reader(files):
+    def read(name):
+        if name not in files:
+            raise FileNotFoundError(name)
+        return files[name]
+
+    return read
+
+
+def changed(files, **changes):
+    """The files with another manifest."""
+    manifest = msgspec.structs.replace(parse_manifest(files[MANIFEST_FILE]), **changes)
+    return reader(files | {MANIFEST_FILE: render_manifest(manifest)})
+
+
+def resealed(files, content):
+    """The files with another model, and a manifest that vouches for it."""
+    manifest = parse_manifest(files[MANIFEST_FILE])
+    model = msgspec.structs.replace(manifest.model, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    sealed = render_manifest(msgspec.structs.replace(manifest, model=model))
+    return reader({MODEL_FILE: content, MANIFEST_FILE: sealed})
+
+
+def test_the_bundled_artifact_loads_and_scores_its_golden_batch(bundled):
+    probabilities = bundled.classify(golden_images(bundled.manifest))
+
+    assert probabilities.dtype == np.float32
+    assert np.allclose(probabilities, bundled.manifest.golden.probabilities, atol=1e-3)
+
+
+def test_probabilities_sum_to_one_whatever_the_pixels(bundled):
+    rng = np.random.default_rng(0)
+    images = np.concatenate(
+        [np.zeros((1, 28, 28, 1)), np.full((1, 28, 28, 1), 255), rng.integers(0, 256, (62, 28, 28, 1))]
+    ).astype(np.uint8)
+
+    probabilities = bundled.classify(images)
+
+    assert np.isfinite(probabilities).all()
+    assert (probabilities >= 0).all()
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+
+
+def test_an_image_s_probabilities_do_not_depend_on_its_batch(bundled, sample_pixels):
+    whole = bundled.classify(sample_pixels)
+
+    for size in (1, 3, 7, 64):
+        parts = [bundled.classify(sample_pixels[start : start + size]) for start in range(0, 100, size)]
+        assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_threads_that_share_a_model_get_what_each_would_alone(bundled, sample_pixels):
+    batches = [sample_pixels[start : start + 1 + start % 5] for start in range(95)]
+    alone = [bundled.classify(batch) for batch in batches]
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(bundled.classify, batches))
+
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_a_model_with_one_bit_changed_anywhere_is_refused(files):
+    rng = np.random.default_rng(1)
+    for position in rng.integers(0, len(files[MODEL_FILE]), 200).tolist():
+        content = bytearray(files[MODEL_FILE])
+        content[position] ^= 1 << int(rng.integers(8))
+
+        with pytest.raises(BadArtifact, match="sha256"):
+            load_model(reader(files | {MODEL_FILE: bytes(content)}))
+
+
+@pytest.mark.parametrize("missing", [MODEL_FILE, MANIFEST_FILE])
+def test_an_artifact_that_lacks_a_file_is_refused(files, missing):
+    with pytest.raises(BadArtifact, match=f"no readable {re.escape(missing)}"):
+        load_model(reader({name: content for name, content in files.items() if name != missing}))
+
+
+def test_a_model_of_another_size_is_refused(files):
+    with pytest.raises(BadArtifact, match="bytes"):
+        load_model(reader(files | {MODEL_FILE: files[MODEL_FILE] + b"\0"}))
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"schema": "coatcheck.artifact/2"}'])
+def test_a_manifest_of_another_schema_is_refused(files, text):
+    with pytest.raises(BadArtifact, match=r"coatcheck\.artifact/1"):
+        load_model(reader(files | {MANIFEST_FILE: text}))
+
+
+def test_other_classes_than_the_model_s_are_refused(files):
+    with pytest.raises(BadArtifact, match="11 classes"):
+        load_model(changed(files, classes=tuple("abcdefghijk")))
+
+
+def test_another_input_than_the_model_s_is_refused(files):
+    manifest = parse_manifest(files[MANIFEST_FILE])
+
+    with pytest.raises(BadArtifact, match=r"input \(28, 28, 3\)"):
+        load_model(changed(files, input=msgspec.structs.replace(manifest.input, channels=3)))
+
+
+def test_a_model_that_behaves_otherwise_is_refused(files):
+    manifest = parse_manifest(files[MANIFEST_FILE])
+    shifted = tuple(row[1:] + row[:1] for row in manifest.golden.probabilities)
+
+    with pytest.raises(BadArtifact, match="golden batch"):
+        load_model(changed(files, golden=msgspec.structs.replace(manifest.golden, probabilities=shifted)))
+
+
+@pytest.mark.parametrize(("images", "rows"), [(b"", 0), (b"\0" * 784, 2), (b"\0" * 785, 1)])
+def test_a_golden_batch_that_does_not_fit_is_refused(files, images, rows):
+    golden = msgspec.structs.replace(parse_manifest(files[MANIFEST_FILE]).golden, images=images)
+    golden = msgspec.structs.replace(golden, probabilities=golden.probabilities[:rows])
+
+    with pytest.raises(BadArtifact, match="golden"):
+        load_model(changed(files, golden=golden))
+
+
+@pytest.mark.parametrize("damage", ["truncate", "magic"])
+def test_a_corrupt_model_behind_a_right_digest_is_refused_and_crashes_nothing(files, damage, tmp_path):
+    """In a process of its own: a crash of LiteRT's parser must not take the tests with it."""
+    content = files[MODEL_FILE][: len(files[MODEL_FILE]) // 2] if damage == "truncate" else b"\x18\0\0\0TFL3"
+    read = resealed(files, content)
+    for name in (MODEL_FILE, MANIFEST_FILE):
+        (tmp_path / name).write_bytes(read(name))
+    program = (
+        "import sys, pathlib; from handler.model import load_model, directory_reader; from handler.errors import BadArtifact\n"
+        "try: load_model(directory_reader(pathlib.Path(sys.argv[1])))\n"
+        "except BadArtifact: print('refused')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.strip()) == (0, "refused")
+
+
+def test_a_classifier_of_nonsense_is_refused():
+    with pytest.raises(BadArtifact, match="LiteRT model"):
+        Classifier(b"nonsense")

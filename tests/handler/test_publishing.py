@@ -1,0 +1,192 @@
+"""The protocol of conditional writes, against a store in memory that behaves as S3 does."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handler.errors import ConcurrentWrites, UnacceptedObject
+from handler.objects import ObjectRef, StoredDocument, StoredObject, WriteResult
+from handler.publishing import ATTEMPTS, Document, Published, publish
+
+INPUT = ObjectRef("in", "a.png")
+PLACE = ObjectRef("out", "a.png.json")
+
+
+class MemoryStore:
+    """Objects by address, each with an ETag of its own for every write. `before` runs before each call, with its name."""
+
+    def __init__(self, input_etag="e1"):
+        self.inputs = {INPUT: input_etag} if input_etag else {}
+        self.documents = {}
+        self.writes = 0
+        self.before = lambda call: None
+        self._etags = (f"d{n}" for n in itertools.count())
+
+    def identify(self, ref):
+        self.before("identify")
+        return StoredObject(ref, self.inputs[ref], None, 1) if ref in self.inputs else None
+
+    def describe(self, ref):
+        self.before("describe")
+        return self.documents[ref][0] if ref in self.documents else None
+
+    def create(self, ref, content, content_type, metadata):
+        self.before("create")
+        return WriteResult.STOPPED if ref in self.documents else self._write(ref, content, metadata)
+
+    def replace(self, ref, content, content_type, metadata, *, etag):
+        self.before("replace")
+        if ref not in self.documents:
+            return WriteResult.CONFLICT
+        return self._write(ref, content, metadata) if self.documents[ref][0].etag == etag else WriteResult.STOPPED
+
+    def _write(self, ref, content, metadata):
+        self.writes += 1
+        self.documents[ref] = (StoredDocument(next(self._etags), metadata), content)
+        return WriteResult.WRITTEN
+
+
+def document(etag="e1", model="m1", bucket="in"):
+    source = StoredObject(ObjectRef(bucket, "a.png"), etag, None, 1)
+    return Document(PLACE, f"{etag} by {model}".encode(), "application/json", source, model)
+
+
+def put(store, **of):
+    return publish(document(**of), store, sleep=lambda seconds: None)
+
+
+def test_a_first_document_is_written_with_its_identity():
+    store = MemoryStore()
+
+    assert put(store) is Published.WRITTEN
+    assert store.documents[PLACE][0].metadata == {"input-bucket": "in", "input-etag": "e1", "model-sha256": "m1"}
+
+
+def test_the_same_document_again_writes_nothing():
+    store = MemoryStore()
+    put(store)
+
+    assert put(store) is Published.DUPLICATE
+    assert store.writes == 1
+
+
+def test_a_document_of_a_newer_input_replaces_that_of_an_older():
+    store = MemoryStore("e1")
+    put(store, etag="e1")
+    store.inputs[INPUT] = "e2"
+
+    assert put(store, etag="e2") is Published.WRITTEN
+    assert store.documents[PLACE][1] == b"e2 by m1"
+
+
+def test_a_document_of_an_older_input_never_replaces_that_of_a_newer():
+    store = MemoryStore("e2")
+    put(store, etag="e2")
+
+    assert put(store, etag="e1") is Published.SUPERSEDED
+    assert store.documents[PLACE][1] == b"e2 by m1"
+
+
+def test_another_model_s_document_is_replaced():
+    store = MemoryStore()
+    put(store, model="m1")
+
+    assert put(store, model="m2") is Published.WRITTEN
+    assert store.documents[PLACE][1] == b"e1 by m2"
+
+
+def test_an_input_deleted_meanwhile_leaves_the_document_alone():
+    store = MemoryStore()
+    put(store, model="m1")
+    store.inputs.clear()
+
+    assert put(store, model="m2") is Published.GONE
+    assert store.documents[PLACE][1] == b"e1 by m1"
+
+
+def test_a_document_of_another_bucket_s_input_is_left_alone():
+    store = MemoryStore()
+    put(store)
+
+    with pytest.raises(UnacceptedObject, match="belongs to input bucket 'in'"):
+        put(store, bucket="in-too")
+    assert store.writes == 1
+
+
+def test_a_foreign_object_in_the_place_is_left_alone():
+    store = MemoryStore()
+    store.documents[PLACE] = (StoredDocument("d", {}), b"somebody's")
+
+    with pytest.raises(UnacceptedObject, match="input bucket None"):
+        put(store)
+
+
+def test_a_conflict_is_tried_again_after_a_pause():
+    store, pauses = MemoryStore(), []
+    create, store.create = store.create, lambda *_: WriteResult.CONFLICT
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        store.create = create
+
+    assert publish(document(), store, sleep) is Published.WRITTEN
+    assert len(pauses) == 1
+    assert 0 < pauses[0] <= 0.05
+
+
+def test_endless_conflicts_are_transient():
+    store, pauses = MemoryStore(), []
+    store.create = lambda *_: WriteResult.CONFLICT
+
+    with pytest.raises(ConcurrentWrites):
+        publish(document(), store, pauses.append)
+    assert len(pauses) == ATTEMPTS
+
+
+def test_a_document_deleted_before_it_is_described_is_written():
+    store = MemoryStore()
+    put(store)
+    store.before = lambda call: store.documents.clear() if call == "describe" else None
+
+    assert put(store) is Published.WRITTEN
+
+
+def test_a_writer_that_wins_the_replacement_is_seen():
+    store = MemoryStore("e2")
+    store.documents[PLACE] = (StoredDocument("d", document(etag="e0").metadata), b"e0")
+
+    def other_writer_first(call):
+        if call == "replace":
+            store.before = lambda call: None
+            put(store, etag="e2")
+
+    store.before = other_writer_first
+
+    assert put(store, etag="e2") is Published.DUPLICATE
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["create", "describe", "identify", "replace"])), max_size=5))
+def test_whatever_comes_between_the_newest_input_s_document_stands(interruptions):
+    """Uploads, each with its event handled at once, arrive in the middle of the protocol of an older one."""
+    store, pending = MemoryStore("e0"), list(interruptions)
+    version = 0
+
+    def interrupt(call):
+        nonlocal version
+        if pending and pending[0][1] == call:
+            repeats, _ = pending.pop(0)
+            for _ in range(repeats):
+                version += 1
+                store.inputs[INPUT] = f"e{version}"
+                put(store, etag=f"e{version}")
+
+    store.before = interrupt
+    put(store, etag="e0")
+    store.before = lambda call: None
+
+    newest = store.inputs[INPUT]
+    put(store, etag=newest)  # at least once: every upload's event is delivered
+    assert store.documents[PLACE][1] == f"{newest} by m1".encode()

@@ -1,0 +1,241 @@
+"""Scoring over objects in memory and a fake model: the order of work, and who is touched by whose fault."""
+
+import io
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from handler.errors import StorageUnavailable
+from handler.objects import FetchedObject, ObjectRef, StoredObject
+from handler.outcomes import Outcome
+from handler.publishing import Published
+from handler.scoring import Scorer
+
+
+def npy(*lightness):
+    """An array object of 2x3 images, each of one lightness."""
+    file = io.BytesIO()
+    np.save(file, np.stack([np.full((2, 3), value, np.uint8) for value in lightness]))
+    return file.getvalue()
+
+
+@pytest.fixture
+def score(manifest, target, classify):
+    """Scores `objects`, contents by key, and returns the reports by key together with the documents by key."""
+
+    def score(objects, *, asked=None, publish=None, **changes):
+        documents = {}
+
+        def fetch(ref):
+            content = objects[ref.key]
+            if isinstance(content, Exception):
+                raise content
+            return content and FetchedObject(StoredObject(ref, f"etag of {ref.key}", None, len(content[0])), content[0])
+
+        def keep(document):
+            documents[document.ref.key] = document
+            return Published.WRITTEN
+
+        settings = {
+            "manifest": manifest,
+            "fetch": fetch,
+            "classify": classify,
+            "publish": publish or keep,
+            "locate": lambda ref, suffix: ObjectRef("out", ref.key + suffix),
+            "target": target,
+            "max_object_bytes": 10_000,
+            "batch_images": 4,
+            "concurrency": 3,
+            "lines_above_images": float("inf"),
+        }
+        refs = [ObjectRef("in", key) for key in (asked or objects)]
+        reports = Scorer(**settings | changes).score(refs)
+        return {ref.key: report for ref, report in reports.items()}, documents
+
+    return score
+
+
+def found(content):
+    return (content,)
+
+
+def classes(document):
+    return [row["class_name"] for row in json.loads(document.content)["predictions"]]
+
+
+def test_each_object_gets_the_document_of_its_own_images(score):
+    reports, documents = score({"a": found(npy(0, 250)), "b": found(npy(250)), "c": found(npy(0, 0, 250, 0, 250, 250))})
+
+    assert {key: report.outcome for key, report in reports.items()} == dict.fromkeys("abc", Outcome.SCORED)
+    assert {key: classes(document) for key, document in documents.items()} == {
+        "a.json": ["dark", "light"],
+        "b.json": ["light"],
+        "c.json": ["dark", "dark", "light", "dark", "light", "light"],
+    }
+    assert [report.images for report in reports.values()] == [2, 1, 6]
+
+
+def test_images_of_all_objects_share_the_model_s_batches(score, classify):
+    sizes = []
+
+    def count(images):
+        sizes.append(len(images))
+        return classify(images)
+
+    score({key: found(npy(0, 250, 0)) for key in "abc"}, classify=count)
+
+    assert sizes == [4, 4, 1]
+
+
+def test_the_size_of_batches_changes_no_byte_of_any_document(score):
+    objects = {"a": found(npy(0, 250)), "b": found(npy(9, 80, 170)), "c": found(npy(250))}
+    contents = [
+        {key: document.content for key, document in score(objects, batch_images=size)[1].items()} for size in (1, 2, 5, 64)
+    ]
+
+    assert contents[1:] == contents[:1] * 3
+
+
+def test_an_object_named_twice_is_scored_once(score):
+    reports, documents = score({"a": found(npy(0))}, asked=["a", "a"])
+
+    assert (len(reports), len(documents)) == (1, 1)
+
+
+def test_an_unreadable_object_is_rejected_and_the_others_are_scored(score):
+    reports, documents = score({"a": found(npy(0)), "bad": found(b"<html>"), "b": found(npy(250))})
+
+    assert [report.outcome for report in reports.values()] == [Outcome.SCORED, Outcome.REJECTED, Outcome.SCORED]
+    assert json.loads(documents["bad.json"].content)["error"]["name"] == "UnrecognisedFormat"
+
+
+def test_an_array_that_breaks_off_is_rejected_whole(score):
+    reports, documents = score({"cut": found(npy(0, 250, 0, 250, 0)[:-1]), "b": found(npy(250))}, batch_images=1)
+
+    assert reports["cut"].outcome is Outcome.REJECTED
+    assert reports["cut"].images == 0
+    assert json.loads(documents["cut.json"].content)["schema"] == "coatcheck.rejection/1"
+    assert classes(documents["b.json"]) == ["light"]
+
+
+def test_an_object_that_is_gone_has_no_document(score):
+    reports, documents = score({"a": None, "b": found(npy(0))})
+
+    assert reports["a"].outcome is Outcome.GONE
+    assert list(documents) == ["b.json"]
+
+
+def test_an_object_that_storage_cannot_give_fails_alone(score):
+    reports, documents = score({"a": StorageUnavailable("S3 is down."), "b": found(npy(0))})
+
+    assert reports["a"].outcome is Outcome.FAILED
+    assert str(reports["a"].error) == "S3 is down."
+    assert list(documents) == ["b.json"]
+
+
+def test_a_bug_that_one_object_brings_out_fails_that_object_alone(score):
+    reports, _ = score({"a": ZeroDivisionError("a bug"), "b": found(npy(0))})
+
+    assert [report.outcome for report in reports.values()] == [Outcome.FAILED, Outcome.SCORED]
+    assert isinstance(reports["a"].error, ZeroDivisionError)
+
+
+def test_a_document_that_cannot_be_written_fails_its_object_alone(score):
+    def publish(document):
+        if document.ref.key == "a.json":
+            raise StorageUnavailable("S3 is full.")
+        return Published.WRITTEN
+
+    reports, _ = score({"a": found(npy(0)), "b": found(npy(0))}, publish=publish)
+
+    assert [report.outcome for report in reports.values()] == [Outcome.FAILED, Outcome.SCORED]
+
+
+@pytest.mark.parametrize(
+    ("published", "outcome", "has_document"),
+    [
+        (Published.WRITTEN, Outcome.SCORED, True),
+        (Published.DUPLICATE, Outcome.DUPLICATE, True),
+        (Published.SUPERSEDED, Outcome.SUPERSEDED, False),
+        (Published.GONE, Outcome.GONE, False),
+    ],
+)
+def test_what_became_of_the_document_is_the_outcome(score, published, outcome, has_document):
+    reports, _ = score({"a": found(npy(0))}, publish=lambda document: published)
+
+    assert reports["a"].outcome is outcome
+    assert bool(reports["a"].document) is has_document
+
+
+def test_an_object_above_the_limit_is_rejected_unread(score):
+    reports, documents = score({"a": found(npy(0, 0, 0, 0))}, max_object_bytes=100)
+
+    assert json.loads(documents["a.json"].content)["error"]["name"] == "ObjectTooLarge"
+    assert reports["a"].outcome is Outcome.REJECTED
+
+
+def test_a_folder_is_rejected_as_one(score):
+    _, documents = score({"uploads/new folder/": found(b"")})
+
+    assert "a folder" in json.loads(documents["uploads/new folder/.json"].content)["error"]["message"]
+
+
+def test_a_single_image_is_named_after_its_file(score):
+    import PIL.Image
+
+    file = io.BytesIO()
+    PIL.Image.new("L", (3, 2), 255).save(file, "PNG")
+
+    _, documents = score({"rack 1/white.png": found(file.getvalue())})
+
+    assert json.loads(documents["rack 1/white.png.json"].content)["predictions"][0]["image"] == "white.png"
+
+
+def test_many_images_are_written_as_lines(score):
+    _, documents = score({"few": found(npy(0)), "many": found(npy(0, 0, 0))}, lines_above_images=2)
+
+    assert {key: document.content_type for key, document in documents.items()} == {
+        "few.json": "application/json",
+        "many.jsonl": "application/jsonl",
+    }
+    assert len(documents["many.jsonl"].content.splitlines()) == 5
+
+
+def test_in_line_mode_a_rejection_takes_the_same_place(score):
+    _, documents = score({"a": found(b"?")}, lines_above_images=-1)
+
+    assert list(documents) == ["a.jsonl"]
+
+
+def test_nothing_to_score_is_no_work(score):
+    assert score({}) == ({}, {})
+
+
+def test_objects_are_fetched_concurrently_and_no_further_ahead_than_that(manifest, score):
+    """Three fetches meet at a barrier, which one after the other never could; and never more than three are under way."""
+    barrier, lock = threading.Barrier(3, timeout=10), threading.Lock()
+    under_way, most = 0, 0
+
+    def fetch(ref):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        barrier.wait()
+        with lock:
+            under_way -= 1
+
+    reports, _ = score(dict.fromkeys("abcdef"), fetch=fetch, concurrency=3)
+
+    assert most == 3
+    assert {report.outcome for report in reports.values()} == {Outcome.GONE}
+
+
+def test_a_model_that_fails_fails_the_invocation(score):
+    def broken(images):
+        raise RuntimeError("the graph is broken")
+
+    with pytest.raises(RuntimeError, match="the graph is broken"):
+        score({"a": found(npy(0))}, classify=broken)
