@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from moto.server import ThreadedMotoServer
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,10 @@ def start_cloud(template: Path = TEMPLATE) -> Iterator[Cloud]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield _deploy(cfnlint.decode.decode_str(template.read_text())[0], f"http://{host}:{port}")
+        endpoint = f"http://{host}:{port}"
+        # moto's state belongs to the process, not to the server: a cloud that was here before would still be there.
+        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+        yield _deploy(cfnlint.decode.decode_str(template.read_text())[0], endpoint)
     finally:
         server.stop()
 
@@ -154,14 +159,14 @@ class EventSource:
 
     A message is deleted if the function returns and does not name it in `batchItemFailures`. If it raises, or answers in a
     form that Lambda does not accept, the whole batch goes back. What goes back is seen again after the queue's visibility
-    timeout, or after `visibility_timeout_s`; after `maxReceiveCount` deliveries the queue moves it to its dead letters.
+    timeout, or at once if the source `is_impatient`; after `maxReceiveCount` deliveries the queue moves it to its dead letters.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
 
     cloud: Cloud
     function: Callable[[dict[str, Any], Any], object]
     batch_messages: int = 10
-    visibility_timeout_s: int | None = None
+    is_impatient: bool = False
 
     def deliver(self) -> Delivery | None:
         """Invokes the function once, with up to `batch_messages` messages; None: there are none."""
@@ -177,8 +182,11 @@ class EventSource:
         ids = [message["MessageId"] for message in received]
         returned = set(ids) if error else _failures(answer, ids)
         for message in received:
+            handle = {"QueueUrl": self.cloud.queue_url, "ReceiptHandle": message["ReceiptHandle"]}
             if message["MessageId"] not in returned:
-                self.cloud.sqs.delete_message(QueueUrl=self.cloud.queue_url, ReceiptHandle=message["ReceiptHandle"])
+                self.cloud.sqs.delete_message(**handle)
+            elif self.is_impatient:
+                self.cloud.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
 
@@ -189,26 +197,21 @@ class EventSource:
             deliveries.append(delivery)
         return deliveries
 
-    def _receive(self) -> list[Any]:
-        received: list[Any] = []
-        visibility: dict[str, Any] = (
-            {} if self.visibility_timeout_s is None else {"VisibilityTimeout": self.visibility_timeout_s}
-        )
+    def _receive(self) -> list[MessageTypeDef]:
+        received: list[MessageTypeDef] = []
         while len(received) < self.batch_messages:
             response = self.cloud.sqs.receive_message(
                 QueueUrl=self.cloud.queue_url,
                 MaxNumberOfMessages=min(_MAX_RECEIVE, self.batch_messages - len(received)),
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
-                **visibility,
             )
-            fresh = [m for m in response.get("Messages", []) if m["MessageId"] not in {r["MessageId"] for r in received}]
-            if not fresh:
+            if not response.get("Messages"):
                 break
-            received += fresh
+            received += response["Messages"]
         return received
 
-    def _record(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _record(self, message: MessageTypeDef) -> dict[str, Any]:
         return {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],

@@ -1,0 +1,330 @@
+"""The function as Lambda calls it, with the bundled model, on moto's S3."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from handler.app import build_scorer, lambda_handler, logger
+from handler.errors import BadArtifact, BadSettings, InvocationFailed, UnrecognisedEvent
+from handler.model import BUNDLED_ARTIFACT
+from infra.local import Context
+from infra.schemas import DIRECTORY
+
+ROOT = Path(__file__).parent.parent.parent
+IMAGES = ROOT / "events" / "images"
+INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process():
+    build_scorer.cache_clear()
+    yield
+    build_scorer.cache_clear()
+
+
+@pytest.fixture
+def invoke():
+    return lambda event: lambda_handler(event, Context(aws_request_id="request-1"))
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """Returns the lines logged so far, parsed."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def uploaded(*keys, bucket=INPUT):
+    from urllib.parse import quote_plus
+
+    records = [
+        {
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key)}},
+        }
+        for key in keys
+    ]
+    return {"Records": records}
+
+
+def outcomes(answer):
+    return {row["object"].removeprefix(f"s3://{INPUT}/uploads/"): row["outcome"] for row in answer["objects"]}
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_an_upload_becomes_a_document(invoke, upload, stored, load_event):
+    upload("uploads/coat-0.png", (IMAGES / "coat-0.png").read_bytes())
+
+    answer = invoke(load_event("s3-upload.json"))
+
+    assert answer == {
+        "objects": [
+            {
+                "object": f"s3://{INPUT}/uploads/coat-0.png",
+                "outcome": "scored",
+                "document": f"s3://{OUTPUT}/predictions/uploads/coat-0.png.json",
+            }
+        ]
+    }
+    ((key, content),) = stored().items()
+    document = json.loads(content)
+    assert key == "predictions/uploads/coat-0.png.json"
+    jsonschema.validate(document, json.loads((DIRECTORY / "predictions.json").read_text()))
+    assert document["predictions"][0]["class_name"] == "Coat"
+
+
+def test_an_encoded_key_is_scored_under_its_own_name(invoke, upload, stored, load_event):
+    upload("uploads/rack 1/naïve coat + 100%.png", (IMAGES / "coat-0.png").read_bytes())
+
+    invoke(load_event("s3-upload-encoded-key.json"))
+
+    assert list(stored()) == ["predictions/uploads/rack 1/naïve coat + 100%.png.json"]
+
+
+def test_two_records_give_two_documents(invoke, upload, stored, load_event, truth):
+    for name in ("sandal-0.png", "packed-idx3-ubyte.gz"):
+        upload(f"uploads/{name}", (IMAGES / name).read_bytes())
+
+    invoke(load_event("s3-two-records.json"))
+
+    single = json.loads(stored()["predictions/uploads/sandal-0.png.json"])
+    packed = json.loads(stored()["predictions/uploads/packed-idx3-ubyte.gz.json"])
+    assert packed["summary"]["images"] == 100
+    assert (
+        packed["predictions"][list(truth).index("sandal-0.png")]["probabilities"] == single["predictions"][0]["probabilities"]
+    )
+
+
+def test_the_test_event_is_acknowledged_and_nothing_is_written(invoke, stored, load_event):
+    assert invoke(load_event("s3-test-event.json")) == {"objects": []}
+    assert stored() == {}
+
+
+def test_a_queue_gets_its_upload_scored_and_nothing_back(invoke, upload, stored, load_event):
+    upload("uploads/coat-0.png", (IMAGES / "coat-0.png").read_bytes())
+
+    assert invoke(load_event("sqs-s3-upload.json")) == {"batchItemFailures": []}
+    assert list(stored()) == ["predictions/uploads/coat-0.png.json"]
+
+
+def test_of_a_mixed_batch_only_what_cannot_be_read_comes_back(invoke, upload, stored, load_event):
+    for name in ("coat-0.png", "bag-0.png"):
+        upload(f"uploads/{name}", (IMAGES / name).read_bytes())
+    event = load_event("sqs-mixed-batch.json")
+
+    answer = invoke(event)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": event["Records"][n]["messageId"]} for n in (2, 3)]}
+    assert list(stored()) == ["predictions/uploads/bag-0.png.json", "predictions/uploads/coat-0.png.json"]
+
+
+def test_the_images_of_an_invocation_share_the_model_s_batches(invoke, upload, monkeypatch):
+    """64 + 36 images of 100 objects make two calls; one object at a time would make a hundred."""
+    scorer, sizes = build_scorer(), []
+    classify = scorer.classify
+    object.__setattr__(scorer, "classify", lambda images: sizes.append(len(images)) or classify(images))
+    names = [path.name for path in sorted(IMAGES.glob("*.png"))]
+    for name in names:
+        upload(f"uploads/{name}", (IMAGES / name).read_bytes())
+
+    invoke(uploaded(*(f"uploads/{name}" for name in names)))
+
+    assert sizes == [64, 36]
+
+
+def test_redelivery_changes_no_byte(invoke, upload, stored, s3):
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    invoke(uploaded("uploads/a.png"))
+    before = s3.list_objects_v2(Bucket=OUTPUT)["Contents"], stored()
+
+    answer = invoke(uploaded("uploads/a.png"))
+
+    assert outcomes(answer) == {"a.png": "duplicate"}
+    assert (s3.list_objects_v2(Bucket=OUTPUT)["Contents"], stored()) == before
+
+
+def test_a_new_version_of_an_object_gets_a_new_document(invoke, upload, stored):
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    invoke(uploaded("uploads/a.png"))
+    upload("uploads/a.png", (IMAGES / "sneaker-1.png").read_bytes())
+
+    assert outcomes(invoke(uploaded("uploads/a.png"))) == {"a.png": "scored"}
+    assert json.loads(stored()["predictions/uploads/a.png.json"])["predictions"][0]["class_name"] == "Sneaker"
+
+
+BAD_OBJECTS = {
+    "not an image": (b"<html>404</html>", "UnrecognisedFormat"),
+    "truncated.png": ((IMAGES / "bag-1.png").read_bytes()[:200], "UnreadableImage"),
+    "zero bytes": (b"", "EmptyObject"),
+    "folder/": (b"", "EmptyObject"),
+    "shape.npy": (npy(np.zeros((2, 32, 32), np.uint8)), "WrongShape"),
+    "dtype.npy": (npy(np.zeros((2, 28, 28), np.float32)), "UnreadableArray"),
+}
+
+
+def test_bad_objects_get_rejection_documents_and_the_good_one_is_scored(invoke, upload, stored):
+    for key, (content, _) in BAD_OBJECTS.items():
+        upload(f"uploads/{key}", content)
+    upload("uploads/good.png", (IMAGES / "bag-1.png").read_bytes())
+
+    answer = invoke(uploaded(*(f"uploads/{key}" for key in [*BAD_OBJECTS, "good.png", "deleted.png"])))
+
+    assert outcomes(answer) == dict.fromkeys(BAD_OBJECTS, "rejected") | {"good.png": "scored", "deleted.png": "gone"}
+    schema = json.loads((DIRECTORY / "rejection.json").read_text())
+    for key, (_, error) in BAD_OBJECTS.items():
+        document = json.loads(stored()[f"predictions/uploads/{key}.json"])
+        jsonschema.validate(document, schema)
+        assert document["error"]["name"] == error
+        assert "Expected" in document["error"]["message"]
+    assert len(stored()) == len(BAD_OBJECTS) + 1
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [("somebody-elses", "uploads/a.png"), (INPUT, "private/a.png"), (OUTPUT, "predictions/uploads/a.png.json")],
+)
+def test_an_object_that_may_not_be_read_is_neither_read_nor_written_about(invoke, upload, stored, bucket, key, monkeypatch):
+    upload("uploads/good.png", (IMAGES / "bag-1.png").read_bytes())
+    event = uploaded("uploads/good.png")
+    event["Records"] += uploaded(key, bucket=bucket)["Records"]
+    read = []
+    monkeypatch.setattr("handler.storage.S3Storage.read", _recording(read))
+
+    with pytest.raises(InvocationFailed, match="1 of 2 records"):
+        invoke(event)
+
+    assert read == [f"s3://{INPUT}/uploads/good.png"]
+    assert list(stored()) == ["predictions/uploads/good.png.json"]
+
+
+def _recording(read):
+    from handler.storage import S3Storage
+
+    original = S3Storage.read
+
+    def recording(self, ref, at_most_bytes):
+        read.append(str(ref))
+        return original(self, ref, at_most_bytes)
+
+    return recording
+
+
+def test_missing_settings_stop_the_function_before_anything_is_read(invoke, upload, stored, monkeypatch):
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    monkeypatch.delenv("OUTPUT_URI")
+    monkeypatch.setenv("INPUT_URIS", "nonsense")
+
+    with pytest.raises(BadSettings, match=r"(?s)OUTPUT_URI.*INPUT_URIS"):
+        invoke(uploaded("uploads/a.png"))
+    assert stored() == {}
+
+
+def test_a_model_with_one_byte_changed_stops_the_function(invoke, upload, stored, monkeypatch, tmp_path):
+    shutil.copytree(BUNDLED_ARTIFACT, tmp_path / "artifact")
+    model = tmp_path / "artifact" / "model.tflite"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    monkeypatch.setenv("MODEL_URI", str(tmp_path / "artifact"))
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+
+    with pytest.raises(BadArtifact, match="sha256"):
+        invoke(uploaded("uploads/a.png"))
+    assert stored() == {}
+
+
+def test_a_model_can_be_read_from_s3(invoke, upload, s3, monkeypatch):
+    s3.create_bucket(Bucket="models")
+    for path in BUNDLED_ARTIFACT.iterdir():
+        s3.put_object(Bucket="models", Key=f"v1/{path.name}", Body=path.read_bytes())
+    monkeypatch.setenv("MODEL_URI", "s3://models/v1/")
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+
+    assert outcomes(invoke(uploaded("uploads/a.png"))) == {"a.png": "scored"}
+
+
+def test_lines_are_written_where_the_settings_say_so(invoke, upload, stored, monkeypatch):
+    monkeypatch.setenv("RESULT_FORMAT", "jsonl")
+    upload("uploads/a.npy", npy(np.zeros((3, 28, 28), np.uint8)))
+
+    invoke(uploaded("uploads/a.npy"))
+
+    ((key, content),) = stored().items()
+    assert key == "predictions/uploads/a.npy.jsonl"
+    assert len(content.splitlines()) == 5
+
+
+def test_an_event_of_nobody_is_an_error(invoke, buckets):
+    with pytest.raises(UnrecognisedEvent):
+        invoke({"detail-type": "Object Created"})
+
+
+def test_settings_client_and_model_are_built_once(invoke, upload, monkeypatch):
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    invoke(uploaded("uploads/a.png"))
+    monkeypatch.setenv("OUTPUT_URI", "nonsense, which a second look would stumble over")
+
+    assert outcomes(invoke(uploaded("uploads/a.png"))) == {"a.png": "duplicate"}
+
+
+def test_each_object_is_one_line_of_the_log_with_the_request_s_id(invoke, upload, logged):
+    for key, content in {"good.png": (IMAGES / "bag-1.png").read_bytes(), "bad\n{}.png": b"?"}.items():
+        upload(f"uploads/{key}", content)
+
+    invoke(uploaded("uploads/good.png", "uploads/bad\n{}.png"))
+
+    lines = logged()
+    assert [(line["message"], line["outcome"], line["function_request_id"]) for line in lines] == [
+        ("object", "scored", "request-1"),
+        ("object", "rejected", "request-1"),
+    ]
+    assert lines[1]["object"] == f"s3://{INPUT}/uploads/bad\n{{}}.png"
+    assert lines[1]["error"] == "UnrecognisedFormat"
+    assert not any("testing" in json.dumps(line) for line in lines)  # the credentials
+
+
+def test_what_fails_is_logged_with_its_reason(invoke, buckets, logged):
+    event = uploaded("uploads/a.png", bucket="somebody-elses")
+
+    with pytest.raises(InvocationFailed):
+        invoke(event)
+
+    lines = logged()
+    assert [(line["message"], line["level"]) for line in lines] == [("object", "ERROR"), ("invocation_failed", "ERROR")]
+    assert lines[0]["error"] == "UnacceptedObject"
+
+
+def test_a_scored_invocation_never_imports_what_trains(environment):
+    """In a process of its own, because other tests import all of it."""
+    program = f"""
+import json, sys, boto3
+from moto import mock_aws
+with mock_aws():
+    s3 = boto3.client("s3")
+    for bucket in ("{INPUT}", "{OUTPUT}"):
+        s3.create_bucket(Bucket=bucket)
+    s3.upload_file("{IMAGES}/coat-0.png", "{INPUT}", "uploads/coat-0.png")
+    from handler.app import lambda_handler
+    from infra.local import Context
+    answer = lambda_handler(json.load(open("{ROOT}/events/s3-upload.json")), Context("r"))
+    assert answer["objects"][0]["outcome"] == "scored", answer
+print(sorted({{name.split(".")[0] for name in sys.modules}} & {{"tensorflow", "keras", "training", "jax", "torch", "sklearn"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,55 @@
+"""The artifact that ships does what its manifest says. The accuracy is measured again wherever the data set is installed."""
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handler.contract import parse_manifest
+from handler.formats import decode
+from handler.formats.image import Target
+from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
+
+DATA = Path("/usr/share/datasets/fashion-mnist")
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(directory_reader(BUNDLED_ARTIFACT))
+
+
+def test_the_manifest_states_what_the_project_promises():
+    manifest = parse_manifest((BUNDLED_ARTIFACT / "manifest.json").read_bytes())
+
+    assert manifest.metrics.accuracy > 0.94
+    assert manifest.metrics.images == 10_000
+    assert manifest.dataset["name"] == "fashion-mnist"
+    assert manifest.training["revision"] != "unknown"
+    assert not str(manifest.training["revision"]).endswith("-dirty")
+    assert len(manifest.golden.probabilities) == len(manifest.classes) == 10
+    assert manifest.model.size_bytes < 2 * 2**20
+
+
+def test_the_samples_are_mostly_right(model, sample_pixels, truth):
+    predicted = [model.manifest.classes[index] for index in model.classify(sample_pixels).argmax(axis=1)]
+
+    assert sum(name == label for name, label in zip(predicted, truth.values(), strict=True)) >= 88
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+def test_the_accuracy_on_the_ten_thousand_test_images_is_the_stated_one(model):
+    images_content = (DATA / f"{TEST_IMAGES}.gz").read_bytes()
+    labels = np.frombuffer(gzip.decompress((DATA / f"{TEST_LABELS}.gz").read_bytes()), np.uint8, offset=8)
+    target = Target(model.manifest.input, model.manifest.conversion, max_pixels=10**6, max_images=10_000)
+    pixels = np.stack([image.pixels for image in decode(images_content, "", target)])
+
+    probabilities = np.concatenate([model.classify(pixels[start : start + 64]) for start in range(0, len(pixels), 64)])
+
+    checksum = hashlib.md5(gzip.decompress(images_content), usedforsecurity=False).hexdigest()
+    assert checksum == model.manifest.dataset["md5_of_content"][TEST_IMAGES]
+    accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+    assert accuracy > 0.94
+    assert accuracy == pytest.approx(model.manifest.metrics.accuracy, abs=0.0005)  # 5 images, for other processors

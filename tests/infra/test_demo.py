@@ -1,0 +1,47 @@
+"""The demo fails when something is wrong, and only then."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Runs the demo in an empty folder, so that its copies do not mix with the user's."""
+
+    def demo(**environment):
+        import os
+
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-m", "infra.demo"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=kept | {"PYTHONPATH": str(ROOT)} | environment,
+        )
+
+    return demo
+
+
+def test_the_demo_shows_each_image_and_leaves_a_copy_of_each_document(demo, tmp_path, truth):
+    done = demo()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    copies = {path.name for path in tmp_path.rglob("*.json")}
+    assert copies == {f"{name}.json" for name in [*truth, "packed-idx3-ubyte.gz"]}
+    for name in truth:
+        assert f" {name} " in done.stdout
+        assert f".demo/predictions/uploads/{name}.json" in done.stdout
+
+
+def test_the_demo_fails_with_a_function_that_cannot_start(demo, tmp_path):
+    done = demo(MODEL_URI=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "demo failed: 100 messages were not finished." in done.stdout

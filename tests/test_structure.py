@@ -1,0 +1,177 @@
+"""The sentences about the house that must stay true: who imports whom, where errors stop, that every file is used."""
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handler import errors
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for room in ("handler", "training", "infra") for path in (ROOT / room).rglob("*.py"))
+
+# Who may import whom inside handler/. The leaves (values and pure functions of them) are open to all.
+LEAVES = {"contract", "errors", "objects", "outcomes"}
+ARROWS = {
+    "app": {"triggers", "scoring", "model", "storage", "settings", "publishing", "formats.image"},
+    "scoring": {"formats", "formats.image", "predictions", "publishing"},
+    "triggers": {"triggers"},
+    "formats": {"formats"},
+    "model": set(),
+    "predictions": set(),
+    "publishing": set(),
+    "settings": set(),
+    "storage": set(),
+    "contract": set(),
+    "errors": set(),
+    "objects": set(),
+    "outcomes": set(),
+}
+ALONE = {  # libraries that one place knows alone
+    "boto3": {"storage"},
+    "botocore": {"storage"},
+    "ai_edge_litert": {"model"},
+    "aws_lambda_powertools": {"app"},
+    "PIL": {"formats"},
+}
+
+
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path):
+    """Every module that `path` imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(name):
+    """handler.formats.npy -> formats"""
+    return name.split(".")[1] if "." in name else ""
+
+
+def modules_of(path):
+    known = {module_name(source) for source in SOURCES}
+    return {name for name in imports(path) if name in known}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "handler").rglob("*.py")), ids=module_name)
+def test_the_arrows_inside_the_handler_hold(path):
+    here = room(module_name(path))
+    allowed = ARROWS.get(here, set()) | LEAVES - {here}
+
+    for name in modules_of(path):
+        assert name.startswith("handler"), f"{path} imports {name}: the handler imports nothing of the other rooms"
+        target = name.removeprefix("handler").removeprefix(".")
+        assert not target or target in allowed or target.split(".")[0] in allowed, f"{path} must not import {name}"
+
+
+def test_the_leaves_depend_on_nothing_but_each_other():
+    for leaf in LEAVES:
+        assert {room(name) for name in modules_of(ROOT / "handler" / f"{leaf}.py")} <= LEAVES | {""}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "training").rglob("*.py")), ids=module_name)
+def test_training_knows_the_contract_and_the_model_alone(path):
+    handler_modules = {name for name in modules_of(path) if name.startswith("handler.")}
+
+    assert handler_modules <= {"handler.contract", "handler.model"}
+    assert not {name for name in modules_of(path) if name.startswith("infra")}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "handler").rglob("*.py")), ids=module_name)
+def test_a_library_is_known_in_its_one_place(path):
+    here = room(module_name(path))
+    for name in imports(path):
+        library = name.split(".")[0]
+        assert here in ALONE.get(library, {here}), f"{library} belongs into {ALONE[library]}"
+        assert library not in {"tensorflow", "keras", "training", "sklearn", "moto"}
+
+
+def test_only_the_entry_point_reads_the_environment():
+    users = {path.stem for path in (ROOT / "handler").rglob("*.py") if re.search(r"os\.(environ|getenv)", path.read_text())}
+
+    assert users == {"app"}
+
+
+def test_blind_excepts_stand_where_they_are_explained():
+    """One isolates objects from each other, one logs what ends an invocation; there is no third."""
+    blind = [
+        path.stem
+        for path in (ROOT / "handler").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
+    ]
+
+    assert sorted(blind) == ["app", "scoring"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_dangerous_ways_are_not_taken(path):
+    text = path.read_text()
+    for pattern in (
+        r"\bpickle\b",
+        r"\beval\(",
+        r"\bexec\(",
+        r"allow_pickle=True",
+        r"MAX_IMAGE_PIXELS = None",
+        r"LOAD_TRUNCATED",
+    ):
+        assert not re.search(pattern, text), f"{pattern} in {path}"
+    assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assert)], f"assert in {path}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_every_module_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is():
+    classes = {name: value for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
+    drawn = re.findall(r"^(?:[│├└─ ]*)([A-Z]\w+)(?= |$)", inspect.getdoc(errors), re.MULTILINE)
+
+    assert set(classes) <= set(drawn)
+    families = [errors.RejectedInput, errors.TransientError, errors.MisconfiguredError]
+    for value in classes.values():
+        assert value is errors.ScoringError or sum(issubclass(value, family) for family in families) == 1
+
+
+def test_every_event_file_is_used_by_a_test():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+    for path in (ROOT / "events").glob("*.json"):
+        json.loads(path.read_text())
+        assert path.name in tests
+
+
+def test_importing_the_function_loads_nothing_that_trains_and_reads_no_environment():
+    program = "import sys; import handler.app; print(sorted({'tensorflow', 'keras', 'training', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, env={})
+
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_every_requirement_is_pinned_and_has_a_reason():
+    for name in ("requirements.txt", "handler/requirements.txt"):
+        lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith(("#", "-"))]
+        assert lines
+        for line in lines:
+            assert re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.]+(; [^#]+)?  # .+", line), line
+
+
+def test_public_modules_import():
+    for path in SOURCES:
+        if path.stem != "__main__":
+            importlib.import_module(module_name(path))

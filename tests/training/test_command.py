@@ -1,0 +1,124 @@
+"""The command line, from data in a folder to an artifact that the handler serves."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handler.contract import MODEL_FILE, golden_images
+from handler.errors import BadArtifact
+from handler.model import directory_reader, load_model
+from training.data import load_dataset
+from training.metrics import measure
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def command(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "training", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_folder, tmp_path_factory):
+    """The folder of an artifact that `fit --preset smoke` made, and what the command printed."""
+    folder = tmp_path_factory.mktemp("fitted")
+    (folder / "classes.txt").write_text("above\nbelow\nmiddle\n")
+    done = command(
+        *("fit", "--preset", "smoke", "--data-dir", tiny_folder, "--classes", folder / "classes.txt"),
+        *("--out", folder / "artifact", "--work", folder / "work", "--name", "stripes", "--version", "0.1.0"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def test_a_run_ends_in_an_artifact_that_the_handler_serves(fitted, tiny_folder):
+    folder, printed = fitted
+    model = load_model(directory_reader(folder / "artifact"))
+    test = load_dataset(tiny_folder).test
+
+    assert (model.manifest.name, model.manifest.version) == ("stripes", "0.1.0")
+    assert model.manifest.classes == ("above", "below", "middle")
+    assert model.manifest.input.as_tuple == (12, 12, 1)
+    assert model.manifest.metrics == measure(model.classify(test.images), test.labels)
+    assert model.manifest.metrics.accuracy > 0.9
+    assert f"{model.manifest.metrics.accuracy:.2%} of 120 images" in printed
+
+
+def test_the_manifest_says_how_the_model_came_to_be(fitted, tiny_folder):
+    manifest = load_model(directory_reader(fitted[0] / "artifact")).manifest
+
+    assert manifest.dataset == {
+        "name": tiny_folder.name,
+        "train_images": 3000,
+        "held_out_images": 500,
+        "test_images": 120,
+        "md5_of_content": load_dataset(tiny_folder).checksums,
+    }
+    assert manifest.training["config"]["seed"] == 0
+    assert manifest.training["backend"] == "tensorflow"
+    assert set(manifest.training["versions"]) >= {"python", "keras", "numpy", "ai-edge-litert"}
+    assert golden_images(manifest).shape == (3, 12, 12, 1)
+    assert np.argmax(manifest.golden.probabilities, axis=1).tolist() == [0, 1, 2]
+
+
+def test_a_finished_run_can_be_exported_again(fitted, tiny_folder):
+    folder, _ = fitted
+
+    done = command(
+        *("export", "--run", folder / "work" / "smoke", "--data-dir", tiny_folder, "--out", folder / "again"),
+        *("--classes", folder / "classes.txt", "--name", "stripes", "--version", "0.1.0"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (folder / "again" / MODEL_FILE).read_bytes() == (folder / "artifact" / MODEL_FILE).read_bytes()
+    first, second = (json.loads((folder / place / "manifest.json").read_text()) for place in ("artifact", "again"))
+    assert first == second
+
+
+def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path):
+    for path in tiny_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    labels = tmp_path / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + bytes([(labels.read_bytes()[-1] + 1) % 3]))
+
+    done = command("export", "--run", fitted[0] / "work" / "smoke", "--data-dir", tmp_path, "--out", tmp_path / "artifact")
+
+    assert done.returncode == 1
+    assert "error: Expected the data the run was made with" in done.stderr
+    with pytest.raises(BadArtifact):
+        load_model(directory_reader(tmp_path / "artifact"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("fit", "--preset", "smoke", "--out", "x", "--data-dir", "/nonexistent"), "apt-get install dataset-fashion-mnist"),
+        (("export", "--run", "/nonexistent", "--out", "x"), "error: "),
+        (("fit", "--preset", "huge", "--out", "x"), "smoke"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments, expected):
+    done = command(*arguments)
+
+    assert done.returncode != 0
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["fit", "export", "samples"])
+def test_every_command_explains_itself(name):
+    done = command(name, "--help", NO_COLOR="1", COLUMNS="120")
+
+    assert done.returncode == 0
+    assert "--data-dir" in done.stdout
