@@ -67,7 +67,30 @@ def build(target: Path, architecture: Architecture) -> int:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name in ("LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, target)
+    interpreter = find_interpreter()
+    if interpreter:
+        _compile(target, interpreter)
     return size_bytes(target)
+
+
+def find_interpreter() -> str | None:
+    """A Python of the deployed version, if this machine has one; its bytecode is then good for the function."""
+    for candidate in (sys.executable, f"python{PYTHON_VERSION}"):
+        path = shutil.which(candidate)
+        question = "import sys; print('%d.%d' % sys.version_info[:2])"
+        answer = path and subprocess.run([path, "-c", question], capture_output=True, text=True, check=False).stdout.strip()
+        if answer == PYTHON_VERSION:
+            return path
+    return None
+
+
+def _compile(target: Path, interpreter: str) -> None:
+    """Compiles every module ahead of time, because Lambda cannot keep what it compiles at a cold start.
+
+    Unchecked hashes: the files' times change on their way through the zip, and nobody edits them there.
+    """
+    command = [interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash", str(target)]
+    subprocess.run(command, check=True)
 
 
 def size_bytes(directory: Path) -> int:
@@ -86,6 +109,10 @@ def main(
     typer.echo(
         f"{size / 1e6:8.1f} MB  in all, unzipped, {architecture.value}; Lambda's limit is {LAMBDA_LIMIT_BYTES / 1e6:.0f} MB"
     )
+    if find_interpreter() is None:
+        typer.echo(
+            f"no Python {PYTHON_VERSION} on this machine: the package has no bytecode, and starts 0.5 s slower", err=True
+        )
     if size > OUR_LIMIT_BYTES:
         raise SystemExit(f"error: expected at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import OUR_LIMIT_BYTES, Architecture, build, size_bytes
+from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, size_bytes
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -22,6 +22,7 @@ def test_the_package_is_small_and_holds_nothing_that_trains(architecture, tmp_pa
     assert not names & {"tensorflow", "keras", "training", "infra", "tests", "google", "ml_dtypes"}
     assert (tmp_path / "handler" / "artifact" / "model.tflite").is_file()
     assert not list(tmp_path.rglob("libLiteRtWebGpuAccelerator.so"))
+    assert (tmp_path / "handler" / "__pycache__" / "app.cpython-313.pyc").is_file() == bool(find_interpreter())
 
 
 @pytest.mark.slow

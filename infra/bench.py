@@ -1,0 +1,177 @@
+"""Measures what the README states: cold start, model speed, speed of the whole function, memory.
+
+    make bench        about two minutes; run it on an otherwise idle machine
+
+Everything is measured in this one run. S3 is left out (objects come from memory), so that the figures are the function's own.
+Each figure is a median with its quartiles over the stated number of runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import importlib.metadata
+import os
+import platform
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from handler.contract import Manifest
+from handler.formats import decode
+from handler.formats.image import Target
+from handler.model import BUNDLED_ARTIFACT, Model, directory_reader, load_model
+from handler.objects import FetchedObject, ObjectRef, StoredObject
+from handler.publishing import Published
+from handler.scoring import Scorer
+from handler.settings import load_settings
+
+IMAGES = Path(__file__).parent.parent / "events" / "images"
+RUNS = 10
+ENVIRONMENT = {"OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/", "AWS_DEFAULT_REGION": "us-east-1"}
+
+# Printed by a process of its own: milliseconds from the start of `import` to a function that is ready for its first event.
+_START_HANDLER = "import handler.app; handler.app.build_scorer()"
+_START_TENSORFLOW = "import tensorflow"
+_TIMED = "import time; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
+_PEAK = (
+    "import resource; from infra.bench import packed_object, score_once, make_scorer; content = packed_object({images})\n"
+    "score_once(make_scorer(), 'packed', content); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+)
+
+
+def main() -> None:
+    """Runs every measurement and prints one table."""
+    console = Console(width=110)
+    model = load_model(directory_reader(BUNDLED_ARTIFACT))
+    table = Table("what", "median", "quartiles", "runs", title=f"Coatcheck on {_processor()}, {os.cpu_count()} cores")
+    metrics = model.manifest.metrics
+    table.add_row("test accuracy, from the manifest", f"{metrics.accuracy:.2%}", "", f"{metrics.images:,} images")
+    table.add_row("artifact", f"{model.manifest.model.size_bytes / 2**20:.2f} MiB", "", "")
+    for label, code in (
+        ("cold start: import, settings, model", _START_HANDLER),
+        ("for comparison: import tensorflow", _START_TENSORFLOW),
+    ):
+        _add(table, label, [_process(_TIMED.format(code=code)) for _ in range(RUNS)], "ms")
+    for size in (1, 64, 256):
+        _add(table, f"model alone, 1 thread, batches of {size}", _model_rates(model, size), "images/s")
+    pngs = [path.read_bytes() for path in sorted(IMAGES.glob("*.png"))] * 10
+    scorer = make_scorer()
+    _add(
+        table,
+        f"function without S3, {len(pngs):,} PNG objects",
+        _rates(lambda: _score_many(scorer, pngs), len(pngs)),
+        "images/s",
+    )
+    packed = packed_object(10_000)
+    rates = _rates(lambda: score_once(scorer, "packed", packed), 10_000)
+    _add(table, "function without S3, one IDX object of 10,000", rates, "images/s")
+    for images in (1_000, 60_000):
+        _add(table, f"peak memory, one IDX object of {images:,}", [_process(_PEAK.format(images=images))], "MiB")
+    console.print(table)
+    libraries = ("ai-edge-litert", "numpy", "pillow", "boto3", "msgspec")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)
+    console.print(f"Python {platform.python_version()}, {versions}")
+
+
+def make_scorer() -> Scorer:
+    """The function's own scorer at its default settings, with the documents going nowhere."""
+    settings = load_settings(ENVIRONMENT | {"MAX_OBJECT_BYTES": str(10**9)})
+    model = load_model(directory_reader(BUNDLED_ARTIFACT))
+    return Scorer(
+        manifest=model.manifest,
+        fetch=lambda _: None,
+        classify=model.classify,
+        publish=lambda _: Published.WRITTEN,
+        locate=settings.document_ref,
+        target=_target(model.manifest),
+        max_object_bytes=settings.max_object_bytes,
+        batch_images=settings.model_batch_images,
+        concurrency=settings.s3_concurrency,
+        lines_above_images=settings.lines_above,
+    )
+
+
+def packed_object(images: int) -> bytes:
+    """An IDX object of so many images: the samples, over and over."""
+    content = gzip.decompress((IMAGES / "packed-idx3-ubyte.gz").read_bytes())[16:]
+    pixels = (content * (images * 784 // len(content) + 1))[: images * 784]
+    return struct.pack(">IIII", 0x0803, images, 28, 28) + pixels
+
+
+def score_once(scorer: Scorer, key: str, content: bytes) -> None:
+    """Scores one object out of memory."""
+    _score(scorer, {ObjectRef("in-bucket", key): content})
+
+
+def _score_many(scorer: Scorer, contents: list[bytes]) -> None:
+    _score(scorer, {ObjectRef("in-bucket", f"{number}.png"): content for number, content in enumerate(contents)})
+
+
+def _score(scorer: Scorer, contents: dict[ObjectRef, bytes]) -> None:
+    def fetch(ref: ObjectRef) -> FetchedObject:
+        return FetchedObject(StoredObject(ref, "etag", None, len(contents[ref])), contents[ref])
+
+    reports = dataclasses.replace(scorer, fetch=fetch).score(contents)
+    if any(report.error for report in reports.values()):
+        raise RuntimeError("The benchmark's own objects must be scored without an error.")
+
+
+def _target(manifest: Manifest) -> Target:
+    return Target(manifest.input, manifest.conversion, max_pixels=2**24, max_images=10**6)
+
+
+def _model_rates(model: Model, size: int) -> list[float]:
+    content = (IMAGES / "packed-idx3-ubyte.gz").read_bytes()
+    samples = np.stack([image.pixels for image in decode(content, "", _target(model.manifest))])
+    images = np.tile(samples, (21, 1, 1, 1))[:2048]
+    batches = [images[start : start + size] for start in range(0, len(images), size)]
+
+    def classify_all() -> None:
+        for batch in batches:
+            model.classify(batch)
+
+    return _rates(classify_all, len(images))
+
+
+def _rates(work: Callable[[], None], images: int) -> list[float]:
+    work()  # once to warm up
+    rates = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        work()
+        rates.append(images / (time.perf_counter() - began))
+    return rates
+
+
+def _process(program: str) -> float:
+    """What a Python process of its own prints last, with its caches warm and the project in its path."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MODEL_"))} | ENVIRONMENT
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def _add(table: Table, label: str, values: list[float], unit: str) -> None:
+    low, median, high = statistics.quantiles(values, n=4) if len(values) > 1 else (values * 3)
+    quartiles = f"{low:,.0f} to {high:,.0f}" if len(values) > 1 else ""
+    table.add_row(label, f"{median:,.0f} {unit}", quartiles, str(len(values)))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
