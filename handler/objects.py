@@ -19,6 +19,11 @@ class ObjectRef:
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def name(self) -> str:
+        """The key's last part, as a file's name; empty for a folder."""
+        return self.key.rsplit("/", 1)[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:

@@ -19,10 +19,10 @@ from typing import TypeVar
 import numpy as np
 
 from handler.contract import Manifest
-from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput
+from handler.errors import ObjectTooLarge, RejectedInput
 from handler.formats import decode
 from handler.formats.image import Image, Target
-from handler.objects import FetchedObject, ObjectRef
+from handler.objects import FetchedObject, ObjectRef, StoredObject
 from handler.outcomes import Outcome, Report
 from handler.predictions import Row, predict, render_json, render_lines, render_rejection
 from handler.publishing import Document, Published
@@ -63,28 +63,21 @@ class Scorer:
     def _fetch(self, ref: ObjectRef) -> _Work:
         work = _Work(ref)
         with _isolated(work):
-            work.fetched = self.fetch(ref)
+            fetched = self.fetch(ref)
+            if fetched:
+                work.source, work.content = fetched.source, fetched.content
         return work
 
     def _decoded(self, works: Iterable[_Work]) -> Iterator[tuple[_Work, Image | None]]:
         """Yields every image with the work it belongs to, and each work once more, without one, when it has no more."""
         for work in works:
-            if work.fetched:
+            if work.source:
                 with _isolated(work):
-                    for image in self._images(work.fetched):
+                    _require_size(work.source, self.max_object_bytes)
+                    for image in decode(work.content, work.ref.name, self.target):
                         yield work, image
+                work.content = b""
             yield work, None
-
-    def _images(self, fetched: FetchedObject) -> Iterator[Image]:
-        size, limit = fetched.source.size_bytes, self.max_object_bytes
-        if size > limit:
-            raise ObjectTooLarge(f"Expected an object of at most {limit} bytes. Received: {size} bytes; split it.")
-        key = fetched.source.ref.key
-        if not size and key.endswith("/"):
-            raise EmptyObject(
-                "Expected images. Received: a folder, which S3 stores as an object of 0 bytes; there is nothing to do."
-            )
-        return decode(fetched.content, key.rsplit("/", 1)[-1], self.target)
 
     def _classified(self, items: Iterable[tuple[_Work, Image | None]]) -> Iterator[_Work]:
         """Runs the model on full batches, and yields each work when its last image has a prediction."""
@@ -116,8 +109,8 @@ class Scorer:
         document = None
         published = Published.GONE
         with _isolated(work):
-            if work.fetched and not work.failure:
-                document = self._render(work, work.fetched)
+            if work.source and not work.failure:
+                document = self._render(work, work.source)
                 published = self.publish(document)
         if work.failure:
             return Report(work.ref, Outcome.FAILED, error=work.failure)
@@ -125,8 +118,8 @@ class Scorer:
         place = document.ref if document and published in {Published.WRITTEN, Published.DUPLICATE} else None
         return Report(work.ref, outcome, place, work.rejection, 0 if work.rejection else len(work.rows))
 
-    def _render(self, work: _Work, fetched: FetchedObject) -> Document:
-        source, rejection = fetched.source, work.rejection
+    def _render(self, work: _Work, source: StoredObject) -> Document:
+        rejection = work.rejection
         as_lines = (0 if rejection else len(work.rows)) > self.lines_above_images
         suffix, content_type = (LINES_SUFFIX, "application/jsonl") if as_lines else (JSON_SUFFIX, "application/json")
         if rejection:
@@ -138,10 +131,11 @@ class Scorer:
 
 @dataclass(slots=True)
 class _Work:
-    """One object on its way. `fetched` stays None if the object is gone."""
+    """One object on its way. `source` stays None if the object is gone; `content` is let go of once it is decoded."""
 
     ref: ObjectRef
-    fetched: FetchedObject | None = None
+    source: StoredObject | None = None
+    content: bytes = b""
     rows: list[Row] = field(default_factory=list)
     rejection: RejectedInput | None = None
     failure: Exception | None = None
@@ -156,6 +150,13 @@ def _isolated(work: _Work) -> Iterator[None]:
         work.rejection = error
     except Exception as error:  # the one place: a bug that one object brings out must not take the others with it
         work.failure = error
+
+
+def _require_size(source: StoredObject, most_bytes: int) -> None:
+    if source.size_bytes > most_bytes:
+        raise ObjectTooLarge(
+            f"Expected an object of at most {most_bytes} bytes. Received: {source.size_bytes} bytes; split it."
+        )
 
 
 def _outcome(published: Published, *, rejected: bool) -> Outcome:

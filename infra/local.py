@@ -21,6 +21,8 @@ from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import EventType
+    from mypy_boto3_s3.type_defs import QueueConfigurationTypeDef
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
@@ -66,27 +68,46 @@ def start_cloud(template: Path = TEMPLATE) -> Iterator[Cloud]:
 
 
 def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
-    credentials = {
-        "AWS_ACCESS_KEY_ID": "embedded",
-        "AWS_SECRET_ACCESS_KEY": "embedded",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": endpoint,
-    }
     session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded", region_name=REGION)
     function = template["Resources"]["ScoringFunction"]["Properties"]
     variables = function["Environment"]["Variables"]
-    bucket = template["Resources"]["InputBucket"]["Properties"]
-    notification = bucket["NotificationConfiguration"]["QueueConfigurations"][0]
-    # CloudFormation itself evaluates !Sub and !GetAtt for us: whatever is needed resolved goes out as an output.
-    wanted = {
-        "Input": {"Ref": "InputBucket"},
-        "Output": {"Ref": "OutputBucket"},
-        "Queue": {"Ref": "UploadQueue"},
-        "DeadLetters": {"Ref": "DeadLetterQueue"},
-        "NotifiedQueue": notification["Queue"],
-        "NotifiedPrefix": notification["Filter"]["S3Key"]["Rules"][0]["Value"],
-        **{name.replace("_", ""): value for name, value in variables.items()},
-    }
+    notification = template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"][0]
+    values = _create_stack(
+        session.client("cloudformation", endpoint_url=endpoint),
+        template,
+        {
+            "Input": {"Ref": "InputBucket"},
+            "Output": {"Ref": "OutputBucket"},
+            "Queue": {"Ref": "UploadQueue"},
+            "DeadLetters": {"Ref": "DeadLetterQueue"},
+            "NotifiedQueue": notification["Queue"],
+            "NotifiedPrefix": notification["Filter"]["S3Key"]["Rules"][0]["Value"],
+            **{name.replace("_", ""): value for name, value in variables.items()},
+        },
+    )
+    s3 = session.client("s3", endpoint_url=endpoint)
+    _notify(s3, values["Input"], values["NotifiedQueue"], notification["Event"], values["NotifiedPrefix"])
+    return Cloud(
+        environment={
+            "AWS_ACCESS_KEY_ID": "embedded",
+            "AWS_SECRET_ACCESS_KEY": "embedded",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": endpoint,
+            **{name: values[name.replace("_", "")] for name in variables},
+        },
+        input_bucket=values["Input"],
+        output_bucket=values["Output"],
+        queue_url=values["Queue"],
+        queue_arn=values["NotifiedQueue"],
+        dead_letter_url=values["DeadLetters"],
+        batch_messages=function["Events"]["Uploads"]["Properties"]["BatchSize"],
+        s3=s3,
+        sqs=session.client("sqs", endpoint_url=endpoint),
+    )
+
+
+def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
+    """Creates the template's buckets and queues, and has CloudFormation itself evaluate what is `wanted`: it knows !Sub."""
     storage = {
         "Parameters": template["Parameters"],
         "Resources": {
@@ -96,35 +117,19 @@ def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
         },
         "Outputs": {name: {"Value": value} for name, value in wanted.items()},
     }
-    cloudformation = session.client("cloudformation", endpoint_url=endpoint)
-    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(storage))
-    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    values = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    s3, sqs = session.client("s3", endpoint_url=endpoint), session.client("sqs", endpoint_url=endpoint)
-    # moto's CloudFormation makes the bucket but not its notification.
-    s3.put_bucket_notification_configuration(
-        Bucket=values["Input"],
-        NotificationConfiguration={
-            "QueueConfigurations": [
-                {
-                    "QueueArn": values["NotifiedQueue"],
-                    "Events": [notification["Event"]],
-                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": values["NotifiedPrefix"]}]}},
-                }
-            ]
-        },
-    )
-    return Cloud(
-        environment=credentials | {name: values[name.replace("_", "")] for name in variables},
-        input_bucket=values["Input"],
-        output_bucket=values["Output"],
-        queue_url=values["Queue"],
-        queue_arn=values["NotifiedQueue"],
-        dead_letter_url=values["DeadLetters"],
-        batch_messages=function["Events"]["Uploads"]["Properties"]["BatchSize"],
-        s3=s3,
-        sqs=sqs,
-    )
+    client.create_stack(StackName=STACK, TemplateBody=json.dumps(storage))
+    (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _notify(s3: S3Client, bucket: str, queue_arn: str, event: EventType, prefix: str) -> None:
+    """Sets up the bucket's notification, which moto's CloudFormation leaves out."""
+    queue: QueueConfigurationTypeDef = {
+        "QueueArn": queue_arn,
+        "Events": [event],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+    }
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [queue]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
+NAME = "fashion-mnist"
 CLASSES = (
     "T-shirt/top",
     "Trouser",
@@ -33,7 +34,6 @@ CLASSES = (
     "Ankle boot",
 )
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 DEBIAN_DIR = Path("/usr/share/datasets/fashion-mnist")
 HOW_TO_GET_IT = "apt-get install dataset-fashion-mnist"
 
@@ -58,6 +58,8 @@ FASHION_MNIST = {
     "t10k-labels-idx1-ubyte": Checksums("bb300cfdad3c16e7a12a480ee83cd310", "15d484375f8d13e6eb1aabb0c3f46965"),
 }
 
+FILES = tuple(FASHION_MNIST)
+
 
 class DataError(Exception):
     """The data set is missing, broken or not what it is called; the message names the file and what to do."""
@@ -76,7 +78,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`checksums` maps each file to the MD5 of its uncompressed bytes; `name` is what they prove it to be."""
+    """`checksums` maps each file to the MD5 of its uncompressed bytes; `name` is "fashion-mnist" if they prove it to be."""
 
     name: str
     directory: Path
@@ -84,11 +86,6 @@ class Dataset:
     train: Split
     test: Split
     checksums: dict[str, str]
-
-    @property
-    def is_fashion_mnist(self) -> bool:
-        """Whether all four files are Fashion-MNIST's, bit for bit."""
-        return self.checksums == {file: sums.content for file, sums in FASHION_MNIST.items()}
 
 
 def load_dataset(
@@ -105,23 +102,24 @@ def load_dataset(
         DataError: no place has the files, or one of them is broken.
     """
     directory = find_directory(data_dir, environ)
-    contents = {file: _read(_find_file(directory, file)) for file in FILES}
+    contents = {file: _read(_candidates(directory, file)[0]) for file in FILES}
     checksums = {file: hashlib.md5(content, usedforsecurity=False).hexdigest() for file, content in contents.items()}
-    genuine = checksums == {file: sums.content for file, sums in FASHION_MNIST.items()}
-    if not genuine:
-        _refuse_or_warn(directory, checksums, chosen=data_dir is not None or "FASHION_MNIST_DIR" in environ)
+    foreign = [file for file, sums in FASHION_MNIST.items() if checksums[file] != sums.content]
+    if foreign:
+        _refuse_or_warn(directory, foreign, chosen=data_dir is not None or bool(environ.get("FASHION_MNIST_DIR")))
     train, test = (
         _split(directory, {file: contents[file] for file in FILES if file.startswith(part)}) for part in ("train", "t10k")
     )
     highest = int(max(train.labels.max(), test.labels.max()))
     if classes is None:
-        classes = CLASSES if genuine else tuple(str(index) for index in range(max(highest + 1, 2)))
+        classes = CLASSES if not foreign else tuple(str(index) for index in range(max(highest + 1, 2)))
     if highest >= len(classes):
         raise DataError(
             f"Labels must be indices into the {len(classes)} classes. "
             f"Received: label={highest} in a label file of {directory}. Name every class with --classes."
         )
-    return Dataset("fashion-mnist" if genuine else directory.resolve().name, directory, classes, train, test, checksums)
+    name = f"unverified: {directory.resolve().name}" if foreign else NAME
+    return Dataset(name, directory, classes, train, test, checksums)
 
 
 def find_directory(data_dir: Path | None, environ: Mapping[str, str]) -> Path:
@@ -202,10 +200,6 @@ def _candidates(directory: Path, file: str) -> list[Path]:
     return [path for path in (directory / f"{file}.gz", directory / file) if path.is_file()]
 
 
-def _find_file(directory: Path, file: str) -> Path:
-    return _candidates(directory, file)[0]
-
-
 def _read(path: Path) -> bytes:
     content = path.read_bytes()
     if not content.startswith(b"\x1f\x8b"):
@@ -244,11 +238,10 @@ def _split(directory: Path, contents: dict[str, bytes]) -> Split:
     return Split(images, labels)
 
 
-def _refuse_or_warn(directory: Path, checksums: dict[str, str], *, chosen: bool) -> None:
-    wrong = [file for file, md5 in checksums.items() if md5 != FASHION_MNIST[file].content]
+def _refuse_or_warn(directory: Path, foreign: list[str], *, chosen: bool) -> None:
     if not chosen:
         raise DataError(
-            f"Expected Fashion-MNIST's files in {directory}. Received: other MD5 sums for {', '.join(wrong)}. "
+            f"Expected Fashion-MNIST's files in {directory}. Received: other MD5 sums for {', '.join(foreign)}. "
             f"Get them again, for example with `{HOW_TO_GET_IT}`, or name the folder with --data-dir if other data are meant."
         )
-    logger.warning("%s is not Fashion-MNIST (%s differ); it is recorded under its own checksums", directory, ", ".join(wrong))
+    logger.warning("%s is not Fashion-MNIST (%s differ); it is recorded as unverified", directory, ", ".join(foreign))

@@ -29,6 +29,7 @@ from handler.contract import (
 )
 from handler.model import Classifier, Model, directory_reader, load_model
 from training.data import FASHION_MNIST, Dataset, Split
+from training.data import NAME as FASHION_MNIST_NAME
 from training.fit import slices
 from training.metrics import fit_temperature, measure, unsure_below
 from training.network import with_softmax
@@ -118,7 +119,7 @@ def _describe_dataset(dataset: Dataset, run: Run, held_out: Split) -> dict[str, 
         "test_images": len(dataset.test),
         "md5_of_content": dataset.checksums,
     }
-    if dataset.is_fashion_mnist:
+    if dataset.name == FASHION_MNIST_NAME:
         description["md5_as_published"] = {file: sums.published for file, sums in FASHION_MNIST.items()}
     return description
 

@@ -36,13 +36,14 @@ class Trained:
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
     """Shuffled, augmented batches: `(batch, height, width, channels)` uint8 with `(batch, classes)` float32 one-hot labels.
 
-    What a batch holds depends on seed, epoch and index alone, so that a run can be repeated.
+    `one_hot` `(classes, classes)` has a row for each label. What a batch holds depends on seed, epoch and index alone, so
+    that a run can be repeated.
     """
 
     def __init__(self, split: Split, classes: int, config: Config) -> None:
         super().__init__()
         self._split, self._config = split, config
-        self._one_hot = np.eye(classes, dtype=np.float32)
+        self.one_hot = np.eye(classes, dtype=np.float32)
         self._epoch = 0
         self._shuffle()
 
@@ -59,7 +60,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no ty
             flip=config.flip,
             erase_probability=config.erase_probability,
         )
-        return views, self._one_hot[self._split.labels[chosen]]
+        return views, self.one_hot[self._split.labels[chosen]]
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order; Keras calls it."""
@@ -78,19 +79,8 @@ def fit(config: Config, dataset: Dataset) -> Trained:
     """
     keras.utils.set_random_seed(config.seed)
     train, held_out = slices(config, dataset)
-    classes = len(dataset.classes)
-    shape = train.images.shape[1:]
-    pixels = {"mean": float(train.images.mean()), "std": float(max(train.images.std(), 1.0))}
-
-    def build(precision: str) -> keras.Model:
-        keras.config.set_dtype_policy(precision)
-        try:
-            return build_network(shape, classes, filters=config.filters, blocks=config.blocks, **pixels)
-        finally:
-            keras.config.set_dtype_policy("float32")
-
-    network = build(config.precision)
-    batches = Batches(train, classes, config)
+    network = _build(config, train, len(dataset.classes), config.precision)
+    batches = Batches(train, len(dataset.classes), config)
     network.compile(
         optimizer=_optimizer(config, len(batches)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
@@ -101,14 +91,14 @@ def fit(config: Config, dataset: Dataset) -> Trained:
     history = network.fit(
         batches,
         epochs=config.epochs,
-        validation_data=(held_out.images, np.eye(classes, dtype=np.float32)[held_out.labels]),
+        validation_data=(held_out.images, batches.one_hot[held_out.labels]),
         validation_batch_size=1000,
         callbacks=[keras.callbacks.TerminateOnNaN()],
         verbose="auto" if sys.stdout.isatty() else 2,  # a line for each epoch where a bar would be garbled
     ).history
     if not np.all(np.isfinite(history["loss"])):
         raise TrainingError(f"The loss is not finite. Received: learning_rate={config.learning_rate}. Try a smaller one.")
-    full_precision = build("float32")
+    full_precision = _build(config, train, len(dataset.classes), "float32")
     full_precision.set_weights(network.get_weights())
     return Trained(full_precision, tuple(round(float(value), 4) for value in history["val_accuracy"]))
 
@@ -127,6 +117,15 @@ def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:
             f"The held-out slice must leave images to train on. Received: held_out={config.held_out}, images={len(train)}."
         )
     return hold_out(train, config.held_out, config.seed)
+
+
+def _build(config: Config, train: Split, classes: int, precision: str) -> keras.Model:
+    mean, std = float(train.images.mean()), float(max(train.images.std(), 1.0))
+    keras.config.set_dtype_policy(precision)
+    try:
+        return build_network(train.images.shape[1:], classes, filters=config.filters, blocks=config.blocks, mean=mean, std=std)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def _optimizer(config: Config, steps_per_epoch: int) -> keras.optimizers.Optimizer:

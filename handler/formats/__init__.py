@@ -37,15 +37,17 @@ def decode(content: bytes, name: str, target: Target) -> Iterator[Image]:
 
     Args:
         content: the whole object.
-        name: of the object, for a format that holds one image and does not name it.
+        name: of the object, for a format that holds one image and does not name it; empty for a folder.
         target: the size that the model takes, and the limits.
 
     Raises:
         RejectedInput: there is nothing in it, nothing knows it, it is broken, or it holds more than the limits allow.
     """
     if not content:
-        folder = ", as a folder has that was made in the S3 console" if not name else ""
-        raise EmptyObject(f"Expected an image, an array or an IDX file. Received: 0 bytes{folder}.")
+        folder = "" if name else " of a folder, which has no images itself; there is nothing to do"
+        raise EmptyObject(
+            f"Expected an image, an array or an IDX file. Received: the 0 bytes{folder or ' of an empty object'}."
+        )
     head = content[:HEAD_BYTES]
     recognised = next((known for known in FORMATS if known.recognises(head)), None)
     if recognised is None:

@@ -166,6 +166,26 @@ def test_a_new_version_of_an_object_gets_a_new_document(invoke, upload, stored):
     assert json.loads(stored()["predictions/uploads/a.png.json"])["predictions"][0]["class_name"] == "Sneaker"
 
 
+def test_a_new_object_costs_two_calls_of_s3_and_a_redelivered_one_three(invoke, upload, monkeypatch):
+    import botocore.client
+
+    calls = []
+    make_call = botocore.client.BaseClient._make_api_call
+
+    def counting(self, operation, arguments):
+        calls.append(operation)
+        return make_call(self, operation, arguments)
+
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", counting)
+    invoke(uploaded("uploads/a.png"))
+    first = calls.copy()
+    invoke(uploaded("uploads/a.png"))
+
+    assert first == ["GetObject", "PutObject"]
+    assert calls[len(first) :] == ["GetObject", "PutObject", "HeadObject"]
+
+
 BAD_OBJECTS = {
     "not an image": (b"<html>404</html>", "UnrecognisedFormat"),
     "truncated.png": ((IMAGES / "bag-1.png").read_bytes()[:200], "UnreadableImage"),

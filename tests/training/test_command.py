@@ -59,7 +59,7 @@ def test_the_manifest_says_how_the_model_came_to_be(fitted, tiny_folder):
     manifest = load_model(directory_reader(fitted[0] / "artifact")).manifest
 
     assert manifest.dataset == {
-        "name": tiny_folder.name,
+        "name": f"unverified: {tiny_folder.name}",
         "train_images": 3000,
         "held_out_images": 500,
         "test_images": 120,
