@@ -95,7 +95,7 @@ def load_dataset(
 
     Args:
         data_dir: a folder to read instead of looking around.
-        classes: names in index order; by default Fashion-MNIST's for its own files, else "0", "1", ….
+        classes: names in index order; by default Fashion-MNIST's for its own files, else "0", "1", … as many as are trained on.
         environ: `FASHION_MNIST_DIR` is read from it.
 
     Raises:
@@ -110,14 +110,14 @@ def load_dataset(
     train, test = (
         _split(directory, {file: contents[file] for file in FILES if file.startswith(part)}) for part in ("train", "t10k")
     )
-    highest = int(max(train.labels.max(), test.labels.max()))
     if classes is None:
-        classes = CLASSES if not foreign else tuple(str(index) for index in range(max(highest + 1, 2)))
-    if highest >= len(classes):
-        raise DataError(
-            f"Labels must be indices into the {len(classes)} classes. "
-            f"Received: label={highest} in a label file of {directory}. Name every class with --classes."
-        )
+        classes = CLASSES if not foreign else tuple(str(index) for index in range(len(np.unique(train.labels))))
+    for file, split in (("train-labels-idx1-ubyte", train), ("t10k-labels-idx1-ubyte", test)):
+        if split.labels.max() >= len(classes):
+            raise DataError(
+                f"Expected labels from 0 to {len(classes) - 1}, indices into {len(classes)} classes. "
+                f"Received: label={split.labels.max()} in {directory / file}. Name every class with --classes, in index order."
+            )
     name = f"unverified: {directory.resolve().name}" if foreign else NAME
     return Dataset(name, directory, classes, train, test, checksums)
 

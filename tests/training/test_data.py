@@ -61,8 +61,17 @@ def test_classes_can_be_named(folder):
 
 
 def test_labels_beyond_the_classes_are_refused(folder):
-    with pytest.raises(DataError, match=r"indices into the 2 classes. Received: label=2 .* --classes"):
+    with pytest.raises(DataError, match=rf"labels from 0 to 1, .* Received: label=2 in .*{TRAIN_LABELS}.* --classes"):
         load_dataset(folder, ("a", "b"), NOWHERE)
+
+
+@pytest.mark.parametrize("file", [TRAIN_LABELS, TEST_LABELS])
+def test_a_stray_label_is_refused_with_its_file(folder, file):
+    (folder / f"{file}.gz").unlink(missing_ok=True)
+    (folder / file).write_bytes(labels(0, 1, 2, 0, 1, 200) if file == TRAIN_LABELS else labels(2, 1, 200))
+
+    with pytest.raises(DataError, match=f"label=200 in .*{file}"):
+        load_dataset(folder, environ=NOWHERE)
 
 
 def test_the_folder_is_chosen_by_argument_then_environment(folder, tmp_path_factory):
