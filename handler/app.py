@@ -75,7 +75,7 @@ def build_scorer() -> Scorer:
         fetch=fetch,
         classify=model.classify,
         publish=functools.partial(publish, store=storage, sleep=time.sleep),
-        locate=settings.document_ref,
+        locate=settings.locate,
         target=Target(
             shape=model.manifest.input,
             conversion=model.manifest.conversion,
@@ -85,7 +85,7 @@ def build_scorer() -> Scorer:
         max_object_bytes=settings.max_object_bytes,
         batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
-        lines_above_images=settings.lines_above,
+        as_lines=settings.as_lines,
     )
 
 

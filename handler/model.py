@@ -135,18 +135,22 @@ def _read_file(read: Callable[[str], bytes], name: str) -> bytes:
 
 
 def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
-    expected = np.array(manifest.golden.probabilities, np.float32)
     try:
+        expected = np.array(manifest.golden.probabilities, np.float32)
         images = golden_images(manifest)
     except ValueError as error:
-        raise BadArtifact(f"Expected whole golden images of {manifest.input.as_tuple}. Received: {error}.") from error
+        raise BadArtifact(f"Expected whole golden images and a row of probabilities for each. Received: {error}.") from error
     _require(
         expected.shape == (len(images), len(manifest.classes)) and len(images) > 0,
         f"golden probabilities ({len(images)}, {len(manifest.classes)})",
         expected.shape,
     )
-    difference = float(np.abs(classifier.classify(images) - expected).max())
-    _require(difference <= GOLDEN_TOLERANCE, f"the golden batch's probabilities within {GOLDEN_TOLERANCE}", difference)
+    try:
+        probabilities = classifier.classify(images)
+    except (ValueError, RuntimeError) as error:
+        raise BadArtifact(f"Expected the model to score its golden batch. Received: {error}.") from error
+    difference = float(np.abs(probabilities - expected).max())
+    _require(bool(difference <= GOLDEN_TOLERANCE), f"the golden batch's probabilities within {GOLDEN_TOLERANCE}", difference)
 
 
 def _require(holds: bool, expected: str, received: object) -> None:

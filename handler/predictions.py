@@ -23,7 +23,7 @@ Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The object that was scored, in the state that was scored."""
+    """The object that was scored, in the state that was scored; of versions of equal content, the one scored first."""
 
     bucket: str
     key: str
@@ -127,9 +127,9 @@ def name_model(manifest: Manifest) -> ModelName:
 
 def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest) -> list[Prediction]:
     """Reads a batch's predictions off its probabilities `(n, classes)` float32: the most probable class of each image."""
+    winners = probabilities.argmax(axis=1)
     rows = np.round(probabilities.astype(np.float64), DECIMALS)
-    winners = rows.argmax(axis=1)
-    confidences = rows.max(axis=1)
+    confidences = rows[np.arange(len(rows)), winners]
     threshold = manifest.unsure_below
     return [
         Prediction(

@@ -1,9 +1,13 @@
 """Puts one document in its place, once in effect, whatever is delivered twice, late or out of order. No database.
 
-A document carries the ETag of the input that it is about and the digest of the model that made it. One that exists is kept
-when both agree; is replaced when the input still is what was scored; and stands when the input has changed meanwhile, since
-the newer upload brings an event of its own. S3's conditional writes make each step hold against other writers:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+A document carries the ETag of the input that it is about, the digest of the model that made it, and its result. One that
+exists is kept when all agree; is replaced when the input still is what was scored; and stands when the input has changed
+meanwhile, since the newer upload brings an event of its own. S3's conditional writes make each step hold against other
+writers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+
+One thing they cannot see: an input that changes to and fro (e0, e1, e0). The second e0 finds the first one's document and is
+done, and then a slow writer of e1 replaces it. So after a replacement the input is looked at once more, and if it changed,
+the event is handed back.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from handler.objects import ObjectRef, StoredDocument, StoredObject, WriteResult
 ATTEMPTS = 6
 FIRST_PAUSE_S = 0.05  # doubled each time: at most 1.6 s in all, before jitter
 
-_BUCKET, _ETAG, _MODEL = "input-bucket", "input-etag", "model-sha256"
+_BUCKET, _ETAG, _MODEL, _RESULT = "input-bucket", "input-etag", "model-sha256", "result"
 
 
 class Published(Enum):
@@ -34,18 +38,28 @@ class Published(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A rendered document and where it belongs; `source` is what it is about, `model_sha256` what made it."""
+    """A rendered document and where it belongs.
+
+    `source` is what it is about, `model_sha256` what made it, and `result` what came out: "predictions", or the name of the
+    error in a rejection, so that an object that is no longer rejected (a limit was raised) gets its predictions.
+    """
 
     ref: ObjectRef
     content: bytes
     content_type: str
     source: StoredObject
     model_sha256: str
+    result: str
 
     @property
     def metadata(self) -> dict[str, str]:
         """What the document is written with, to be recognised by."""
-        return {_BUCKET: self.source.ref.bucket, _ETAG: self.source.etag, _MODEL: self.model_sha256}
+        return {
+            _BUCKET: self.source.ref.bucket,
+            _ETAG: self.source.etag,
+            _MODEL: self.model_sha256,
+            _RESULT: self.result,
+        }
 
 
 class Store(Protocol):
@@ -77,7 +91,7 @@ def publish(document: Document, store: Store, sleep: Callable[[float], None]) ->
     Raises:
         StorageUnavailable: a call failed; nothing half-written is left.
         UnacceptedObject: another input's document stands there; it is left alone.
-        ConcurrentWrites: other writers won every attempt.
+        ConcurrentWrites: other writers won every attempt, or the input changed while its document was replaced.
     """
     for attempt in range(ATTEMPTS):
         published = _try_to_publish(document, store)
@@ -91,13 +105,15 @@ def publish(document: Document, store: Store, sleep: Callable[[float], None]) ->
 
 def _try_to_publish(document: Document, store: Store) -> Published | None:
     """One attempt; None: another writer came between, start again."""
-    payload = (document.ref, document.content, document.content_type, document.metadata)
-    created = store.create(*payload)
+    created = store.create(document.ref, document.content, document.content_type, document.metadata)
     if created is not WriteResult.STOPPED:
         return Published.WRITTEN if created is WriteResult.WRITTEN else None
     existing = store.describe(document.ref)
-    if existing is None:
-        return None
+    return _replace(document, existing, store) if existing else None
+
+
+def _replace(document: Document, existing: StoredDocument, store: Store) -> Published | None:
+    """Puts `document` in the place of `existing` if it should be there; None: another writer came between."""
     _require_same_input(document, existing)
     if existing.metadata == document.metadata:
         return Published.DUPLICATE
@@ -106,8 +122,11 @@ def _try_to_publish(document: Document, store: Store) -> Published | None:
         return Published.GONE
     if current.etag != document.source.etag:
         return Published.SUPERSEDED
-    replaced = store.replace(*payload, etag=existing.etag)
-    return Published.WRITTEN if replaced is WriteResult.WRITTEN else None
+    written = store.replace(document.ref, document.content, document.content_type, document.metadata, etag=existing.etag)
+    if written is not WriteResult.WRITTEN:
+        return None
+    _require_unchanged(document.source, store)
+    return Published.WRITTEN
 
 
 def _require_same_input(document: Document, existing: StoredDocument) -> None:
@@ -117,4 +136,13 @@ def _require_same_input(document: Document, existing: StoredDocument) -> None:
             f"Expected {document.ref} to be free, or the document of {document.source.ref}. "
             f"Received: an object that belongs to input bucket {bucket!r}; it was left alone. "
             "Give each input bucket an OUTPUT_URI, and so a function, of its own."
+        )
+
+
+def _require_unchanged(source: StoredObject, store: Store) -> None:
+    current = store.identify(source.ref)
+    if current is not None and current.etag != source.etag:
+        raise ConcurrentWrites(
+            f"Expected {source.ref} to stay as it was scored, etag={source.etag}, while its document was replaced. "
+            f"Received: etag={current.etag}; it is scored again when its event is delivered again."
         )

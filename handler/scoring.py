@@ -27,8 +27,6 @@ from handler.outcomes import Outcome, Report
 from handler.predictions import Row, predict, render_json, render_lines, render_rejection
 from handler.publishing import Document, Published
 
-JSON_SUFFIX, LINES_SUFFIX = ".json", ".jsonl"
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -38,20 +36,20 @@ class Scorer:
     """All that scoring needs from outside.
 
     `fetch` returns None for an object that is gone. `classify` takes `(n, height, width, channels)` uint8 and returns
-    `(n, classes)` float32 probabilities. `publish` writes a document. `locate` says where the document of an object, with a
-    suffix, belongs. Objects with more than `lines_above_images` images are written as lines; -1: all of them.
+    `(n, classes)` float32 probabilities. `publish` writes a document. `locate` says where the document of an object
+    belongs. Documents are JSON, or JSON Lines if `as_lines`.
     """
 
     manifest: Manifest
     fetch: Callable[[ObjectRef], FetchedObject | None]
     classify: Callable[[np.ndarray], np.ndarray]
     publish: Callable[[Document], Published]
-    locate: Callable[[ObjectRef, str], ObjectRef]
+    locate: Callable[[ObjectRef], ObjectRef]
     target: Target
     max_object_bytes: int
     batch_images: int
     concurrency: int
-    lines_above_images: float
+    as_lines: bool
 
     def score(self, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Report]:
         """Scores each object once, however often it is named, and reports on every one of them."""
@@ -119,14 +117,15 @@ class Scorer:
         return Report(work.ref, outcome, place, work.rejection, 0 if work.rejection else len(work.rows))
 
     def _render(self, work: _Work, source: StoredObject) -> Document:
-        rejection = work.rejection
-        as_lines = (0 if rejection else len(work.rows)) > self.lines_above_images
-        suffix, content_type = (LINES_SUFFIX, "application/jsonl") if as_lines else (JSON_SUFFIX, "application/json")
-        if rejection:
-            content = render_rejection(source, self.manifest, rejection)
+        if work.rejection:
+            content = render_rejection(source, self.manifest, work.rejection)
+            result = type(work.rejection).__name__
         else:
-            content = (render_lines if as_lines else render_json)(source, self.manifest, work.rows)
-        return Document(self.locate(work.ref, suffix), content, content_type, source, self.manifest.model.sha256)
+            content = (render_lines if self.as_lines else render_json)(source, self.manifest, work.rows)
+            result = "predictions"
+        content_type = "application/jsonl" if self.as_lines else "application/json"
+        place = self.locate(work.ref)
+        return Document(place, content, content_type, source, self.manifest.model.sha256, result)
 
 
 @dataclass(slots=True)
@@ -147,7 +146,8 @@ def _isolated(work: _Work) -> Iterator[None]:
     try:
         yield
     except RejectedInput as error:
-        work.rejection = error
+        # A copy, because a traceback holds on to every frame's variables, and so to the object's bytes.
+        work.rejection = type(error)(str(error))
     except Exception as error:  # the one place: a bug that one object brings out must not take the others with it
         work.failure = error
 

@@ -3,8 +3,7 @@
 OUTPUT_URI               s3://bucket/prefix/ that documents are written under (required)
 INPUT_URIS               comma-separated s3://bucket/prefix/ that objects may be read from (required)
 MODEL_URI                directory or s3://bucket/prefix/ of the artifact (default: the bundled one)
-RESULT_FORMAT            json, jsonl, or auto: jsonl for objects of more than LINES_ABOVE_IMAGES (default: json)
-LINES_ABOVE_IMAGES       when auto changes to lines (default: 10,000)
+RESULT_FORMAT            json or jsonl (default: json)
 MAX_OBJECT_BYTES         a larger object is rejected unread (default: 64 MiB)
 MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 16,777,216)
 MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
@@ -15,7 +14,6 @@ S3_CONCURRENCY           objects read or written at the same time (default: 8)
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,11 +22,10 @@ from pathlib import Path
 from handler.errors import BadSettings, UnacceptedObject
 from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
 
-RESULT_FORMATS = ("json", "jsonl", "auto")  # the first is the default
+SUFFIXES = {"json": ".json", "jsonl": ".jsonl"}  # by RESULT_FORMAT; the first is the default
 
 # They suit a function of 1,769 MB: S3_CONCURRENCY objects of MAX_OBJECT_BYTES in memory at once, and their documents.
 DEFAULTS = {
-    "LINES_ABOVE_IMAGES": 10_000,
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**24,
     "MAX_IMAGES_PER_OBJECT": 100_000,
@@ -37,8 +34,14 @@ DEFAULTS = {
     "S3_CONCURRENCY": 8,
 }
 
+_MOST = {
+    "MAX_IMAGE_PIXELS": 1024**3 // 4 // 3,
+    "S3_CONCURRENCY": 1000,
+    "MODEL_THREADS": 64,
+}  # pixels: where Pillow itself warns
+
 _S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?", re.DOTALL)
-_LONGEST_SUFFIX = ".jsonl"
+_MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,6 @@ class Settings:
     inputs: tuple[Prefix, ...]
     model: Path | Prefix | None
     result_format: str
-    lines_above_images: int
     max_object_bytes: int
     max_image_pixels: int
     max_images_per_object: int
@@ -58,9 +60,9 @@ class Settings:
     s3_concurrency: int
 
     @property
-    def lines_above(self) -> float:
-        """The number of images above which a document is written as lines; -1: every document."""
-        return {"json": math.inf, "jsonl": -1, "auto": self.lines_above_images}[self.result_format]
+    def as_lines(self) -> bool:
+        """Whether documents are JSON Lines."""
+        return self.result_format == "jsonl"
 
     def require_accepted(self, ref: ObjectRef) -> None:
         """Lets an object pass that may be read and whose document has a place.
@@ -71,16 +73,16 @@ class Settings:
         if self.output.holds(ref) or not any(prefix.holds(ref) for prefix in self.inputs):
             accepted = ", ".join(str(prefix) for prefix in self.inputs)
             raise UnacceptedObject(f"Expected an object under INPUT_URIS ({accepted}). Received: {ref}; it was not read.")
-        place = f"{self.output.prefix}{ref.key}{_LONGEST_SUFFIX}"
-        if len(place.encode()) > MAX_KEY_BYTES:
+        key_bytes = len(self.locate(ref).key.encode())
+        if key_bytes > MAX_KEY_BYTES:
             raise UnacceptedObject(
                 f"Expected a key whose document's key has at most {MAX_KEY_BYTES} bytes. "
-                f"Received: {len(place.encode())} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
+                f"Received: {key_bytes} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
             )
 
-    def document_ref(self, ref: ObjectRef, suffix: str) -> ObjectRef:
-        """Where the document of `ref` lies: `<OUTPUT_URI><input key><suffix>`."""
-        return ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{suffix}")
+    def locate(self, ref: ObjectRef) -> ObjectRef:
+        """Where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`."""
+        return ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{SUFFIXES[self.result_format]}")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -94,7 +96,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     inputs = reader.prefixes("INPUT_URIS")
     model = reader.place("MODEL_URI")
     numbers = {name.lower(): reader.natural(name, default) for name, default in DEFAULTS.items()}
-    result_format = reader.choice("RESULT_FORMAT", RESULT_FORMATS)
+    result_format = reader.choice("RESULT_FORMAT", tuple(SUFFIXES))
     for prefix in inputs:
         if output and output.overlaps(prefix):
             reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
@@ -142,9 +144,10 @@ class _Reader:
 
     def natural(self, name: str, default: int) -> int:
         text = self._environ.get(name) or str(default)
-        if text.isascii() and text.isdigit() and int(text) > 0:
+        most = _MOST.get(name, 10**_MOST_DIGITS)
+        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 0 < int(text) <= most:
             return int(text)
-        self.fault(name, "a whole number above 0", text)
+        self.fault(name, f"a whole number from 1 to {most}", text)
         return default
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:

@@ -91,12 +91,12 @@ def make_scorer() -> Scorer:
         fetch=lambda _: None,
         classify=model.classify,
         publish=lambda _: Published.WRITTEN,
-        locate=settings.document_ref,
+        locate=settings.locate,
         target=_target(model.manifest),
         max_object_bytes=settings.max_object_bytes,
         batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
-        lines_above_images=settings.lines_above,
+        as_lines=settings.as_lines,
     )
 
 

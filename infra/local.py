@@ -47,6 +47,7 @@ class Cloud:
     queue_arn: str
     dead_letter_url: str
     batch_messages: int
+    reports_failures: bool
     s3: S3Client
     sqs: SQSClient
 
@@ -61,7 +62,8 @@ def start_cloud(template: Path = TEMPLATE) -> Iterator[Cloud]:
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
         # moto's state belongs to the process, not to the server: a cloud that was here before would still be there.
-        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        direct.open(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
         yield _deploy(cfnlint.decode.decode_str(template.read_text())[0], endpoint)
     finally:
         server.stop()
@@ -70,6 +72,7 @@ def start_cloud(template: Path = TEMPLATE) -> Iterator[Cloud]:
 def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
     session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded", region_name=REGION)
     function = template["Resources"]["ScoringFunction"]["Properties"]
+    mapping = function["Events"]["Uploads"]["Properties"]
     variables = function["Environment"]["Variables"]
     notification = template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"][0]
     values = _create_stack(
@@ -100,7 +103,8 @@ def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
         queue_url=values["Queue"],
         queue_arn=values["NotifiedQueue"],
         dead_letter_url=values["DeadLetters"],
-        batch_messages=function["Events"]["Uploads"]["Properties"]["BatchSize"],
+        batch_messages=mapping["BatchSize"],
+        reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", ()),
         s3=s3,
         sqs=session.client("sqs", endpoint_url=endpoint),
     )
@@ -162,9 +166,11 @@ class Delivery:
 class EventSource:
     """Takes messages from the cloud's queue and gives them to a function, as Lambda's event source mapping does.
 
-    A message is deleted if the function returns and does not name it in `batchItemFailures`. If it raises, or answers in a
-    form that Lambda does not accept, the whole batch goes back. What goes back is seen again after the queue's visibility
-    timeout, or at once if the source `is_impatient`; after `maxReceiveCount` deliveries the queue moves it to its dead letters.
+    A message is deleted if the function returns and does not name it in `batchItemFailures`, which Lambda looks at only where
+    the template has `ReportBatchItemFailures`; without it, whatever a function returns deletes all. If the function raises, or
+    answers in a form that Lambda does not accept, the whole batch goes back. What goes back is seen again after the queue's
+    visibility timeout, or at once if the source `is_impatient`; after `maxReceiveCount` deliveries the queue moves it to its
+    dead letters.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
 
@@ -185,7 +191,8 @@ class EventSource:
         except Exception as raised:  # whatever it is, Lambda takes it as "the batch failed"
             error = raised
         ids = [message["MessageId"] for message in received]
-        returned = set(ids) if error else _failures(answer, ids)
+        reported = _failures(answer, ids) if self.cloud.reports_failures else set()
+        returned = set(ids) if error else reported
         for message in received:
             handle = {"QueueUrl": self.cloud.queue_url, "ReceiptHandle": message["ReceiptHandle"]}
             if message["MessageId"] not in returned:

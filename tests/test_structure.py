@@ -139,13 +139,16 @@ def test_every_module_says_what_it_is_for(path):
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is():
-    classes = {name: value for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
-    drawn = re.findall(r"^(?:[│├└─ ]*)([A-Z]\w+)(?= |$)", inspect.getdoc(errors), re.MULTILINE)
+    """The depth of a name in the drawing is that of its class, and its parent the last name drawn one level above."""
+    drawn, path = set(), []
+    for prefix, name in re.findall(r"^([│├└─ ]*)([A-Z]\w+)(?: +\S.*)?$", inspect.getdoc(errors), re.MULTILINE):
+        depth = 0 if name == "ScoringError" else 1 if prefix in {"├── ", "└── "} else 2
+        path = [*path[:depth], name]
+        if prefix or name == "ScoringError":
+            drawn.add((name, path[-2] if depth else "Exception"))
 
-    assert set(classes) <= set(drawn)
-    families = [errors.RejectedInput, errors.TransientError, errors.MisconfiguredError]
-    for value in classes.values():
-        assert value is errors.ScoringError or sum(issubclass(value, family) for family in families) == 1
+    classes = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, Exception)]
+    assert drawn == {(value.__name__, value.__base__.__name__) for value in classes}
 
 
 def test_every_event_file_is_used_by_a_test():

@@ -20,6 +20,7 @@ from training.fit import Trained
 
 NETWORK_FILE = "model.keras"
 RUN_FILE = "run.json"
+_CODE = ("training", "handler/contract.py", "handler/model.py", "requirements.txt", "constraints.txt")
 _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
 
@@ -65,10 +66,14 @@ def load_run(directory: Path) -> tuple[keras.Model, Run]:
 
 
 def read_revision() -> str:
-    """The commit of the training code, with `-dirty` behind it if the code differs; "unknown" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    """The commit of the training code, with `-dirty` behind it if that code differs from it; "unknown" outside a checkout."""
+    root = Path(__file__).parent.parent
+    command = ["git", "-C", str(root)]
+    commit = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if commit.returncode:
+        return "unknown"
+    changed = subprocess.run([*command, "status", "--porcelain", "--", *_CODE], capture_output=True, text=True, check=True)
+    return commit.stdout.strip() + ("-dirty" if changed.stdout else "")
 
 
 def _versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 from __future__ import annotations
 
 import io
+import operator
 import struct
 import tokenize
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ NAME = "NumPy array (.npy, uint8)"
 
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER_BYTES = 10_000  # NumPy's own bound; it would apply it only after reading up to the 4 GiB declared
+
+_HEADER_ERRORS = (ValueError, TypeError, IndexError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 
 
 def recognises(head: bytes) -> bool:
@@ -58,8 +61,9 @@ def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
         raise UnreadableArray(f"Expected a .npy header of at most {_MAX_HEADER_BYTES} bytes. Received: {length} declared.")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        return read_header(io.BytesIO(length_field + body.read(length)), max_header_size=_MAX_HEADER_BYTES)
-    except (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
+        shape, order, dtype = read_header(io.BytesIO(length_field + body.read(length)), max_header_size=_MAX_HEADER_BYTES)
+        return tuple(map(operator.index, shape)), order, dtype  # True is an int for NumPy's check; here it becomes 1
+    except _HEADER_ERRORS as error:
         raise UnreadableArray(
             f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__})."
         ) from error

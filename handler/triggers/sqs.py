@@ -41,22 +41,21 @@ def parse(event: dict[str, Any]) -> Request:
     """Names the objects in each message.
 
     Raises:
-        UnrecognisedEvent: a message has no id of its own, so that its failure could not be told.
+        UnrecognisedEvent: a message has no id, so that its failure could not be told.
     """
     try:
         records = msgspec.convert(event["Records"], list[_SqsRecord])
     except msgspec.ValidationError as error:
         raise UnrecognisedEvent(f"Expected SQS records with messageId and body. Received: {error}.") from error
-    ids = [record.messageId for record in records]
-    if not all(ids) or len(set(ids)) < len(ids):
-        raise UnrecognisedEvent(f"Expected a messageId for each of {len(ids)} messages. Received: empty or repeated ones.")
+    if not all(record.messageId for record in records):
+        raise UnrecognisedEvent(f"Expected a messageId for each of {len(records)} messages. Received: an empty one.")
     return Request(NAME, tuple(_parse_message(record) for record in records), _answer)
 
 
 def _parse_message(record: _SqsRecord) -> Message:
     try:
         body = msgspec.json.decode(record.body)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         return _unreadable(record, f"a body that is not JSON ({error})")
     if not isinstance(body, dict) or not s3.recognises(body):
         return _unreadable(record, f"the keys {sorted(body)}" if isinstance(body, dict) else f"a JSON {type(body).__name__}")
@@ -72,5 +71,5 @@ def _unreadable(record: _SqsRecord, received: str) -> Message:
 
 
 def _answer(messages: Sequence[Message], reports: Mapping[ObjectRef, Report]) -> dict[str, object]:
-    unfinished = [message for message in messages if not message.is_finished(reports)]
-    return {"batchItemFailures": [{"itemIdentifier": message.id} for message in unfinished]}
+    unfinished = dict.fromkeys(message.id for message in messages if not message.is_finished(reports))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unfinished]}

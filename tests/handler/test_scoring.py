@@ -3,8 +3,11 @@
 import io
 import json
 import threading
+import time
+import tracemalloc
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from handler.errors import StorageUnavailable
@@ -18,6 +21,12 @@ def npy(*lightness):
     """An array object of 2x3 images, each of one lightness."""
     file = io.BytesIO()
     np.save(file, np.stack([np.full((2, 3), value, np.uint8) for value in lightness]))
+    return file.getvalue()
+
+
+def white_png():
+    file = io.BytesIO()
+    PIL.Image.new("L", (3, 2), 255).save(file, "PNG")
     return file.getvalue()
 
 
@@ -43,12 +52,12 @@ def score(manifest, target, classify):
             "fetch": fetch,
             "classify": classify,
             "publish": publish or keep,
-            "locate": lambda ref, suffix: ObjectRef("out", ref.key + suffix),
+            "locate": lambda ref: ObjectRef("out", ref.key + ".json"),
             "target": target,
             "max_object_bytes": 10_000,
             "batch_images": 4,
             "concurrency": 3,
-            "lines_above_images": float("inf"),
+            "as_lines": False,
         }
         refs = [ObjectRef("in", key) for key in (asked or objects)]
         reports = Scorer(**settings | changes).score(refs)
@@ -179,58 +188,75 @@ def test_an_object_above_the_limit_is_rejected_unread(score):
 def test_a_folder_is_rejected_as_one(score):
     _, documents = score({"uploads/new folder/": found(b"")})
 
-    assert "a folder" in json.loads(documents["uploads/new folder/.json"].content)["error"]["message"]
+    assert "of a folder" in json.loads(documents["uploads/new folder/.json"].content)["error"]["message"]
 
 
 def test_a_single_image_is_named_after_its_file(score):
-    import PIL.Image
-
-    file = io.BytesIO()
-    PIL.Image.new("L", (3, 2), 255).save(file, "PNG")
-
-    _, documents = score({"rack 1/white.png": found(file.getvalue())})
+    _, documents = score({"rack 1/white.png": found(white_png())})
 
     assert json.loads(documents["rack 1/white.png.json"].content)["predictions"][0]["image"] == "white.png"
 
 
-def test_many_images_are_written_as_lines(score):
-    _, documents = score({"few": found(npy(0)), "many": found(npy(0, 0, 0))}, lines_above_images=2)
+def test_documents_are_lines_if_asked_for(score):
+    _, documents = score({"a": found(npy(0, 0, 0)), "bad": found(b"?")}, as_lines=True)
 
-    assert {key: document.content_type for key, document in documents.items()} == {
-        "few.json": "application/json",
-        "many.jsonl": "application/jsonl",
-    }
-    assert len(documents["many.jsonl"].content.splitlines()) == 5
+    assert {document.content_type for document in documents.values()} == {"application/jsonl"}
+    assert len(documents["a.json"].content.splitlines()) == 5
+    assert len(documents["bad.json"].content.splitlines()) == 1
 
 
-def test_in_line_mode_a_rejection_takes_the_same_place(score):
-    _, documents = score({"a": found(b"?")}, lines_above_images=-1)
+def test_a_document_carries_what_came_out(score):
+    _, documents = score({"a": found(npy(0)), "bad": found(b"?")})
 
-    assert list(documents) == ["a.jsonl"]
+    assert [document.result for document in documents.values()] == ["predictions", "UnrecognisedFormat"]
+
+
+@pytest.mark.parametrize(("head", "outcome"), [(b"?", Outcome.REJECTED), (white_png(), Outcome.SCORED)])
+def test_memory_is_bounded_by_what_is_in_flight(score, head, outcome):
+    """Sixty objects of a megabyte; what holds on to any (a batch that fills slowly, an error's traceback) shows in the peak."""
+
+    def fetch(ref):
+        return FetchedObject(StoredObject(ref, "e", None, 2**20), head + bytes(2**20))
+
+    tracemalloc.start()
+    reports, _ = score(dict.fromkeys(map(str, range(60))), fetch=fetch, batch_images=64, concurrency=3, max_object_bytes=2**21)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert {report.outcome for report in reports.values()} == {outcome}
+    assert peak_bytes < 12 * 2**20
 
 
 def test_nothing_to_score_is_no_work(score):
     assert score({}) == ({}, {})
 
 
-def test_objects_are_fetched_concurrently_and_no_further_ahead_than_that(manifest, score):
-    """Three fetches meet at a barrier, which one after the other never could; and never more than three are under way."""
-    barrier, lock = threading.Barrier(3, timeout=10), threading.Lock()
-    under_way, most = 0, 0
+def test_objects_are_fetched_concurrently(score):
+    """Three fetches meet at a barrier, which one after the other never could."""
+    barrier = threading.Barrier(3, timeout=10)
+
+    reports, _ = score(dict.fromkeys("abcdef"), fetch=lambda ref: barrier.wait() and None, concurrency=3)
+
+    assert {report.outcome for report in reports.values()} == {Outcome.GONE}
+
+
+def test_objects_are_fetched_no_further_ahead_than_the_concurrency(score, classify):
+    """While the model holds everything up, the objects in memory are those in its batch and `concurrency` more."""
+    contents, fetched, ahead = {str(number): npy(0) for number in range(40)}, [], []
 
     def fetch(ref):
-        nonlocal under_way, most
-        with lock:
-            under_way += 1
-            most = max(most, under_way)
-        barrier.wait()
-        with lock:
-            under_way -= 1
+        fetched.append(ref.key)
+        return FetchedObject(StoredObject(ref, "e", None, 10), contents[ref.key])
 
-    reports, _ = score(dict.fromkeys("abcdef"), fetch=fetch, concurrency=3)
+    def slow(images):
+        time.sleep(0.05)  # for fetches that should not have been started to show themselves
+        ahead.append(len(fetched) - 2 * len(ahead) - len(images))
+        return classify(images)
 
-    assert most == 3
-    assert {report.outcome for report in reports.values()} == {Outcome.GONE}
+    score(contents, fetch=fetch, classify=slow, batch_images=2, concurrency=3)
+
+    assert len(ahead) == 20
+    assert max(ahead) <= 3
 
 
 def test_a_model_that_fails_fails_the_invocation(score):

@@ -67,11 +67,18 @@ def test_a_model_is_a_directory_or_a_prefix(uri, place):
     assert load_settings(ENOUGH | {"MODEL_URI": uri}).model == place
 
 
-@pytest.mark.parametrize(("result_format", "lines_above"), [("json", float("inf")), ("jsonl", -1), ("auto", 7)])
-def test_the_format_says_above_how_many_images_lines_are_written(result_format, lines_above):
-    settings = load_settings(ENOUGH | {"RESULT_FORMAT": result_format, "LINES_ABOVE_IMAGES": "7"})
+@pytest.mark.parametrize(("result_format", "as_lines", "suffix"), [("json", False, ".json"), ("jsonl", True, ".jsonl")])
+def test_the_format_decides_the_place(result_format, as_lines, suffix):
+    settings = load_settings(ENOUGH | {"RESULT_FORMAT": result_format})
 
-    assert settings.lines_above == lines_above
+    assert settings.as_lines is as_lines
+    assert settings.locate(ObjectRef("in-bucket", "a")).key == f"documents/a{suffix}"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "٣", "9" * 5000, "89478486"])
+def test_numbers_have_bounds(text):
+    with pytest.raises(BadSettings, match="MAX_IMAGE_PIXELS: expected a whole number from 1 to 89478485"):
+        load_settings(ENOUGH | {"MAX_IMAGE_PIXELS": text})
 
 
 @pytest.mark.parametrize("key", ["uploads/a.png", "more/b c/../d.png", "uploads/"])
@@ -95,7 +102,7 @@ def test_any_other_object_is_refused(ref):
 
 def test_a_key_whose_document_would_have_too_long_a_key_is_refused():
     settings = load_settings(ENOUGH)
-    room = 1024 - len("documents/") - len("uploads/") - len(".jsonl")
+    room = 1024 - len("documents/") - len("uploads/") - len(".json")
 
     settings.require_accepted(ObjectRef("in-bucket", "uploads/" + "é" * (room // 2)))
     with pytest.raises(UnacceptedObject, match="at most 1024 bytes"):
@@ -103,6 +110,6 @@ def test_a_key_whose_document_would_have_too_long_a_key_is_refused():
 
 
 def test_a_document_lies_where_the_user_can_compute_it():
-    place = load_settings(ENOUGH).document_ref(ObjectRef("in-bucket", "uploads/rack 1.zip"), ".json")
+    place = load_settings(ENOUGH).locate(ObjectRef("in-bucket", "uploads/rack 1.zip"))
 
     assert place == ObjectRef("out-bucket", "documents/uploads/rack 1.zip.json")

@@ -182,6 +182,28 @@ def send(handler, headers, body):
     handler.wfile.write(body)
 
 
+def test_the_function_s_own_client_tries_again_and_gives_up_in_time(environment, monkeypatch):
+    """Three times 503 and then an answer: four attempts in all, each with a bounded wait."""
+    attempts = []
+
+    def respond(handler):
+        attempts.append(handler.path)
+        if len(attempts) < 4:
+            handler.send_error(503)
+        else:
+            send(handler, {"Content-Length": "6", "ETag": '"e"'}, b"pixels")
+
+    with answering(respond) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        client = make_client(3)
+        fetched = S3Storage(client).read(ObjectRef("bucket", "a"), 1000)
+
+    assert fetched.content == b"pixels"
+    assert len(attempts) == 4
+    assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (2, 10)
+    assert client.meta.config.max_pool_connections == 3
+
+
 def test_a_body_that_breaks_off_is_never_taken_for_the_object(environment):
     def respond(handler):
         send(handler, {"Content-Length": "100", "ETag": '"e"'}, b"only these")

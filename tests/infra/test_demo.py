@@ -40,8 +40,21 @@ def test_the_demo_shows_each_image_and_leaves_a_copy_of_each_document(demo, tmp_
         assert f".demo/predictions/uploads/{name}.json" in done.stdout
 
 
+def test_the_demo_is_not_led_astray_by_the_user_s_own_settings(demo):
+    done = demo(
+        http_proxy="http://127.0.0.1:9",
+        AWS_ENDPOINT_URL_S3="http://127.0.0.1:9",
+        AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true",
+        AWS_PROFILE="nosuch",
+        RESULT_FORMAT="jsonl",
+        MAX_OBJECT_BYTES="5",
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_demo_fails_with_a_function_that_cannot_start(demo, tmp_path):
     done = demo(MODEL_URI=str(tmp_path))
 
     assert done.returncode == 1
-    assert "demo failed: 100 messages were not finished." in done.stdout
+    assert "demo failed: 25 messages were not finished." in done.stdout

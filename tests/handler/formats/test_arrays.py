@@ -90,6 +90,8 @@ def test_a_pickle_is_never_executed(fashion_target):
         npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': " + "(" * 5000),
         npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': 'no', }"),
         npy_with_header("{'descr': 'x9', 'fortran_order': False, 'shape': (1, 28, 28), }"),
+        npy_with_header("{'descr': (), 'fortran_order': False, 'shape': (1, 28, 28), }"),
+        npy_with_header("{'descr': '|u1', 'fortran_order': True, 'shape': (True, 28, 28), }"),
     ],
 )
 def test_a_broken_header_is_refused(content, fashion_target):

@@ -65,16 +65,11 @@ def test_more_images_than_the_limit_are_refused(pack_idx, fashion_target):
         list(decode(gzip.compress(pack_idx(np.zeros((1001, 28, 28), np.uint8))), "x", fashion_target))
 
 
-def test_an_object_cut_anywhere_is_refused_or_whole(contents, fashion_target):
-    """A PNG that only lacks its closing chunk still has every pixel; nothing else survives a cut."""
+def test_an_object_cut_anywhere_is_refused(contents, fashion_target):
     for content in contents.values():
-        whole = [image.pixels for image in decode(content, "x", fashion_target)]
         for length in range(len(content) - 1, 0, -max(1, len(content) // 600)):
-            try:
-                images = [image.pixels for image in decode(content[:length], "x", fashion_target)]
-            except RejectedInput:
-                continue
-            assert np.array_equal(images, whole)
+            with pytest.raises(RejectedInput):
+                list(decode(content[:length], "x", fashion_target))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "npy", "idx", "idx.gz"])

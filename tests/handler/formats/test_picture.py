@@ -116,8 +116,71 @@ def test_a_header_without_its_pixels_is_refused(fashion_target):
         list(decode(bomb(500, 500), "short.png", fashion_target))
 
 
+@pytest.mark.parametrize("length", [8, 9, 20, 33, 100, -12, -4, -1])
+def test_a_truncated_png_is_refused(length, sample_pixels, fashion_target):
+    content = png(PIL.Image.fromarray(sample_pixels[40, :, :, 0]))
+
+    with pytest.raises(UnreadableImage):
+        list(decode(content[:length], "cut.png", fashion_target))
+
+
+def test_a_png_with_one_bit_changed_anywhere_is_refused(sample_pixels, fashion_target):
+    """Pillow alone decodes some of these to other pixels: it does not ask for the checksum of the pixels."""
+    content = png(PIL.Image.fromarray(sample_pixels[40, :, :, 0]))
+    for position in range(8, len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (position % 8)
+
+        with pytest.raises(UnreadableImage):
+            list(decode(bytes(damaged), "damaged.png", fashion_target))
+
+
+def test_bytes_behind_a_png_are_no_fault_of_it(fashion_target):
+    assert len(list(decode(png(PIL.Image.new("L", (28, 28), 9)) + b"trailing", "x.png", fashion_target))) == 1
+
+
+def test_a_png_of_countless_chunks_is_refused(fashion_target):
+    content = png(PIL.Image.new("L", (28, 28), 9))
+    empty = struct.pack(">I", 0) + b"teXt" + struct.pack(">I", zlib.crc32(b"teXt"))
+
+    with pytest.raises(UnreadableImage, match="at most 20000 chunks"):
+        list(decode(content[:33] + empty * 20_001 + content[33:], "x.png", fashion_target))
+
+
+def jpeg(picture, **options):
+    file = io.BytesIO()
+    picture.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def test_a_progressive_jpeg_is_read(fashion_target):
+    (image,) = decode(jpeg(PIL.Image.new("RGB", (40, 40), (200, 200, 200)), progressive=True), "p.jpg", fashion_target)
+
+    assert image.pixels.mean() == pytest.approx(200, abs=2)
+
+
+@pytest.mark.parametrize(
+    "part", [b"\xff\xda\x00\x08\x01\x01\x00\x01\x05\x01", b"\xff\xe1\x00\x0aExif\x00\x00MM", b"\xff\xfe\x00\x03!"]
+)
+def test_a_jpeg_of_countless_scans_or_segments_is_refused(part, fashion_target):
+    content = jpeg(PIL.Image.new("L", (28, 28), 9))
+
+    with pytest.raises(UnreadableImage, match="at most 100 scans and 1000 metadata segments"):
+        list(decode(content[:2] + part * 1001 + content[2:], "x.jpg", fashion_target))
+
+
+def test_a_transparent_value_of_sixteen_bits_shows_the_background():
+    values = np.full((28, 28), 40_000, np.uint16)
+    values[0, 0] = 513
+    picture = PIL.Image.open(io.BytesIO(png(PIL.Image.fromarray(values), transparency=513)))
+
+    converted = convert(picture, GREY, Conversion(background=7))
+
+    assert (converted[0, 0, 0], converted[1, 1, 0]) == (7, 40_000 >> 8)
+
+
 def test_an_unreadable_header_is_refused_with_a_text_that_is_always_the_same(fashion_target):
-    content = b"\x89PNG\r\n\x1a\n" + b"not a chunk"
+    content = b"\xff\xd8\xff" + b"not a JPEG"
 
     texts = set()
     for _ in range(3):

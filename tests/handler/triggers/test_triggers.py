@@ -172,7 +172,9 @@ def test_an_object_in_two_messages_is_asked_for_once_and_decides_both():
         '{"Records": []}',
         '{"Records": [{"eventSource": "aws:kinesis"}]}',
         "\ud800",
+        "[" * 100_000,
     ],
+    ids=lambda body: body[:20],
 )
 def test_an_unreadable_body_fails_alone(body):
     request = parse_event({"Records": [message("bad", body), message("good", {"Records": [record("a.png")]})]})
@@ -217,8 +219,15 @@ def test_a_mixture_of_sources_is_an_event_of_nobody():
         parse_event({"Records": [record(), message("m1", "{}")]})
 
 
-@pytest.mark.parametrize("ids", [["", "m2"], ["m1", "m1"], [None, "m2"]])
-def test_messages_without_ids_of_their_own_are_refused_together(ids):
+def test_a_message_that_comes_twice_in_a_batch_is_named_once():
+    """Standard queues deliver at least once, also within a batch."""
+    request = parse_event({"Records": [message("m1", {"Records": [record("a.png")]})] * 2})
+
+    assert request.reply(reports(request, **{"a.png": Outcome.FAILED})) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+
+@pytest.mark.parametrize("ids", [["", "m2"], [None, "m2"]])
+def test_messages_without_ids_are_refused_together(ids):
     """Lambda takes an empty or unknown id in the answer for a failure of the whole batch; so it is said plainly."""
     good = {"Records": [record("a.png")]}
 
