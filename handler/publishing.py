@@ -95,6 +95,8 @@ def publish(document: Document, store: Store, sleep: Callable[[float], None]) ->
     """
     for attempt in range(ATTEMPTS):
         published = _try_to_publish(document, store)
+        if published is Published.DUPLICATE and attempt:
+            _require_unchanged(document.source, store)  # it may be our own replacement, whose answer was lost on the way
         if published is not None:
             return published
         sleep(FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret

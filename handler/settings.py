@@ -34,11 +34,8 @@ DEFAULTS = {
     "S3_CONCURRENCY": 8,
 }
 
-_MOST = {
-    "MAX_IMAGE_PIXELS": 1024**3 // 4 // 3,
-    "S3_CONCURRENCY": 1000,
-    "MODEL_THREADS": 64,
-}  # pixels: where Pillow itself warns
+# Above these a setting would not be honoured: Pillow warns of more pixels, Lambda has no more threads.
+_MOST = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 1000, "MODEL_THREADS": 1000}
 
 _S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?", re.DOTALL)
 _MOST_DIGITS = 15

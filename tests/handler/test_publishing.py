@@ -200,6 +200,24 @@ def test_a_writer_that_wins_the_replacement_is_seen():
     assert put(store, etag="e2") is Published.DUPLICATE
 
 
+def test_a_replacement_whose_answer_was_lost_is_looked_at_as_one():
+    """The write happened, the answer did not come, and trying again is stopped by the very document that was written."""
+    store = MemoryStore("e0")
+    put(store, etag="e0")
+    store.inputs[INPUT] = "e1"
+    replace = store.replace
+
+    def lose_the_answer(*payload, etag):
+        store.inputs[INPUT] = "e0"  # and meanwhile the input went back
+        assert replace(*payload, etag=etag) is WriteResult.WRITTEN
+        return replace(*payload, etag=etag)
+
+    store.replace = lose_the_answer
+
+    with pytest.raises(ConcurrentWrites, match="etag=e0"):
+        put(store, etag="e1")
+
+
 CALLS = ["create", "describe", "identify", "replace"]
 
 
