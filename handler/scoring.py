@@ -146,8 +146,10 @@ def _isolated(work: _Work) -> Iterator[None]:
     try:
         yield
     except RejectedInput as error:
-        # A copy, because a traceback holds on to every frame's variables, and so to the object's bytes.
+        # A copy, and the original's traceback let go of: it holds every frame's variables, and so the object's bytes, and
+        # from Python 3.12 on it is part of a cycle that only the garbage collector would break.
         work.rejection = type(error)(str(error))
+        error.__traceback__ = None
     except Exception as error:  # the one place: a bug that one object brings out must not take the others with it
         work.failure = error
 

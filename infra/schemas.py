@@ -31,6 +31,9 @@ def render_schemas() -> dict[str, bytes]:
 def _schema(*types: type) -> dict[str, Any]:
     references, definitions = msgspec.json.schema_components(types)
     choice: dict[str, Any] = {"oneOf": list(references)} if len(references) > 1 else references[0]
+    for definition in definitions.values():
+        # One line, because Python 3.13 strips the indentation of docstrings and older ones keep it.
+        definition["description"] = " ".join(definition.get("description", "").split())
     return {"$schema": DIALECT} | choice | {"$defs": definitions}
 
 
