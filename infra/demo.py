@@ -20,7 +20,8 @@ from rich.table import Table
 
 from handler.predictions import PredictionDocument
 from handler.settings import DEFAULTS
-from infra.local import Cloud, EventSource, start_cloud
+from infra.event_source import EventSource
+from infra.local import Cloud, start_cloud
 
 IMAGES = Path(__file__).parent.parent / "events" / "images"
 COPIES = Path(".demo")

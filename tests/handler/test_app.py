@@ -14,7 +14,7 @@ import pytest
 from handler.app import build_scorer, lambda_handler, logger
 from handler.errors import BadArtifact, BadSettings, InvocationFailed, UnrecognisedEvent
 from handler.model import BUNDLED_ARTIFACT
-from infra.local import Context
+from infra.event_source import Context
 from infra.schemas import DIRECTORY
 
 ROOT = Path(__file__).parent.parent.parent
@@ -339,7 +339,7 @@ with mock_aws():
         s3.create_bucket(Bucket=bucket)
     s3.upload_file("{IMAGES}/coat-0.png", "{INPUT}", "uploads/coat-0.png")
     from handler.app import lambda_handler
-    from infra.local import Context
+    from infra.event_source import Context
     answer = lambda_handler(json.load(open("{ROOT}/events/s3-upload.json")), Context("r"))
     assert answer["objects"][0]["outcome"] == "scored", answer
 print(sorted({{name.split(".")[0] for name in sys.modules}} & {{"tensorflow", "keras", "training", "jax", "torch", "sklearn"}}))

@@ -1,28 +1,16 @@
-"""The embedded cloud end to end: upload -> notification -> queue -> function -> document, and the event source's manners."""
+"""The embedded cloud end to end: upload -> notification -> queue -> function -> document."""
 
 import json
 from pathlib import Path
 
 import boto3
 import cfnlint.decode
-import pytest
 
 from handler.app import build_scorer, lambda_handler
-from infra.local import TEMPLATE, Context, EventSource, start_cloud
+from infra.event_source import Context, EventSource
+from infra.local import TEMPLATE, start_cloud
 
 IMAGES = Path(__file__).parent.parent.parent / "events" / "images"
-
-
-@pytest.fixture
-def cloud(environment, monkeypatch):
-    """A fresh cloud, its notification's test event taken from the queue, and the function's environment set to it."""
-    with start_cloud() as cloud:
-        cloud.sqs.purge_queue(QueueUrl=cloud.queue_url)
-        for name, value in cloud.environment.items():
-            monkeypatch.setenv(name, value)
-        build_scorer.cache_clear()
-        yield cloud
-        build_scorer.cache_clear()
 
 
 def put(cloud, key, content=b"pixels"):
@@ -110,71 +98,6 @@ def test_a_poison_message_ends_in_the_dead_letters_intact_and_takes_no_other_wit
     (dead,) = cloud.sqs.receive_message(QueueUrl=cloud.dead_letter_url)["Messages"]
     assert dead["Body"] == "poison"
     assert list(documents(cloud)) == ["predictions/uploads/a.png.json"]
-
-
-def test_batches_hold_no_more_messages_than_asked_for(cloud):
-    for number in range(25):
-        put(cloud, f"uploads/{number}.png")
-    sizes = []
-
-    EventSource(cloud, lambda event, context: sizes.append(len(event["Records"])), batch_messages=12).drain()
-
-    assert sizes == [12, 12, 1]
-
-
-def test_a_record_has_the_shape_that_lambda_gives_it(cloud):
-    put(cloud, "uploads/a.png")
-
-    (delivery,) = EventSource(cloud, lambda event, context: None).drain()
-
-    (record,) = delivery.event["Records"]
-    expected = json.loads((IMAGES.parent / "sqs-s3-upload.json").read_text())["Records"][0]
-    assert set(record) == set(expected)
-    assert set(expected["attributes"]) <= set(record["attributes"])
-    assert record["attributes"]["ApproximateReceiveCount"] == "1"
-
-
-def raises(event, context):
-    raise RuntimeError("a bug")
-
-
-@pytest.mark.parametrize(
-    ("function", "all_return"),
-    [
-        (raises, True),
-        (lambda event, context: "text", True),
-        (lambda event, context: {"batchItemFailures": [{"itemIdentifier": ""}]}, True),
-        (lambda event, context: {"batchItemFailures": [{"itemIdentifier": "unknown"}]}, True),
-        (lambda event, context: {"batchItemFailures": [{"wrong": "key"}]}, True),
-        (lambda event, context: {"batchItemFailures": "text"}, True),
-        (lambda event, context: None, False),
-        (lambda event, context: {}, False),
-        (lambda event, context: {"batchItemFailures": None}, False),
-        (lambda event, context: {"batchItemFailures": []}, False),
-    ],
-)
-def test_an_answer_that_lambda_does_not_accept_returns_the_whole_batch(cloud, function, all_return):
-    put(cloud, "uploads/a.png")
-    put(cloud, "uploads/b.png")
-
-    delivery = EventSource(cloud, function).deliver()
-
-    assert (len(delivery.returned), len(delivery.deleted)) == ((2, 0) if all_return else (0, 2))
-    assert waiting(cloud, cloud.queue_url) == len(delivery.returned)
-
-
-def test_what_is_returned_is_seen_again_with_its_count(cloud):
-    put(cloud, "uploads/a.png")
-    counts = []
-
-    def fail_twice(event, context):
-        (record,) = event["Records"]
-        counts.append(record["attributes"]["ApproximateReceiveCount"])
-        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]}] if len(counts) < 3 else []}
-
-    EventSource(cloud, fail_twice, is_impatient=True).drain()
-
-    assert counts == ["1", "2", "3"]
 
 
 def test_boto3_finds_the_cloud_by_its_environment(cloud):

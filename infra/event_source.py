@@ -1,0 +1,132 @@
+"""The event source: takes messages from a queue of the embedded cloud to a function, as Lambda's own does.
+
+Lambda's rules, down to the answers that it does not accept, so that what is lost or repeated here would be lost or repeated
+there: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.local import REGION, Cloud
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+_MAX_RECEIVE = 10  # messages in one ReceiveMessage call, SQS's own limit
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What Lambda hands to a function beside the event, as far as it is used."""
+
+    aws_request_id: str
+    function_name: str = "coatcheck"
+    function_version: str = "$LATEST"
+    memory_limit_in_mb: int = 1769
+    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:123456789012:function:coatcheck"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Returns the whole timeout: nothing is timed here."""
+        return 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One invocation by the event source. `answer` is what the function returned, None if it raised `error`."""
+
+    event: dict[str, Any]
+    answer: object
+    error: Exception | None
+    deleted: tuple[str, ...]
+    returned: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """Takes messages from the cloud's queue and gives them to a function, as Lambda's event source mapping does.
+
+    A message is deleted if the function returns and does not name it in `batchItemFailures`, which Lambda looks at only where
+    the template has `ReportBatchItemFailures`; without it, whatever a function returns deletes all. If the function raises, or
+    answers in a form that Lambda does not accept, the whole batch goes back. What goes back is seen again after the queue's
+    visibility timeout, or at once if the source `is_impatient`; after `maxReceiveCount` deliveries the queue moves it to its
+    dead letters.
+    """
+
+    cloud: Cloud
+    function: Callable[[dict[str, Any], Any], object]
+    batch_messages: int = 10
+    is_impatient: bool = False
+
+    def deliver(self) -> Delivery | None:
+        """Invokes the function once, with up to `batch_messages` messages; None: there are none."""
+        received = self._receive()
+        if not received:
+            return None
+        event = {"Records": [self._record(message) for message in received]}
+        answer, error = None, None
+        try:
+            answer = self.function(event, Context(aws_request_id=received[0]["MessageId"]))
+        except Exception as raised:  # whatever it is, Lambda takes it as "the batch failed"
+            error = raised
+        ids = [message["MessageId"] for message in received]
+        reported = _failures(answer, ids) if self.cloud.reports_failures else set()
+        returned = set(ids) if error else reported
+        for message in received:
+            handle = {"QueueUrl": self.cloud.queue_url, "ReceiptHandle": message["ReceiptHandle"]}
+            if message["MessageId"] not in returned:
+                self.cloud.sqs.delete_message(**handle)
+            elif self.is_impatient:
+                self.cloud.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
+        deleted = tuple(name for name in ids if name not in returned)
+        return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
+
+    def drain(self, most: int = 100) -> list[Delivery]:
+        """Invokes the function until the queue shows no message, at most `most` times."""
+        deliveries: list[Delivery] = []
+        while len(deliveries) < most and (delivery := self.deliver()):
+            deliveries.append(delivery)
+        return deliveries
+
+    def _receive(self) -> list[MessageTypeDef]:
+        received: list[MessageTypeDef] = []
+        while len(received) < self.batch_messages:
+            response = self.cloud.sqs.receive_message(
+                QueueUrl=self.cloud.queue_url,
+                MaxNumberOfMessages=min(_MAX_RECEIVE, self.batch_messages - len(received)),
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+            if not response.get("Messages"):
+                break
+            received += response["Messages"]
+        return received
+
+    def _record(self, message: MessageTypeDef) -> dict[str, Any]:
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message.get("Attributes", {}),
+            "messageAttributes": message.get("MessageAttributes", {}),
+            "md5OfBody": message["MD5OfBody"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self.cloud.queue_arn,
+            "awsRegion": REGION,
+        }
+
+
+def _failures(answer: object, ids: list[str]) -> set[str]:
+    """The messages that go back; all of them if the answer is not one that Lambda accepts."""
+    if answer is None:
+        return set()
+    if not isinstance(answer, dict):
+        return set(ids)
+    failures = answer.get("batchItemFailures") or []
+    try:
+        named = [failure["itemIdentifier"] for failure in failures]
+    except (TypeError, KeyError):
+        return set(ids)
+    return set(named) if all(name in ids for name in named) else set(ids)

@@ -1,0 +1,98 @@
+"""The event source's manners: batches, the shape of records, and what it makes of a function's answers."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.event_source import EventSource
+
+EVENTS = Path(__file__).parent.parent.parent / "events"
+
+
+def put(cloud, key):
+    cloud.s3.put_object(Bucket=cloud.input_bucket, Key=key, Body=b"pixels")
+
+
+def waiting(cloud, url):
+    attributes = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+
+def test_batches_hold_no_more_messages_than_asked_for(cloud):
+    for number in range(25):
+        put(cloud, f"uploads/{number}.png")
+    sizes = []
+
+    EventSource(cloud, lambda event, context: sizes.append(len(event["Records"])), batch_messages=12).drain()
+
+    assert sizes == [12, 12, 1]
+
+
+def test_a_record_has_the_shape_that_lambda_gives_it(cloud):
+    put(cloud, "uploads/a.png")
+
+    (delivery,) = EventSource(cloud, lambda event, context: None).drain()
+
+    (record,) = delivery.event["Records"]
+    expected = json.loads((EVENTS / "sqs-s3-upload.json").read_text())["Records"][0]
+    assert set(record) == set(expected)
+    assert set(expected["attributes"]) <= set(record["attributes"])
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def raises(event, context):
+    raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("function", "all_return"),
+    [
+        (raises, True),
+        (lambda event, context: "text", True),
+        (lambda event, context: {"batchItemFailures": [{"itemIdentifier": ""}]}, True),
+        (lambda event, context: {"batchItemFailures": [{"itemIdentifier": "unknown"}]}, True),
+        (lambda event, context: {"batchItemFailures": [{"wrong": "key"}]}, True),
+        (lambda event, context: {"batchItemFailures": "text"}, True),
+        (lambda event, context: None, False),
+        (lambda event, context: {}, False),
+        (lambda event, context: {"batchItemFailures": None}, False),
+        (lambda event, context: {"batchItemFailures": []}, False),
+    ],
+)
+def test_an_answer_that_lambda_does_not_accept_returns_the_whole_batch(cloud, function, all_return):
+    put(cloud, "uploads/a.png")
+    put(cloud, "uploads/b.png")
+
+    delivery = EventSource(cloud, function).deliver()
+
+    assert (len(delivery.returned), len(delivery.deleted)) == ((2, 0) if all_return else (0, 2))
+    assert waiting(cloud, cloud.queue_url) == len(delivery.returned)
+
+
+def test_what_is_returned_is_seen_again_with_its_count(cloud):
+    put(cloud, "uploads/a.png")
+    counts = []
+
+    def fail_twice(event, context):
+        (record,) = event["Records"]
+        counts.append(record["attributes"]["ApproximateReceiveCount"])
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]}] if len(counts) < 3 else []}
+
+    EventSource(cloud, fail_twice, is_impatient=True).drain()
+
+    assert counts == ["1", "2", "3"]
+
+
+def test_without_partial_replies_whatever_is_returned_deletes_all(cloud):
+    """So a template that forgets `ReportBatchItemFailures` loses messages here as it would on AWS."""
+    put(cloud, "uploads/a.png")
+    forgetful = dataclasses.replace(cloud, reports_failures=False)
+
+    def fail_all(event, context):
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+
+    EventSource(forgetful, fail_all).deliver()
+
+    assert waiting(cloud, cloud.queue_url) == 0
