@@ -28,7 +28,7 @@ format: .venv/ready ## format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: .venv/ready ## train the model that ships (about 25 minutes on two cores) into handler/artifact
+train: .venv/ready ## train the model that ships (about half an hour on two cores with AMX) into handler/artifact
 	$(BIN)/python -m training fit --preset full --out handler/artifact
 
 bench: .venv/ready ## measure cold start, speed and memory

@@ -1,6 +1,6 @@
 """The command line of training.
 
-    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (about 25 min, two cores)
+    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (about half an hour)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training export --run .training/full --out DIR         exports a finished run again
     python -m training samples                                       writes the sample images under events/

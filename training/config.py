@@ -1,6 +1,6 @@
 """What a training run is made of: one frozen `Config`, and the presets that the command line offers.
 
-full    makes the artifact that ships: 30 epochs, about 25 minutes on two cores with AMX.
+full    makes the artifact that ships: 30 epochs, about half an hour on two cores with AMX.
 smoke   shows that everything works: 3 epochs on a small slice, seconds on a laptop.
 """
 
