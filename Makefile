@@ -48,6 +48,7 @@ build-ScoringFunction: .venv/ready
 
 .venv/ready: requirements.txt constraints.txt handler/requirements.txt
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
+	@echo "installing into .venv, about 2.2 GB, most of it TensorFlow"
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

@@ -117,12 +117,12 @@ class _Reader:
         self.faults: list[str] = []
 
     def fault(self, name: str, expected: str, received: str) -> None:
-        self.faults.append(f"{name}: expected {expected}. Received: {received!r}.")
+        self.faults.append(f"{name}: expected {expected}. Received: {received}.")
 
     def prefix(self, name: str) -> Prefix | None:
         prefixes = self.prefixes(name)
         if len(prefixes) > 1:
-            self.fault(name, "one s3://bucket/prefix/", self._environ[name])
+            self.fault(name, "one s3://bucket/prefix/", repr(self._environ[name]))
         return prefixes[0] if prefixes else None
 
     def prefixes(self, name: str) -> tuple[Prefix, ...]:
@@ -130,7 +130,10 @@ class _Reader:
         prefixes = tuple(_parse_prefix(part.strip()) for part in text.split(","))
         if all(prefixes):
             return tuple(prefix for prefix in prefixes if prefix)
-        self.fault(name, "s3://bucket/prefix/ with a slash at its end", text)
+        if text:
+            self.fault(name, "s3://bucket/prefix/ with a slash at its end", repr(text))
+        else:
+            self.fault(name, "s3://bucket/prefix/", "nothing; it is required")
         return ()
 
     def place(self, name: str) -> Path | Prefix | None:
@@ -144,11 +147,11 @@ class _Reader:
         most = _MOST.get(name, 10**_MOST_DIGITS)
         if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 0 < int(text) <= most:
             return int(text)
-        self.fault(name, f"a whole number from 1 to {most}", text)
+        self.fault(name, f"a whole number from 1 to {most}", repr(text))
         return default
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         text = self._environ.get(name) or choices[0]
         if text not in choices:
-            self.fault(name, " or ".join(choices), text)
+            self.fault(name, " or ".join(choices), repr(text))
         return text

@@ -136,7 +136,7 @@ def _translated(operation: str, ref: ObjectRef) -> Iterator[None]:
 
 def _unavailable(operation: str, ref: ObjectRef, code: str, error: Exception) -> StorageUnavailable:
     hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
-    return StorageUnavailable(f"S3 did not answer {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
+    return StorageUnavailable(f"S3 refused or failed {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
 
 
 def _code(error: ClientError) -> str:

@@ -1,6 +1,6 @@
 """The demo: upload the sample images to the embedded cloud, let the queue bring them to the function, show the predictions.
 
-    make demo            about 3 s once installed; exits 1 if a document is missing or broken, or a message is left over
+    make demo            about 6 s once installed; exits 1 if a document is missing or broken, or a message is left over
 
 Copies of all documents are left under .demo/, in the layout they have in the output bucket.
 """
@@ -62,6 +62,7 @@ def run(cloud: Cloud, images: list[str], console: Console) -> dict[str, Predicti
     from handler.app import lambda_handler  # after the environment: boto3 and Powertools read it when they are imported
 
     logging.getLogger("coatcheck").setLevel(logging.WARNING)
+    console.print(f"model: {os.environ.get('MODEL_URI', 'the bundled one')}", highlight=False)
     deliveries = EventSource(cloud, lambda_handler, cloud.batch_messages).drain()
     for delivery in deliveries:
         console.print(

@@ -110,9 +110,8 @@ def main(
         f"{size / 1e6:8.1f} MB  in all, unzipped, {architecture.value}; Lambda's limit is {LAMBDA_LIMIT_BYTES / 1e6:.0f} MB"
     )
     if find_interpreter() is None:
-        typer.echo(
-            f"no Python {PYTHON_VERSION} on this machine: the package has no bytecode, and starts 0.5 s slower", err=True
-        )
+        # On the standard output, because `sam build` hides the other one.
+        typer.echo(f"no Python {PYTHON_VERSION} on this machine: the package has no bytecode, and starts 0.5 s slower")
     if size > OUR_LIMIT_BYTES:
         raise SystemExit(f"error: expected at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")
 

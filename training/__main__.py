@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow loads: its start-up chatter hides the progress bar
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow loads: most of its start-up chatter
 
 import typer
 from rich.console import Console
@@ -29,7 +29,7 @@ from handler.contract import Manifest
 from training.config import PRESETS
 from training.data import DataError, load_dataset
 
-app = typer.Typer(help=__doc__.splitlines()[0], no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 
 class Preset(StrEnum):
@@ -41,8 +41,8 @@ class Preset(StrEnum):
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are looked for.")]
 ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
-Out = Annotated[Path, typer.Option(help="Folder the artifact is written to.")]
-Name = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
+Name = Annotated[str | None, typer.Option(help="Of the model, as documents will state it; by default the data set's.")]
 Version = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
 
 
@@ -60,7 +60,7 @@ def fit_command(
     work: Annotated[Path, typer.Option(help="Where the finished run is kept.")] = Path(".training"),
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the held-out slice.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
-    name: Name = "fashion-mnist",
+    name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
     """Trains a classifier and exports it as an artifact."""
@@ -79,8 +79,8 @@ def fit_command(
     save_run(work / config.preset, trained, config, dataset, revision)
     # A process of its own, because a backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
-    command += ["--name", name, "--version", version, "--data-dir", str(dataset.directory)]
-    command += ["--classes", str(classes)] if classes else []
+    command += ["--version", version, "--data-dir", str(dataset.directory)]
+    command += (["--name", name] if name else []) + (["--classes", str(classes)] if classes else [])
     raise SystemExit(subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode)
 
 
@@ -90,7 +90,7 @@ def export_command(
     out: Out,
     data_dir: DataDir = None,
     classes: ClassesFile = None,
-    name: Name = "fashion-mnist",
+    name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
     """Exports a finished run: quantises, calibrates and measures it."""
@@ -101,7 +101,7 @@ def export_command(
         dataset = load_dataset(data_dir, _read_classes(classes))
         network, description = load_run(run)
         model = export_run(network, description, dataset, out, name=name, version=version)
-    except (DataError, ExportError, FileNotFoundError) as error:
+    except (DataError, ExportError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     _print_summary(model.manifest, out)
 
@@ -137,9 +137,13 @@ def _print_summary(manifest: Manifest, out: Path) -> None:
 def _read_classes(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
-    names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise DataError(f"Expected at least two different class names, one a line. Received: {len(names)} in {path}.")
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"Expected a UTF-8 text file with one class name a line. Received: {path} ({error}).") from error
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if len(names) < 2 or repeated:
+        raise DataError(f"Expected at least two different class names. Received: {len(names)} in {path}, repeated: {repeated}.")
     return names
 
 

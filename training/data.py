@@ -116,8 +116,11 @@ def load_dataset(
         if split.labels.max() >= len(classes):
             raise DataError(
                 f"Expected labels from 0 to {len(classes) - 1}, indices into {len(classes)} classes. "
-                f"Received: label={split.labels.max()} in {directory / file}. Name every class with --classes, in index order."
+                f"Received: label={split.labels.max()} in {directory / file}. "
+                "Labels start at 0; --classes names every class, in index order."
             )
+    for label in sorted(set(range(len(classes))) - set(train.labels.tolist())):
+        logger.warning("no training image is of class %d, %s; the model cannot learn it", label, classes[label])
     name = f"unverified: {directory.resolve().name}" if foreign else NAME
     return Dataset(name, directory, classes, train, test, checksums)
 

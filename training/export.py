@@ -37,14 +37,14 @@ from training.runs import Run
 
 logger = logging.getLogger(__name__)
 
-SCORING_BATCH = 64  # images; on one core the fastest of 1 to 512, the activations still fitting the cache
+SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit the cache
 
 
 class ExportError(Exception):
     """The run cannot be exported; the message says what to change."""
 
 
-def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, name: str, version: str) -> Model:
+def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, name: str | None, version: str) -> Model:
     """Writes the artifact of a run into `out`, the manifest last, and loads it as the handler will.
 
     Args:
@@ -52,14 +52,17 @@ def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, n
         run: how the network came to be.
         dataset: the same data that it was trained on.
         out: the artifact's directory, made if missing.
-        name: of the model, as documents will state it.
+        name: of the model, as documents will state it; by default the data set's.
         version: of the model, as documents will state it.
 
     Raises:
         ExportError: `dataset` is not the run's.
     """
     if dataset.checksums != run.checksums:
-        raise ExportError(f"Expected the data the run was made with. Received: other MD5 sums in {dataset.directory}.")
+        raise ExportError(
+            f"Expected the data the run was made with ({run.dataset}). Received: other MD5 sums in {dataset.directory}. "
+            "Pass the --data-dir, and the --classes, of the training."
+        )
     _, held_out = slices(run.config, dataset)
     logits = np.asarray(network.predict(held_out.images, batch_size=1000, verbose=0))
     temperature = fit_temperature(logits, held_out.labels)
@@ -68,7 +71,7 @@ def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, n
     golden = _one_of_each(held_out)
     height, width, channels = network.input_shape[1:]
     manifest = Manifest(
-        name=name,
+        name=name or (dataset.directory.resolve().name if dataset.name != FASHION_MNIST_NAME else FASHION_MNIST_NAME),
         version=version,
         classes=dataset.classes,
         input=PixelShape(height=height, width=width, channels=channels),

@@ -106,17 +106,18 @@ def fit(config: Config, dataset: Dataset) -> Trained:
 def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:
     """Divides the training images into those that make the weights and the held-out ones, the same way every time.
 
+    Held out are `config.held_out` images, or a tenth of a small data set.
+
     Raises:
-        TrainingError: nothing would be left to train on.
+        TrainingError: there are fewer than ten images.
     """
     train = dataset.train
     if config.train_limit and len(train) > config.train_limit:
         _, train = hold_out(train, config.train_limit, config.seed)
-    if config.held_out >= len(train):
-        raise TrainingError(
-            f"The held-out slice must leave images to train on. Received: held_out={config.held_out}, images={len(train)}."
-        )
-    return hold_out(train, config.held_out, config.seed)
+    held_out = min(config.held_out, len(train) // 10)
+    if not held_out:
+        raise TrainingError(f"Expected at least ten training images, one of them to hold out. Received: {len(train)}.")
+    return hold_out(train, held_out, config.seed)
 
 
 def _build(config: Config, train: Split, classes: int, precision: str) -> keras.Model:

@@ -61,6 +61,8 @@ def load_run(directory: Path) -> tuple[keras.Model, Run]:
     Raises:
         FileNotFoundError: there is no finished run in `directory`.
     """
+    if not (directory / RUN_FILE).is_file():
+        raise FileNotFoundError(f"Expected a finished run, with {RUN_FILE} and {NETWORK_FILE}. Received: {directory}.")
     run = msgspec.json.decode((directory / RUN_FILE).read_bytes(), type=Run)
     return keras.models.load_model(directory / NETWORK_FILE, compile=False), run
 

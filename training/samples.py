@@ -29,7 +29,7 @@ def write_samples(dataset: Dataset, out: Path) -> int:
     chosen = np.concatenate(positions)
     rows = []
     for index, members in enumerate(positions):
-        slug = re.sub(r"[^a-z]+", "-", dataset.classes[index].lower())
+        slug = re.sub(r"[^a-z0-9]+", "-", dataset.classes[index].lower()).strip("-")
         for number, position in enumerate(members.tolist()):
             name = f"{slug}-{number}.png"
             PIL.Image.fromarray(dataset.test.images[position, :, :, 0]).save(out / name, optimize=True)

@@ -52,7 +52,10 @@ def decode(content: bytes, name: str, target: Target) -> Iterator[Image]:
     recognised = next((known for known in FORMATS if known.recognises(head)), None)
     if recognised is None:
         known = ", ".join(known.NAME for known in FORMATS)
-        raise UnrecognisedFormat(f"Expected one of: {known}. Received: an object that begins with {head[:8].hex(' ')}.")
+        raise UnrecognisedFormat(
+            f"Expected one of: {known}. Received: an object that begins with {head[:8]!r}. "
+            "Save pictures as PNG or JPEG, arrays with numpy.save."
+        )
     count = 0
     for count, image in enumerate(recognised.decode(io.BytesIO(content), name, target), start=1):
         if count > target.max_images:

@@ -18,6 +18,7 @@ NAME = "IDX images (idx3-ubyte, gzipped or not)"
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _IMAGES_MAGIC = b"\x00\x00\x08\x03"  # unsigned byte, three dimensions
+_LABELS_MAGIC = b"\x00\x00\x08\x01"
 _DTYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
 
 
@@ -39,11 +40,13 @@ def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
     plain: BinaryIO = gzip.GzipFile(fileobj=body) if compressed else body  # type: ignore[assignment]  # it reads alike
     try:
         magic, sizes = plain.read(4), plain.read(12)
-        if magic != _IMAGES_MAGIC or len(sizes) < 12:
+        if magic != _IMAGES_MAGIC:
+            labels = ", a file of labels" if magic == _LABELS_MAGIC else ""
             raise UnreadableIdx(
-                f"Expected the IDX magic number {_IMAGES_MAGIC.hex()} (uint8 images) and three sizes. "
-                f"Received: {magic.hex()} and {len(sizes)} bytes; labels are no images."
+                f"Expected the IDX magic number {_IMAGES_MAGIC.hex()} of uint8 images. Received: {magic.hex()}{labels}."
             )
+        if len(sizes) < 12:
+            raise UnreadableIdx("Expected three sizes in the IDX header. Received: a truncated file; upload it again.")
         count = require_shape(struct.unpack(">III", sizes), target.shape)
         yield from read_pixels(plain, count, target.shape, UnreadableIdx)
     except (EOFError, OSError, zlib.error) as error:

@@ -41,7 +41,8 @@ def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
     expected = [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
     if received[1:] not in expected or received[0] < 0:
         wanted = " or ".join(f"(n, {', '.join(map(str, sides))})" for sides in expected)
-        raise WrongShape(f"Expected an array of shape {wanted}. Received: {received}.")
+        single = " Make it an array of one image with images[None]." if received in expected else ""
+        raise WrongShape(f"Expected an array of shape {wanted}. Received: {received}.{single}")
     return received[0]
 
 

@@ -41,7 +41,8 @@ def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
     if dtype != np.uint8:
         raise UnreadableArray(
             f"Expected dtype uint8, raw pixels of 0 to 255. Received: {dtype}. "
-            "Save it with numpy.save(file, images.astype('uint8')), on the scale 0 to 255."
+            "Save values of 0 to 255 with numpy.save(file, images.astype('uint8')), "
+            "values of 0 to 1 with numpy.save(file, (images * 255).round().astype('uint8'))."
         )
     count = require_shape(shape, target.shape)
     if fortran_order:

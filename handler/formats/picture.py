@@ -8,6 +8,7 @@ ask of its pixels; a JPEG carries no checksums, so one that was damaged inside m
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -33,8 +34,8 @@ _DECODERS = {_PNG: "PNG", _JPEG: "JPEG"}
 _MOST_SCANS = 100
 _MOST_SEGMENTS = 1_000
 _MOST_CHUNKS = 20_000
-_SCAN = b"\xff\xda"
-_SEGMENTS = [bytes((0xFF, marker)) for marker in (*range(0xE0, 0xF0), 0xFE)]  # APP0 to APP15, and comments
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # neither stuffing, nor fill, nor a restart within a scan
+_SCAN, _END = b"\xda", b"\xd9"
 
 # What Pillow's decoders raise on broken files, found by cutting and corrupting files at every place.
 _DECODER_ERRORS = (
@@ -119,10 +120,12 @@ def _require_sound_png(content: bytes) -> None:
         length, kind = struct.unpack_from(">I4s", content, position) if position + 12 <= len(content) else (0, b"")
         end = position + 12 + length
         if not kind or end > len(content):
-            raise UnreadableImage("Expected a PNG that ends with its closing chunk. Received: one that is truncated.")
+            raise UnreadableImage(
+                "Expected a PNG that ends with its closing chunk. Received: one that is truncated; upload it again."
+            )
         if zlib.crc32(content[position + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
             raise UnreadableImage(
-                f"Expected a PNG whose checksums hold. Received: a wrong one at byte {position}; it is corrupt."
+                f"Expected a PNG whose checksums hold. Received: a wrong one at byte {position}; upload it again."
             )
         if kind == b"IEND":
             return
@@ -131,13 +134,22 @@ def _require_sound_png(content: bytes) -> None:
 
 
 def _require_bounded_jpeg(content: bytes) -> None:
-    """Counts markers, which cannot stand inside of compressed data by accident."""
-    scans, segments = content.count(_SCAN), sum(content.count(marker) for marker in _SEGMENTS)
-    if scans > _MOST_SCANS or segments > _MOST_SEGMENTS:
-        raise UnreadableImage(
-            f"Expected a JPEG of at most {_MOST_SCANS} scans and {_MOST_SEGMENTS} metadata segments. "
-            f"Received: {scans} and {segments}; save it again."
-        )
+    """Counts scans and other segments up to the end of the image; what follows it (a phone's video, say) is not looked at.
+
+    Source: ITU-T T.81, annex B, https://www.w3.org/Graphics/JPEG/itu-t81.pdf
+    """
+    position, scans, segments = 2, 0, 0
+    while scans <= _MOST_SCANS and segments <= _MOST_SEGMENTS:
+        found = _MARKER.search(content, position)
+        if not found or found[1] == _END:
+            return
+        scans += found[1] == _SCAN
+        segments += found[1] != _SCAN
+        length = int.from_bytes(content[found.end() : found.end() + 2], "big")
+        position = found.end() + max(length, 2)
+    raise UnreadableImage(
+        f"Expected a JPEG of at most {_MOST_SCANS} scans and {_MOST_SEGMENTS} other segments. Received: more; save it again."
+    )
 
 
 def _require_pixels(picture: PIL.Image.Image, max_pixels: int) -> None:

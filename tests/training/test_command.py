@@ -36,7 +36,7 @@ def fitted(tiny_folder, tmp_path_factory):
     (folder / "classes.txt").write_text("above\nbelow\nmiddle\n")
     done = command(
         *("fit", "--preset", "smoke", "--data-dir", tiny_folder, "--classes", folder / "classes.txt"),
-        *("--out", folder / "artifact", "--work", folder / "work", "--name", "stripes", "--version", "0.1.0"),
+        *("--out", folder / "artifact", "--work", folder / "work", "--version", "0.1.0"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
@@ -47,7 +47,10 @@ def test_a_run_ends_in_an_artifact_that_the_handler_serves(fitted, tiny_folder):
     model = load_model(directory_reader(folder / "artifact"))
     test = load_dataset(tiny_folder).test
 
-    assert (model.manifest.name, model.manifest.version) == ("stripes", "0.1.0")
+    assert (model.manifest.name, model.manifest.version) == (
+        tiny_folder.name,
+        "0.1.0",
+    )  # the data set's name, not Fashion-MNIST's
     assert model.manifest.classes == ("above", "below", "middle")
     assert model.manifest.input.as_tuple == (12, 12, 1)
     assert model.manifest.metrics == measure(model.classify(test.images), test.labels)
@@ -60,8 +63,8 @@ def test_the_manifest_says_how_the_model_came_to_be(fitted, tiny_folder):
 
     assert manifest.dataset == {
         "name": f"unverified: {tiny_folder.name}",
-        "train_images": 3000,
-        "held_out_images": 500,
+        "train_images": 3150,
+        "held_out_images": 350,
         "test_images": 120,
         "md5_of_content": load_dataset(tiny_folder).checksums,
     }
@@ -77,7 +80,7 @@ def test_a_finished_run_can_be_exported_again(fitted, tiny_folder):
 
     done = command(
         *("export", "--run", folder / "work" / "smoke", "--data-dir", tiny_folder, "--out", folder / "again"),
-        *("--classes", folder / "classes.txt", "--name", "stripes", "--version", "0.1.0"),
+        *("--classes", folder / "classes.txt", "--version", "0.1.0"),
     )
 
     assert done.returncode == 0, done.stderr
@@ -106,6 +109,8 @@ def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path):
         (("fit", "--preset", "smoke", "--out", "x", "--data-dir", "/nonexistent"), "apt-get install dataset-fashion-mnist"),
         (("export", "--run", "/nonexistent", "--out", "x"), "error: "),
         (("fit", "--preset", "huge", "--out", "x"), "smoke"),
+        (("fit", "--preset", "smoke", "--out", "x", "--classes", "/nonexistent"), "error: Expected a UTF-8 text file"),
+        (("fit", "--preset", "smoke", "--out", "README.md"), "is a file"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments, expected):

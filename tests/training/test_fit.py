@@ -54,14 +54,19 @@ def test_an_epoch_holds_every_image_once(dataset):
 def test_no_image_is_both_trained_on_and_held_out(dataset):
     train, held_out = slices(dataclasses.replace(CONFIG, train_limit=500), dataset)
 
-    assert (len(train), len(held_out)) == (300, 200)
+    assert (len(train), len(held_out)) == (450, 50)
     seen = {image.tobytes() for image in train.images}
     assert not any(image.tobytes() in seen for image in held_out.images)
 
 
-def test_a_slice_that_leaves_nothing_to_train_on_is_refused(dataset):
-    with pytest.raises(TrainingError, match="held_out=1200, images=1200"):
-        fit(dataclasses.replace(CONFIG, held_out=1200), dataset)
+def test_as_many_images_are_held_out_as_asked_for_but_a_tenth_at_most(dataset):
+    assert len(slices(dataclasses.replace(CONFIG, held_out=70), dataset)[1]) == 70
+    assert len(slices(dataclasses.replace(CONFIG, held_out=5000, train_limit=None), dataset)[1]) == 350
+
+
+def test_too_few_images_to_hold_one_out_are_refused(dataset):
+    with pytest.raises(TrainingError, match=r"at least ten training images.* Received: 9"):
+        fit(dataclasses.replace(CONFIG, train_limit=9), dataset)
 
 
 def test_a_loss_that_is_not_finite_stops_with_what_to_try(dataset):

@@ -130,7 +130,7 @@ def test_a_gzip_stream_with_large_code_tables_is_recognised(sample_pixels, pack_
 
 
 def test_labels_are_refused_as_no_images(fashion_target):
-    with pytest.raises(UnreadableIdx, match="labels are no images"):
+    with pytest.raises(UnreadableIdx, match="a file of labels"):
         pixels_of(struct.pack(">II", 0x0801, 3) + b"\x01\x02\x03", fashion_target)
 
 
