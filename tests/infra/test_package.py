@@ -27,21 +27,41 @@ def test_the_package_is_small_and_holds_nothing_that_trains(architecture, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_interpreter() is None or platform.machine() != "x86_64", reason="needs Python 3.13 on x86-64")
-def test_the_function_starts_out_of_the_package_alone(tmp_path):
+def test_the_function_runs_out_of_the_package_alone(tmp_path):
+    """Every library that scoring touches, but for S3 itself, from the package and nowhere else."""
     build(tmp_path, Architecture.x86_64)
-    program = "from handler.app import build_scorer; print(build_scorer().manifest.name)"
+    program = f"""
+import json, pathlib, sys
+sys.path.insert(0, {str(tmp_path)!r})
+import dataclasses
+from handler.app import build_scorer, lambda_handler
+from handler.objects import FetchedObject, ObjectRef, StoredObject
+from handler.publishing import Published
+
+class Context:
+    aws_request_id = function_name = invoked_function_arn = "x"
+    memory_limit_in_mb = 1769
+
+events = pathlib.Path({str(ROOT / "events")!r})
+assert lambda_handler(json.loads((events / "s3-test-event.json").read_text()), Context()) == {{"objects": []}}
+content = (events / "images" / "coat-0.png").read_bytes()
+written = []
+scorer = dataclasses.replace(
+    build_scorer(),
+    fetch=lambda ref: FetchedObject(StoredObject(ref, "e", None, len(content)), content),
+    publish=lambda document: written.append(document) or Published.WRITTEN,
+)
+scorer.score([ObjectRef("in-bucket", "coat-0.png")])
+print(json.loads(written[0].content)["predictions"][0]["class_name"])
+"""
 
     done = subprocess.run(
-        [find_interpreter(), "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {program}"],
+        [find_interpreter(), "-I", "-S", "-c", program],
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
-        env={
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "OUTPUT_URI": "s3://out-bucket/",
-            "INPUT_URIS": "s3://in-bucket/",
-        },
+        env={"AWS_DEFAULT_REGION": "us-east-1", "OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/"},
     )
 
-    assert done.stdout.strip() == "fashion-mnist", done.stderr
+    assert done.stdout.splitlines()[-1:] == ["Coat"], done.stderr
