@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from handler.predictions import PredictionDocument
-from handler.settings import DEFAULTS
 from infra.event_source import EventSource
-from infra.local import Cloud, start_cloud
+from infra.local import Cloud, forget_the_user_s_cloud, start_cloud
 
 IMAGES = Path(__file__).parent.parent / "events" / "images"
 COPIES = Path(".demo")
@@ -38,7 +37,7 @@ def main() -> int:
     console = Console(width=max(100, Console().width))
     with (IMAGES / "labels.csv").open(encoding="utf-8", newline="") as file:
         truth = {row["image"]: row["class_name"] for row in csv.DictReader(file)}
-    _forget_the_user_s_cloud()
+    forget_the_user_s_cloud()
     try:
         with start_cloud() as cloud:
             documents = run(cloud, [*truth, PACKED], console)
@@ -62,6 +61,7 @@ def run(cloud: Cloud, images: list[str], console: Console) -> dict[str, Predicti
     from handler.app import lambda_handler  # after the environment: boto3 and Powertools read it when they are imported
 
     logging.getLogger("coatcheck").setLevel(logging.WARNING)
+    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     console.print(f"model: {os.environ.get('MODEL_URI', 'the bundled one')}", highlight=False)
     deliveries = EventSource(cloud, lambda_handler, cloud.batch_messages).drain()
     for delivery in deliveries:
@@ -101,14 +101,6 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
         raise DemoError("The packed images were predicted otherwise than the same images alone.")
     if right < LEAST_RIGHT * len(truth):
         raise DemoError(f"Expected at least {LEAST_RIGHT:.0%} of the images right. Received: {right} of {len(truth)}.")
-
-
-def _forget_the_user_s_cloud() -> None:
-    """Drops what would send the demo elsewhere: the user's AWS settings, the function's (but MODEL_URI), and proxies."""
-    for name in list(os.environ):
-        if name.startswith("AWS_") or name in {*DEFAULTS, "RESULT_FORMAT"}:
-            del os.environ[name]
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
 def _collect(cloud: Cloud, key: str) -> PredictionDocument:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import cfnlint.decode
 from moto.server import ThreadedMotoServer
+
+from handler.settings import DEFAULTS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,9 +54,9 @@ class Cloud:
 
 
 @contextmanager
-def start_cloud(template: Path = TEMPLATE) -> Iterator[Cloud]:
-    """Starts moto's server on a free port of 127.0.0.1 and deploys the storage of `template` to it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterator[Cloud]:
+    """Starts moto's server on a free port of `address` and deploys the storage of `template` to it."""
+    server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server.start()
     try:
@@ -67,12 +70,22 @@ def start_cloud(template: Path = TEMPLATE) -> Iterator[Cloud]:
         server.stop()
 
 
+def forget_the_user_s_cloud(host: str = "127.0.0.1") -> None:
+    """Drops what would send boto3, the function or the SAM CLI elsewhere than to a cloud on `host`.
+
+    That is the user's AWS settings, the function's own but for MODEL_URI, and proxies.
+    """
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name in {*DEFAULTS, "RESULT_FORMAT"}:
+            del os.environ[name]
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"127.0.0.1,localhost,{host}"
+
+
 def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
     session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded", region_name=REGION)
     function = template["Resources"]["ScoringFunction"]["Properties"]
     mapping = function["Events"]["Uploads"]["Properties"]
     variables = function["Environment"]["Variables"]
-    notification = template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"][0]
     values = _create_stack(
         session.client("cloudformation", endpoint_url=endpoint),
         template,
@@ -81,25 +94,26 @@ def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
             "Output": {"Ref": "OutputBucket"},
             "Queue": {"Ref": "UploadQueue"},
             "DeadLetters": {"Ref": "DeadLetterQueue"},
-            "NotifiedQueue": notification["Queue"],
-            "NotifiedPrefix": notification["Filter"]["S3Key"]["Rules"][0]["Value"],
+            "Notified": {"Fn::ToJsonString": template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]},
             **{name.replace("_", ""): value for name, value in variables.items()},
         },
     )
     s3 = session.client("s3", endpoint_url=endpoint)
-    _notify(s3, values["Input"], values["NotifiedQueue"], notification["Event"], values["NotifiedPrefix"])
+    (notification,) = json.loads(values["Notified"])["QueueConfigurations"]
+    prefix = notification["Filter"]["S3Key"]["Rules"][0]["Value"]
+    _notify(s3, values["Input"], notification["Queue"], notification["Event"], prefix)
     return Cloud(
         environment={
             "AWS_ACCESS_KEY_ID": "embedded",
             "AWS_SECRET_ACCESS_KEY": "embedded",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": endpoint,
-            **{name: values[name.replace("_", "")] for name in variables},
+            **{name: values[output] for name in variables if (output := name.replace("_", "")) in values},
         },
         input_bucket=values["Input"],
         output_bucket=values["Output"],
         queue_url=values["Queue"],
-        queue_arn=values["NotifiedQueue"],
+        queue_arn=notification["Queue"],
         dead_letter_url=values["DeadLetters"],
         batch_messages=mapping["BatchSize"],
         reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", ()),
@@ -109,9 +123,13 @@ def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
 
 
 def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
-    """Creates the template's buckets and queues, and has CloudFormation itself evaluate what is `wanted`: it knows !Sub."""
+    """Creates the template's buckets and queues, and has CloudFormation itself evaluate what is `wanted`: it knows !Sub.
+
+    It knows !If too: what comes out as AWS::NoValue is left out of the result.
+    """
     storage = {
         "Parameters": template["Parameters"],
+        "Conditions": template["Conditions"],
         "Resources": {
             name: {"Type": resource["Type"], "Properties": resource["Properties"]}
             for name, resource in template["Resources"].items()

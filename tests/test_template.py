@@ -1,5 +1,11 @@
-"""The template as data: what must hold for nothing to be lost, read or written that should not be."""
+"""The template as data: what must hold for nothing to be lost, read or written that should not be.
 
+A fact is a function over the template that fails where the fact does not hold. Each stands with mutants, changes of the
+template that it must not let pass, so that none of them is a fact about nothing.
+"""
+
+import copy
+import json
 import re
 from pathlib import Path
 
@@ -7,87 +13,816 @@ import cfnlint.decode
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RESOURCES = cfnlint.decode.decode(str(ROOT / "template.yaml"))[0]["Resources"]
-FUNCTION = RESOURCES["ScoringFunction"]["Properties"]
-MAPPING = FUNCTION["Events"]["Uploads"]["Properties"]
-QUEUE = RESOURCES["UploadQueue"]["Properties"]
-STATEMENTS = {statement["Sid"]: statement for policy in FUNCTION["Policies"] for statement in policy["Statement"]}
+TEMPLATE = json.loads(json.dumps(cfnlint.decode.decode(str(ROOT / "template.yaml"))[0]))
+INPUT = "arn:${AWS::Partition}:s3:::${AWS::StackName}-input-${AWS::AccountId}"
+OUTPUT = "arn:${AWS::Partition}:s3:::${AWS::StackName}-output-${AWS::AccountId}"
+ALIAS = {"Ref": "ScoringFunction.Alias"}
+ACCOUNT = {"Ref": "AWS::AccountId"}
+NOTHING = {"Ref": "AWS::NoValue"}
+DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm")
+CONDITIONAL = {
+    "DirectPermission": "TriggerIsDirect",
+    "UploadRule": "TriggerIsEventBridge",
+    "UploadRulePermission": "TriggerIsEventBridge",
+    "Sweep": "HasSweeps",
+    "SweepRole": "HasSweeps",
+    "AlarmTopic": "HasAlarms",
+    **dict.fromkeys(ALARMS, "HasAlarms"),
+}
+
+PAIRS = []  # of a fact and one of its mutants
 
 
-def test_only_unfinished_messages_come_back():
-    assert MAPPING["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+def fact(mutant, *more):
+    """Enters a fact and its mutants, of which there is at least one."""
+
+    def enter(check):
+        PAIRS.extend((check, each) for each in (mutant, *more))
+        return check
+
+    return enter
 
 
-def test_a_message_stays_hidden_while_it_may_still_be_worked_on():
+def put(path, value):
+    """A mutant that sets what is at `path`: "Resource/property/…" or, from the top, "Outputs/…"; statements go by Sid."""
+
+    def mutate(template):
+        *parents, last = _steps(template, path)
+        node = template
+        for step in parents:
+            node = node[_place(node, step)]
+        node[_place(node, last)] = value
+
+    mutate.__name__ = f"{path}={json.dumps(value)}"
+    return mutate
+
+
+def drop(path):
+    """A mutant that removes what is at `path`."""
+
+    def mutate(template):
+        *parents, last = _steps(template, path)
+        node = template
+        for step in parents:
+            node = node[_place(node, step)]
+        del node[_place(node, last)]
+
+    mutate.__name__ = f"no {path}"
+    return mutate
+
+
+def _steps(template, path):
+    first, *rest = path.split("/")
+    return [first, *rest] if first in template else ["Resources", first, "Properties", *rest]
+
+
+def _place(node, step):
+    if not isinstance(node, list):
+        return step
+    return int(step) if step.isdigit() else next(place for place, item in enumerate(node) if unwrap(item).get("Sid") == step)
+
+
+def unwrap(value):
+    """What a condition grants: the second of [condition, value, nothing]."""
+    return value["Fn::If"][1] if isinstance(value, dict) and "Fn::If" in value else value
+
+
+def properties(template, name):
+    return template["Resources"][name]["Properties"]
+
+
+def named(template, kind):
+    return [name for name, resource in template["Resources"].items() if resource["Type"] == kind]
+
+
+def mapping(template):
+    return properties(template, "ScoringFunction")["Events"]["Uploads"]["Properties"]
+
+
+def statements(template, name):
+    """The statements of a role's inline policies, or of a resource policy."""
+    described = properties(template, name)
+    documents = [policy["PolicyDocument"] for policy in described.get("Policies", [described])]
+    return [unwrap(statement) for document in documents for statement in document["Statement"]]
+
+
+def granted(template, name):
+    """What each statement of a role is for: its actions and the resource, sorted by Sid."""
+    return {statement["Sid"]: (statement["Action"], statement["Resource"]) for statement in statements(template, name)}
+
+
+def inside(value):
+    """Every value in a value, itself included."""
+    yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from inside(item)
+
+
+def mentioned(value, of):
+    """Which names of `of` a value refers to, by Ref, Fn::GetAtt, Fn::Sub or Fn::If."""
+    texts = {text for text in inside(value) if isinstance(text, str)}
+    subbed = {name for text in texts for name in re.findall(r"\$\{([A-Za-z]+)", text)}
+    return (texts | subbed) & set(of)
+
+
+# Uploads on their way
+
+
+@fact(put("ScoringFunction/Events/Uploads/Properties/FunctionResponseTypes", []))
+def only_unfinished_messages_come_back(template):
+    assert mapping(template)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@fact(
+    put("ScoringFunction/Events/Uploads/Properties/BatchSize", 26),
+    put("ScoringFunction/Events/Uploads/Properties/MaximumBatchingWindowInSeconds", 0),
+    drop("ScoringFunction/Events/Uploads/Properties/ScalingConfig"),
+)
+def messages_come_in_batches_and_not_more_at_once_than_the_account_can_spare(template):
+    assert mapping(template)["BatchSize"] == 25
+    assert mapping(template)["MaximumBatchingWindowInSeconds"] == 2
+    assert 2 <= mapping(template)["ScalingConfig"]["MaximumConcurrency"] <= 1000
+
+
+@fact(put("UploadQueue/VisibilityTimeout", 721), put("ScoringFunction/Timeout", 121))
+def a_message_stays_hidden_while_it_may_still_be_worked_on(template):
     """Six times the timeout and the window, as Lambda's guide asks for."""
-    assert QUEUE["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"] + MAPPING["MaximumBatchingWindowInSeconds"]
+    longest = 6 * properties(template, "ScoringFunction")["Timeout"] + mapping(template)["MaximumBatchingWindowInSeconds"]
+
+    assert properties(template, "UploadQueue")["VisibilityTimeout"] >= longest
 
 
-def test_what_fails_again_and_again_is_kept_for_two_weeks():
-    assert QUEUE["RedrivePolicy"]["maxReceiveCount"] >= 5
-    assert QUEUE["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
-    assert RESOURCES["DeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
-    assert QUEUE["MessageRetentionPeriod"] < 14 * 24 * 3600
+@fact(
+    put("UploadQueue/RedrivePolicy/maxReceiveCount", 4),
+    put("UploadQueue/RedrivePolicy/deadLetterTargetArn", {"Fn::GetAtt": ["UploadQueue", "Arn"]}),
+    put("DeadLetterQueue/MessageRetentionPeriod", 345600),
+    put("UploadQueue/MessageRetentionPeriod", 1209600),
+)
+def what_fails_again_and_again_is_kept_for_two_weeks(template):
+    queue = properties(template, "UploadQueue")
+
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == DEAD_LETTERS
+    assert properties(template, "DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert queue["MessageRetentionPeriod"] < 14 * 24 * 3600  # a message keeps its age when it is moved
 
 
-def test_input_and_output_are_buckets_of_their_own():
-    names = [RESOURCES[name]["Properties"]["BucketName"]["Fn::Sub"] for name in ("InputBucket", "OutputBucket")]
-    variables = FUNCTION["Environment"]["Variables"]
+@fact(
+    put("Resources/UploadQueue/Condition", "TriggerIsQueue"),
+    put("Resources/Sweep/Condition", "HasAlarms"),
+    drop("Resources/UploadRule/Condition"),
+    put("Parameters/UploadTrigger/Default", "direct"),
+    put("Parameters/AlarmEmail/Default", "me@example.com"),
+    put("Conditions/HasSweeps", {"Fn::Equals": [{"Ref": "SweepSchedule"}, ""]}),
+)
+def nothing_is_made_that_was_not_asked_for(template):
+    """And the queue with its mapping always is, since sweeps send work to it however uploads arrive."""
+    conditions = {name: resource["Condition"] for name, resource in template["Resources"].items() if "Condition" in resource}
+    asked = ("UploadTrigger", "SweepSchedule", "ModelUri", "SnapStart", "AlarmEmail")
+
+    assert conditions == CONDITIONAL
+    assert [template["Parameters"][name]["Default"] for name in asked] == ["queue", "", "", "off", ""]
+    assert template["Conditions"] == {
+        "TriggerIsQueue": {"Fn::Equals": [{"Ref": "UploadTrigger"}, "queue"]},
+        "TriggerIsDirect": {"Fn::Equals": [{"Ref": "UploadTrigger"}, "direct"]},
+        "TriggerIsEventBridge": {"Fn::Equals": [{"Ref": "UploadTrigger"}, "eventbridge"]},
+        "HasSweeps": {"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepSchedule"}, ""]}]},
+        "HasModel": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ModelUri"}, ""]}]},
+        "HasSnapStart": {"Fn::Equals": [{"Ref": "SnapStart"}, "on"]},
+        "HasAlarms": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]},
+    }
+
+
+@fact(
+    put("InputBucket/NotificationConfiguration/QueueConfigurations/Fn::If/0", "TriggerIsDirect"),
+    put("InputBucket/NotificationConfiguration/QueueConfigurations/Fn::If/1/0/Queue", DEAD_LETTERS),
+    put("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/2", []),
+    put("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Event", "s3:ObjectCreated:Put"),
+    drop("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Filter"),
+    put("InputBucket/NotificationConfiguration/EventBridgeConfiguration/Fn::If/0", "TriggerIsQueue"),
+)
+def an_upload_is_told_of_once_and_by_what_was_chosen(template):
+    configuration = properties(template, "InputBucket")["NotificationConfiguration"]
+    filtered = {"S3Key": {"Rules": [{"Name": "prefix", "Value": {"Ref": "InputPrefix"}}]}}
+    common = {"Event": "s3:ObjectCreated:*", "Filter": filtered}
+    function = {"Fn::Select": [0, [ALIAS, {"Ref": "DirectPermission"}]]}
+    queue = {"Fn::GetAtt": ["UploadQueue", "Arn"]}
+
+    assert configuration == {
+        "QueueConfigurations": {"Fn::If": ["TriggerIsQueue", [{**common, "Queue": queue}], NOTHING]},
+        "LambdaConfigurations": {"Fn::If": ["TriggerIsDirect", [{**common, "Function": function}], NOTHING]},
+        "EventBridgeConfiguration": {"Fn::If": ["TriggerIsEventBridge", {"EventBridgeEnabled": True}, NOTHING]},
+    }
+
+
+@fact(
+    drop("Resources/InputBucket/DependsOn"),
+    put("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Function", ALIAS),
+)
+def s3_may_send_before_the_bucket_says_that_it_will(template):
+    """S3 tries each destination, and a bucket that may not send to it is not made."""
+    bucket = template["Resources"]["InputBucket"]
+
+    assert bucket["DependsOn"] == "UploadQueuePolicy"
+    assert mentioned(bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"], ["DirectPermission"])
+
+
+@fact(
+    put("DirectPermission/FunctionName", {"Ref": "ScoringFunction"}),
+    put("DirectPermission/Principal", "*"),
+    drop("DirectPermission/SourceArn"),
+    drop("DirectPermission/SourceAccount"),
+)
+def s3_may_invoke_the_function_for_this_bucket_alone(template):
+    assert properties(template, "DirectPermission") == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": ALIAS,
+        "Principal": "s3.amazonaws.com",
+        "SourceArn": {"Fn::Sub": INPUT},
+        "SourceAccount": ACCOUNT,
+    }
+
+
+@fact(
+    put("UploadRule/EventPattern/detail-type", ["Object Deleted"]),
+    drop("UploadRule/EventPattern/detail/bucket"),
+    drop("UploadRule/EventPattern/detail/object"),
+    put("UploadRule/State", "DISABLED"),
+)
+def the_rule_matches_what_may_be_read(template):
+    assert properties(template, "UploadRule")["State"] == "ENABLED"
+    assert properties(template, "UploadRule")["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {
+            "bucket": {"name": [{"Fn::Sub": "${AWS::StackName}-input-${AWS::AccountId}"}]},
+            "object": {"key": [{"prefix": {"Ref": "InputPrefix"}}]},
+        },
+    }
+
+
+@fact(
+    drop("UploadRule/Targets/0/RetryPolicy"),
+    put("UploadRule/Targets/0/RetryPolicy/MaximumRetryAttempts", 0),
+    drop("UploadRule/Targets/0/DeadLetterConfig"),
+    put("UploadRule/Targets/0/DeadLetterConfig/Arn", {"Fn::GetAtt": ["UploadQueue", "Arn"]}),
+    drop("DeadLetterQueuePolicy/PolicyDocument/Statement/TakeWhatTheRuleCouldNotDeliver"),
+    drop("DeadLetterQueuePolicy/PolicyDocument/Statement/1/Fn::If/1/Condition"),
+    put("UploadRulePermission/SourceArn", {"Fn::Sub": INPUT}),
+)
+def what_the_rule_cannot_deliver_is_tried_again_and_then_kept(template):
+    (target,) = properties(template, "UploadRule")["Targets"]
+    rule = {"Fn::GetAtt": ["UploadRule", "Arn"]}
+    (kept,) = (each for each in statements(template, "DeadLetterQueuePolicy") if each["Effect"] == "Allow")
+
+    assert target["Arn"] == ALIAS
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86400}
+    assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
+    assert kept["Principal"] == {"Service": "events.amazonaws.com"}
+    assert (kept["Action"], kept["Resource"]) == ("sqs:SendMessage", DEAD_LETTERS)
+    assert kept["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
+    assert properties(template, "UploadRulePermission") == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": ALIAS,
+        "Principal": "events.amazonaws.com",
+        "SourceArn": rule,
+    }
+
+
+@fact(
+    put("ScoringFunction/EventInvokeConfig/MaximumRetryAttempts", 1),
+    drop("ScoringFunction/EventInvokeConfig/MaximumEventAgeInSeconds"),
+    drop("ScoringFunction/EventInvokeConfig/DestinationConfig"),
+)
+def an_invocation_that_nobody_waits_for_is_tried_again_and_then_kept(template):
+    assert properties(template, "ScoringFunction")["EventInvokeConfig"] == {
+        "MaximumRetryAttempts": 2,
+        "MaximumEventAgeInSeconds": 21600,
+        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": DEAD_LETTERS}},
+    }
+
+
+# Sweeps
+
+
+@fact(
+    put("Sweep/Target/Input", '{"job": "sweep", "scheduled_time": "<aws.scheduler.scheduled-time>"}'),
+    put("Sweep/FlexibleTimeWindow/Mode", "FLEXIBLE"),
+    put("Sweep/ScheduleExpression", "rate(1 hour)"),
+)
+def a_sweep_is_told_what_it_is_and_for_when(template):
+    sweep = properties(template, "Sweep")
+
+    assert sweep["ScheduleExpression"] == {"Ref": "SweepSchedule"}
+    assert sweep["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert sweep["Target"]["Input"] == '{"job":"sweep","scheduled_time":"<aws.scheduler.scheduled-time>"}'
+
+
+@fact(
+    drop("Sweep/Target/RetryPolicy"),
+    drop("Sweep/Target/RetryPolicy/MaximumEventAgeInSeconds"),
+    drop("Sweep/Target/DeadLetterConfig"),
+    put("Sweep/Target/RoleArn", {"Fn::GetAtt": ["ScoringRole", "Arn"]}),
+)
+def a_sweep_that_does_not_start_is_tried_again_and_then_kept(template):
+    target = properties(template, "Sweep")["Target"]
+
+    assert 0 < target["RetryPolicy"]["MaximumRetryAttempts"] <= 185
+    assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
+    assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
+    assert target["RoleArn"] == {"Fn::GetAtt": ["SweepRole", "Arn"]}
+
+
+@fact(
+    put("SweepRole/AssumeRolePolicyDocument/Statement/0/Principal", {"Service": "lambda.amazonaws.com"}),
+    drop("SweepRole/AssumeRolePolicyDocument/Statement/0/Condition"),
+    put("SweepRole/Policies/0/PolicyDocument/Statement/StartSweeps/Resource", {"Fn::GetAtt": ["ScoringFunction", "Arn"]}),
+    drop("SweepRole/Policies/0/PolicyDocument/Statement/KeepSweepsThatNeverStarted"),
+)
+def the_scheduler_may_start_sweeps_for_this_account_and_no_more(template):
+    (trust,) = properties(template, "SweepRole")["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert granted(template, "SweepRole") == {
+        "StartSweeps": ("lambda:InvokeFunction", ALIAS),
+        "KeepSweepsThatNeverStarted": ("sqs:SendMessage", DEAD_LETTERS),
+    }
+
+
+# The function
+
+
+@fact(
+    put("ScoringFunction/Environment/Variables/INPUT_URIS/Fn::Sub", "s3://${AWS::StackName}-output-${AWS::AccountId}/"),
+    put("OutputBucket/BucketName/Fn::Sub", "${AWS::StackName}-input-${AWS::AccountId}"),
+    drop("ScoringFunction/Environment/Variables/QUEUE_URL"),
+    put("ScoringFunction/Environment/Variables/QUEUE_URL", {"Ref": "DeadLetterQueue"}),
+    put("ScoringFunction/Environment/Variables/MODEL_URI", {"Ref": "ModelUri"}),
+)
+def the_function_knows_its_buckets_its_queue_and_its_model(template):
+    """Input and output are buckets of their own; an empty MODEL_URI would be no model, so there is none instead."""
+    names = [properties(template, name)["BucketName"]["Fn::Sub"] for name in ("InputBucket", "OutputBucket")]
 
     assert names[0] != names[1]
-    assert variables["INPUT_URIS"]["Fn::Sub"] == f"s3://{names[0]}/${{InputPrefix}}"
-    assert variables["OUTPUT_URI"]["Fn::Sub"] == f"s3://{names[1]}/${{OutputPrefix}}"
-
-
-def test_the_notification_covers_what_may_be_read():
-    (notification,) = RESOURCES["InputBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
-
-    assert notification["Event"] == "s3:ObjectCreated:*"
-    assert notification["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": {"Ref": "InputPrefix"}}]
-
-
-@pytest.mark.parametrize("name", ["InputBucket", "OutputBucket"])
-def test_buckets_are_private_and_encrypted(name):
-    properties = RESOURCES[name]["Properties"]
-
-    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
-    assert len(properties["PublicAccessBlockConfiguration"]) == 4
-    assert properties["BucketEncryption"]
-
-
-def test_the_function_may_do_these_four_things_and_no_more():
-    granted = {sid: (statement["Action"], statement["Resource"]["Fn::Sub"]) for sid, statement in STATEMENTS.items()}
-    arn = "arn:${AWS::Partition}:s3:::${AWS::StackName}"
-
-    assert granted == {
-        "ReadInput": ("s3:GetObject", f"{arn}-input-${{AWS::AccountId}}/${{InputPrefix}}*"),
-        "TellGoneFromForbidden": ("s3:ListBucket", f"{arn}-input-${{AWS::AccountId}}"),
-        "WriteDocuments": ("s3:PutObject", f"{arn}-output-${{AWS::AccountId}}/${{OutputPrefix}}*"),
-        "RecogniseDocuments": ("s3:GetObject", f"{arn}-output-${{AWS::AccountId}}/${{OutputPrefix}}*"),
+    assert properties(template, "ScoringFunction")["Environment"]["Variables"] == {
+        "INPUT_URIS": {"Fn::Sub": f"s3://{names[0]}/${{InputPrefix}}"},
+        "OUTPUT_URI": {"Fn::Sub": f"s3://{names[1]}/${{OutputPrefix}}"},
+        "QUEUE_URL": {"Ref": "UploadQueue"},
+        "MODEL_URI": {"Fn::If": ["HasModel", {"Ref": "ModelUri"}, NOTHING]},
     }
-    assert {statement["Effect"] for statement in STATEMENTS.values()} == {"Allow"}
 
 
-def test_the_queue_takes_messages_from_the_input_bucket_of_this_account_alone():
-    (statement,) = RESOURCES["UploadQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+@fact(
+    put("ScoringFunction/MemorySize", 1024),
+    put("ScoringFunction/Runtime", "python3.12"),
+    put("ScoringFunction/Architectures", ["x86_64"]),
+    put("ScoringFunction/ReservedConcurrentExecutions", 10),
+    put("ScoringFunction/RecursiveLoop", "Allow"),
+    put("Resources/ScoringFunction/Metadata/BuildMethod", "python3.13"),
+)
+def the_function_is_the_one_that_was_measured(template):
+    """And takes no concurrency from the account's pool, and is stopped by Lambda should it ever feed itself."""
+    function = properties(template, "ScoringFunction")
 
-    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert statement["Action"] == "sqs:SendMessage"
-    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"].endswith("${AWS::StackName}-input-${AWS::AccountId}")
-    assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert (function["MemorySize"], function["Timeout"], function["Runtime"]) == (1769, 120, "python3.13")
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert not {"ReservedConcurrentExecutions", "RecursiveLoop"} & set(function)
+    assert template["Resources"]["ScoringFunction"]["Metadata"]["BuildMethod"] == "makefile"
+    assert "\nbuild-ScoringFunction:" in (ROOT / "Makefile").read_text()
+
+
+@fact(
+    put("Parameters/SnapStart/AllowedValues", [False, True]),
+    put("Parameters/SnapStart/Default", False),
+    put("Parameters/SnapStart/Description", "Starts faster."),
+    put("ScoringFunction/SnapStart/ApplyOn", "PublishedVersions"),
+    drop("ScoringFunction/AutoPublishAlias"),
+    drop("Resources/ScoringFunction/DeletionPolicy"),
+)
+def snapshots_are_paid_for_by_those_who_ask_and_for_one_version_only(template):
+    parameter = template["Parameters"]["SnapStart"]
+    function = properties(template, "ScoringFunction")
+
+    assert (parameter["AllowedValues"], parameter["Default"]) == (["off", "on"], "off")
+    assert all(figure in parameter["Description"] for figure in ("$7 a month", "$0.0000015046", "$0.0001397998", "0.3 s"))
+    assert function["SnapStart"] == {"ApplyOn": {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]}}
+    assert function["AutoPublishAlias"] == "live"
+    assert template["Resources"]["ScoringFunction"]["DeletionPolicy"] == "Delete"
+
+
+@fact(
+    put("ScoringFunction/VersionDescription/Fn::Sub", "${InputPrefix} ${OutputPrefix} ${Architecture} ${SnapStart}"),
+    drop("ScoringFunction/AutoPublishAliasAllProperties"),
+    put("ScoringFunction/Environment/Variables/LOG_DAYS", {"Ref": "LogRetentionDays"}),
+    drop("Parameters/ModelUri/MaxLength"),
+    put("Parameters/InputPrefix/MaxLength", 200),
+)
+def a_change_of_any_parameter_of_the_function_is_published(template):
+    """A version keeps the settings it was published with, so what the alias leads to would go on with the old ones."""
+    parameters, function = template["Parameters"], properties(template, "ScoringFunction")
+    described = mentioned(function["VersionDescription"], parameters)
+    rest = {name: value for name, value in function.items() if name != "VersionDescription"}
+    conditions = {name: template["Conditions"][name] for name in mentioned(rest, template["Conditions"])}
+    longest = [parameters[name].get("MaxLength") or max(map(len, parameters[name]["AllowedValues"])) for name in described]
+    around = re.sub(r"\$\{[^}]*\}", "", function["VersionDescription"]["Fn::Sub"])
+
+    assert described == mentioned(rest, parameters) | mentioned(conditions, parameters)
+    assert function["AutoPublishAliasAllProperties"] is True
+    assert sum(longest) + len(around) <= 256
+
+
+@fact(
+    put("Sweep/Target/Arn", {"Fn::GetAtt": ["ScoringFunction", "Arn"]}),
+    put("UploadRule/Targets/0/Arn", {"Fn::GetAtt": ["ScoringFunction", "Arn"]}),
+    put("UploadRulePermission/FunctionName", {"Ref": "ScoringFunction"}),
+    put("Outputs/FunctionArn/Value", {"Fn::GetAtt": ["ScoringFunction", "Arn"]}),
+)
+def whoever_invokes_the_function_invokes_the_version_in_use(template):
+    """Its own name stands where a figure or a person needs it, and nowhere else."""
+    parts = {**template["Resources"], **{f"output {name}": output for name, output in template["Outputs"].items()}}
+    by_name = {name for name, part in parts.items() if {"Ref": "ScoringFunction"} in inside(part)}
+
+    assert by_name == {"ErrorsAlarm", "ThrottlesAlarm", "output FunctionName"}
+    assert {"Fn::GetAtt": ["ScoringFunction", "Arn"]} not in inside(template)
+    assert properties(template, "Sweep")["Target"]["Arn"] == ALIAS
+
+
+@fact(
+    drop("ScoringLogGroup/RetentionInDays"),
+    put("ScoringFunction/LoggingConfig/LogGroup", "/aws/lambda/coatcheck"),
+    put("ScoringFunction/LoggingConfig/LogFormat", "Text"),
+    put("Parameters/LogRetentionDays/Default", 3653),
+)
+def the_log_is_json_and_does_not_grow_for_ever(template):
+    assert properties(template, "ScoringLogGroup")["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert properties(template, "ScoringFunction")["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "LogGroup": {"Ref": "ScoringLogGroup"},
+    }
+    assert template["Parameters"]["LogRetentionDays"]["Default"] == 30
+
+
+# Who may do what
+
+_ROLE = "ScoringRole/Policies/0/PolicyDocument/Statement"
+
+
+@fact(
+    put(f"{_ROLE}/ReadInput/Action", "s3:*"),
+    put(f"{_ROLE}/ReadInput/Resource/Fn::Sub", f"{INPUT}/*"),
+    put(f"{_ROLE}/WriteDocuments/Action", ["s3:PutObject", "s3:DeleteObject"]),
+    drop(f"{_ROLE}/TellMissingDocuments"),
+    drop(f"{_ROLE}/TakeWork"),
+    put(f"{_ROLE}/KeepFailedInvocations/Effect", "Deny"),
+    put(f"{_ROLE}/9/Fn::If/0", "HasAlarms"),
+    put(f"{_ROLE}/9/Fn::If/2", {"Sid": "Other", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}),
+)
+def the_function_may_do_these_things_and_no_more(template):
+    upload_queue = {"Fn::GetAtt": ["UploadQueue", "Arn"]}
+    logs = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${ScoringLogGroup}:*"
+    model = {"Place": {"Fn::Select": [1, {"Fn::Split": ["s3://", {"Ref": "ModelUri"}]}]}}
+    raw = properties(template, "ScoringRole")["Policies"][0]["PolicyDocument"]["Statement"]
+
+    assert granted(template, "ScoringRole") == {
+        "ReadInput": ("s3:GetObject", {"Fn::Sub": f"{INPUT}/${{InputPrefix}}*"}),
+        "ListInput": ("s3:ListBucket", {"Fn::Sub": INPUT}),
+        "WriteDocuments": ("s3:PutObject", {"Fn::Sub": f"{OUTPUT}/${{OutputPrefix}}*"}),
+        "RecogniseDocuments": ("s3:GetObject", {"Fn::Sub": f"{OUTPUT}/${{OutputPrefix}}*"}),
+        "TellMissingDocuments": ("s3:ListBucket", {"Fn::Sub": OUTPUT}),
+        "SendSweptWork": ("sqs:SendMessage", upload_queue),
+        "TakeWork": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], upload_queue),
+        "KeepFailedInvocations": ("sqs:SendMessage", DEAD_LETTERS),
+        "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::Sub": logs}),
+        "ReadModel": ("s3:GetObject", {"Fn::Sub": ["arn:${AWS::Partition}:s3:::${Place}*", model]}),
+    }
+    assert {statement["Effect"] for statement in statements(template, "ScoringRole")} == {"Allow"}
+    assert [(each["Fn::If"][0], each["Fn::If"][2]) for each in raw if "Fn::If" in each] == [("HasModel", NOTHING)]
+
+
+@fact(
+    drop(f"{_ROLE}/ListInput/Condition"),
+    put(f"{_ROLE}/TellMissingDocuments/Condition/StringLikeIfExists/s3:prefix", "*"),
+)
+def buckets_are_listed_under_their_prefix_only(template):
+    """IfExists, because GetObject and HeadObject ask for the permission without naming a prefix, and answer 403 without it."""
+    listings = [each for each in statements(template, "ScoringRole") if each["Action"] == "s3:ListBucket"]
+
+    assert {each["Sid"]: each["Condition"] for each in listings} == {
+        "ListInput": {"StringLikeIfExists": {"s3:prefix": {"Fn::Sub": "${InputPrefix}*"}}},
+        "TellMissingDocuments": {"StringLikeIfExists": {"s3:prefix": {"Fn::Sub": "${OutputPrefix}*"}}},
+    }
+
+
+@fact(
+    put("ScoringRole/ManagedPolicyArns", ["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]),
+    put("SweepRole/Policies/0/PolicyDocument/Statement/StartSweeps/Resource", "*"),
+    put(f"{_ROLE}/WriteLogs/Resource", ["*"]),
+    drop(f"{_ROLE}/WriteLogs/Sid"),
+    put("ScoringFunction/Policies", ["AmazonS3ReadOnlyAccess"]),
+    put("ScoringFunction/Role", {"Fn::GetAtt": ["SweepRole", "Arn"]}),
+    put("ScoringRole/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "*"}),
+)
+def every_permission_is_spelt_out_here_with_its_reason(template):
+    roles = named(template, "AWS::IAM::Role")
+
+    assert properties(template, "ScoringFunction")["Role"] == {"Fn::GetAtt": ["ScoringRole", "Arn"]}
+    assert "Policies" not in properties(template, "ScoringFunction")
+    for role in roles:
+        assert set(properties(template, role)) == {"AssumeRolePolicyDocument", "Policies"}
+        assert all(each["Sid"] for each in statements(template, role))
+        assert all("*" not in (each["Resource"], *each["Resource"]) for each in statements(template, role))
+    (trust,) = properties(template, "ScoringRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@fact(
+    drop("UploadQueuePolicy/PolicyDocument/Statement/0/Condition/StringEquals"),
+    put("UploadQueuePolicy/PolicyDocument/Statement/0/Condition/ArnEquals/aws:SourceArn/Fn::Sub", OUTPUT),
+    put("UploadQueuePolicy/PolicyDocument/Statement/0/Principal", "*"),
+    put("UploadQueuePolicy/PolicyDocument/Statement/0/Action", "sqs:*"),
+)
+def the_queue_takes_messages_from_the_input_bucket_of_this_account_alone(template):
+    (allowed,) = (each for each in statements(template, "UploadQueuePolicy") if each["Effect"] == "Allow")
+
+    assert allowed["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert (allowed["Action"], allowed["Resource"]) == ("sqs:SendMessage", {"Fn::GetAtt": ["UploadQueue", "Arn"]})
+    assert allowed["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::Sub": INPUT}},
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+    }
+
+
+@fact(
+    drop("Resources/OutputBucketPolicy"),
+    put("InputBucketPolicy/PolicyDocument/Statement/0/Effect", "Allow"),
+    drop("InputBucketPolicy/PolicyDocument/Statement/0/Condition"),
+    put("InputBucketPolicy/PolicyDocument/Statement/0/Condition/Bool/aws:SecureTransport", "true"),
+    put("OutputBucketPolicy/PolicyDocument/Statement/0/Resource", [{"Fn::Sub": f"{OUTPUT}/*"}]),
+    put("OutputBucketPolicy/PolicyDocument/Statement/0/Principal", {"Service": "s3.amazonaws.com"}),
+    drop("UploadQueuePolicy/PolicyDocument/Statement/RefusePlainHttp"),
+    put("DeadLetterQueuePolicy/PolicyDocument/Statement/RefusePlainHttp/Action", "sqs:SendMessage"),
+    put("DeadLetterQueuePolicy/Queues", [{"Ref": "UploadQueue"}]),
+)
+def plain_http_is_refused_everywhere(template):
+    policies = [
+        (properties(template, name), statements(template, name))
+        for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")
+        for name in named(template, kind)
+    ]
+    refused = {}
+    for policy, rules in policies:
+        (target,) = policy.get("Queues", [policy.get("Bucket")])
+        (denied,) = (each for each in rules if each["Effect"] == "Deny")
+        assert (denied["Principal"], denied["Condition"]) == ("*", {"Bool": {"aws:SecureTransport": "false"}})
+        refused[target["Ref"]] = (denied["Action"], denied["Resource"])
+
+    assert refused == {
+        "InputBucket": ("s3:*", [{"Fn::Sub": INPUT}, {"Fn::Sub": f"{INPUT}/*"}]),
+        "OutputBucket": ("s3:*", [{"Fn::Sub": OUTPUT}, {"Fn::Sub": f"{OUTPUT}/*"}]),
+        "UploadQueue": ("sqs:*", {"Fn::GetAtt": ["UploadQueue", "Arn"]}),
+        "DeadLetterQueue": ("sqs:*", DEAD_LETTERS),
+    }
+    assert set(refused) == {*named(template, "AWS::S3::Bucket"), *named(template, "AWS::SQS::Queue")}
+
+
+# What is stored
+
+
+@fact(
+    drop("InputBucket/PublicAccessBlockConfiguration/BlockPublicPolicy"),
+    put("OutputBucket/PublicAccessBlockConfiguration/IgnorePublicAcls", False),
+    drop("OutputBucket/BucketEncryption"),
+    put("InputBucket/OwnershipControls/Rules/0/ObjectOwnership", "ObjectWriter"),
+    put("UploadQueue/SqsManagedSseEnabled", False),
+    drop("DeadLetterQueue/SqsManagedSseEnabled"),
+)
+def what_is_stored_is_private_and_encrypted(template):
+    for name in named(template, "AWS::S3::Bucket"):
+        bucket = properties(template, name)
+        (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        assert list(bucket["PublicAccessBlockConfiguration"].values()) == [True] * 4
+        assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    for name in named(template, "AWS::SQS::Queue"):
+        assert properties(template, name)["SqsManagedSseEnabled"] is True
+
+
+@fact(
+    drop("InputBucket/VersioningConfiguration"),
+    drop("InputBucket/LifecycleConfiguration/Rules/0/NoncurrentVersionExpiration"),
+    put("InputBucket/LifecycleConfiguration/Rules/0/ExpirationInDays", 30),
+    drop("InputBucket/LifecycleConfiguration/Rules/0/AbortIncompleteMultipartUpload"),
+    put("InputBucket/LifecycleConfiguration/Rules/0/Status", "Disabled"),
+)
+def an_image_replaced_by_mistake_can_be_had_back_for_a_month(template):
+    """And no image goes away by itself."""
+    bucket = properties(template, "InputBucket")
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert rule == {
+        "Id": rule["Id"],
+        "Status": "Enabled",
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+        "ExpiredObjectDeleteMarker": True,
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }
+
+
+@fact(
+    put("Resources/InputBucket/DeletionPolicy", "Delete"),
+    drop("Resources/OutputBucket/UpdateReplacePolicy"),
+)
+def buckets_outlive_the_stack(template):
+    for name in named(template, "AWS::S3::Bucket"):
+        assert template["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert template["Resources"][name]["UpdateReplacePolicy"] == "Retain"
+
+
+@fact(
+    put(f"{_ROLE}/ReadInput/Resource", {"Fn::GetAtt": ["InputBucket", "Arn"]}),
+    put(
+        "UploadQueuePolicy/PolicyDocument/Statement/0/Condition/ArnEquals/aws:SourceArn", {"Fn::GetAtt": ["InputBucket", "Arn"]}
+    ),
+    put("ScoringFunction/Environment/Variables/INPUT_URIS/Fn::Sub", "s3://${InputBucket}/${InputPrefix}"),
+)
+def buckets_are_referred_to_by_name_so_that_nothing_waits_for_itself(template):
+    buckets = named(template, "AWS::S3::Bucket")
+    others = {name: part for name, part in template["Resources"].items() if part["Type"] != "AWS::S3::BucketPolicy"}
+
+    assert {name for name, part in others.items() if mentioned(part, buckets)} == set()
+
+
+# What people see
+
+
+@fact(
+    *(drop(f"Resources/{name}") for name in ALARMS),
+    put("DeadLettersAlarm/Dimensions/0/Value", {"Fn::GetAtt": ["UploadQueue", "QueueName"]}),
+    put("ErrorsAlarm/Namespace", "AWS/SQS"),
+    put("ThrottlesAlarm/MetricName", "Errors"),
+)
+def alarms_watch_what_a_person_must_know_of(template):
+    function = ("FunctionName", {"Ref": "ScoringFunction"})
+    watched = {
+        name: (alarm["Namespace"], alarm["MetricName"], *((each["Name"], each["Value"]) for each in alarm["Dimensions"]))
+        for name in named(template, "AWS::CloudWatch::Alarm")
+        for alarm in [properties(template, name)]
+    }
+
+    assert watched == {
+        "DeadLettersAlarm": (
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            ("QueueName", {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}),
+        ),
+        "WaitingUploadsAlarm": (
+            "AWS/SQS",
+            "ApproximateAgeOfOldestMessage",
+            ("QueueName", {"Fn::GetAtt": ["UploadQueue", "QueueName"]}),
+        ),
+        "ErrorsAlarm": ("AWS/Lambda", "Errors", function),
+        "ThrottlesAlarm": ("AWS/Lambda", "Throttles", function),
+    }
+
+
+@fact(
+    put("DeadLettersAlarm/Threshold", 1),
+    put("WaitingUploadsAlarm/Threshold", 60),
+    put("ErrorsAlarm/ComparisonOperator", "LessThanThreshold"),
+    put("ThrottlesAlarm/TreatMissingData", "missing"),
+    put("DeadLettersAlarm/AlarmActions", []),
+    put("ErrorsAlarm/Statistic", "Average"),
+    put("AlarmTopic/Subscription", []),
+)
+def alarms_go_off_when_they_should_and_reach_the_person(template):
+    waiting = 5 * properties(template, "UploadQueue")["VisibilityTimeout"]
+    for name in ALARMS:
+        alarm = properties(template, name)
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+        assert alarm["Statistic"] == ("Sum" if alarm["Namespace"] == "AWS/Lambda" else "Maximum")
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    thresholds = {name: properties(template, name)["Threshold"] for name in ALARMS}
+    assert {name for name in ALARMS if thresholds[name] == 0} == set(ALARMS) - {"WaitingUploadsAlarm"}
+    assert 3600 <= thresholds["WaitingUploadsAlarm"] <= waiting
+    assert properties(template, "AlarmTopic")["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]
+
+
+@fact(
+    put("ErrorsAlarm/AlarmDescription", "The function fails."),
+    put("DeadLettersAlarm/AlarmDescription", "Objects could not be scored. Send the messages back."),
+    put("ThrottlesAlarm/AlarmDescription", "Lambda turned invocations away." * 40),
+)
+def an_alarm_says_what_to_do(template):
+    to_do = {"DeadLettersAlarm": "mend", "WaitingUploadsAlarm": "raise", "ErrorsAlarm": "look", "ThrottlesAlarm": "ask for"}
+    for name, verb in to_do.items():
+        assert verb in properties(template, name)["AlarmDescription"]
+        assert 100 < len(properties(template, name)["AlarmDescription"]) <= 1024  # CloudWatch's limit
+
+
+@fact(
+    drop("Outputs/QueueUrl"),
+    put("Outputs/DeadLetterQueueUrl/Value", {"Ref": "UploadQueue"}),
+    put("Outputs/InputUri/Value/Fn::Sub", "s3://${AWS::StackName}-output-${AWS::AccountId}/"),
+    drop("Outputs/LogGroup/Description"),
+)
+def the_outputs_say_where_everything_is(template):
+    variables = properties(template, "ScoringFunction")["Environment"]["Variables"]
+
+    assert {name: output["Value"] for name, output in template["Outputs"].items()} == {
+        "InputUri": variables["INPUT_URIS"],
+        "OutputUri": variables["OUTPUT_URI"],
+        "QueueUrl": {"Ref": "UploadQueue"},
+        "DeadLetterQueueUrl": {"Ref": "DeadLetterQueue"},
+        "FunctionName": {"Ref": "ScoringFunction"},
+        "FunctionArn": ALIAS,
+        "LogGroup": {"Ref": "ScoringLogGroup"},
+    }
+    assert all(output["Description"] for output in template["Outputs"].values())
+
+
+@fact(
+    put("Resources/UploadQueue/Metadata/checkov/skip/0/comment", ""),
+    put("Resources/OutputBucket/Metadata/checkov/skip/1/comment", "ok"),
+)
+def what_checkov_is_told_to_skip_has_its_reason(template):
+    skipped = [
+        each for part in template["Resources"].values() for each in part.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+
+    assert skipped
+    assert all(len(each["comment"]) > 40 for each in skipped)
+
+
+@fact(drop("Parameters/ModelUri/Description"), put("Parameters/UploadTrigger/Description", "queue or direct"))
+def parameters_are_described(template):
+    for parameter in template["Parameters"].values():
+        assert all(
+            str(value) in parameter["Description"]
+            for value in parameter.get("AllowedValues", [])[1:]
+            if parameter["Type"] == "String"
+        )
+        assert len(parameter["Description"]) > 30
+
+
+FACTS = list(dict.fromkeys(check for check, _ in PAIRS))
+
+
+@pytest.mark.parametrize("check", FACTS, ids=lambda check: check.__name__)
+def test_the_template_keeps_to_it(check):
+    check(TEMPLATE)
+
+
+@pytest.mark.parametrize(("check", "mutate"), PAIRS, ids=lambda part: part.__name__)
+def test_a_template_that_does_not_is_noticed(check, mutate):
+    mutant = copy.deepcopy(TEMPLATE)
+    mutate(mutant)
+
+    assert mutant != TEMPLATE
+    with pytest.raises((AssertionError, KeyError, ValueError)):  # something is wrong, or missing, or not the only one
+        check(mutant)
+
+
+def test_no_fact_is_left_out():
+    """A function over the template that is neither a fact nor used by one would check nothing."""
+    source = Path(__file__).read_text()
+    defined = re.findall(r"^def (\w+)\(template\):", source, re.MULTILINE)
+    helpers = {"mapping"}
+
+    assert {check.__name__ for check in FACTS} == set(defined) - helpers
 
 
 @pytest.mark.parametrize(
-    ("prefix", "is_allowed"), [("uploads/", True), ("a/b-1/", True), ("", False), ("no slash", False), ("a,b/", False)]
+    ("prefix", "is_allowed"),
+    [("uploads/", True), ("a/b-1/", True), ("", False), ("no slash", False), ("a,b/", False), ("*/", False)],
 )
 def test_prefixes_are_such_as_need_no_encoding(prefix, is_allowed):
-    """S3 matches its filter with encoded keys, and INPUT_URIS is split at commas."""
-    parameters = cfnlint.decode.decode(str(ROOT / "template.yaml"))[0]["Parameters"]
-
+    """S3 matches its filter with encoded keys, INPUT_URIS is split at commas, and a star would be one in a policy."""
     for name in ("InputPrefix", "OutputPrefix"):
-        assert bool(re.fullmatch(parameters[name]["AllowedPattern"], prefix)) is is_allowed
+        assert bool(re.fullmatch(TEMPLATE["Parameters"][name]["AllowedPattern"], prefix)) is is_allowed
 
 
-def test_the_makefile_builds_the_function_of_this_name():
-    assert RESOURCES["ScoringFunction"]["Metadata"]["BuildMethod"] == "makefile"
-    assert "\nbuild-ScoringFunction:" in (ROOT / "Makefile").read_text()
+@pytest.mark.parametrize(
+    ("name", "value", "is_allowed"),
+    [
+        ("ModelUri", "", True),
+        ("ModelUri", "s3://models-1/fashion/1.0.0/", True),
+        ("ModelUri", "s3://models-1/", False),  # the function could read the whole bucket
+        ("ModelUri", "s3://models-1/fashion", False),
+        ("ModelUri", "s3://models-1/*/", False),
+        ("ModelUri", "/var/task/artifact/", False),
+        ("SweepSchedule", "", True),
+        ("SweepSchedule", "rate(1 hour)", True),
+        ("SweepSchedule", "cron(0 3 * * ? *)", True),
+        ("SweepSchedule", "1 hour", False),
+        ("SweepSchedule", "at(2026-01-01T00:00:00)", False),
+        ("AlarmEmail", "", True),
+        ("AlarmEmail", "me@example.com", True),
+        ("AlarmEmail", "me", False),
+    ],
+)
+def test_a_parameter_that_cannot_be_meant_is_refused_before_anything_is_made(name, value, is_allowed):
+    assert bool(re.fullmatch(TEMPLATE["Parameters"][name]["AllowedPattern"], value)) is is_allowed
