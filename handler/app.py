@@ -1,33 +1,41 @@
 """The Lambda function: an event in, documents in S3, an answer in the event's own protocol out.
 
-    handler.app.lambda_handler     accepts: S3 notifications, SQS messages that carry them
+    handler.app.lambda_handler     accepts: every event that `handler.triggers` names
     environment                    OUTPUT_URI, INPUT_URIS and the optional ones of `handler.settings`
 
 Three steps: recognise what the event asks for, score it, reply. Settings, client and model are built once for each process,
 at the first invocation and not at import, so that a fault in them is an error of an invocation, with its reason in the log.
+With SnapStart they are built when a version is published, so that they are in the snapshot.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler.formats.image import Target
 from handler.model import BUNDLED_ARTIFACT, Model, directory_reader, load_model
 from handler.objects import FetchedObject, ObjectRef, Prefix
-from handler.outcomes import Outcome, Report
+from handler.outcomes import Report
 from handler.publishing import publish
 from handler.scoring import Scorer
 from handler.settings import Settings, load_settings
 from handler.storage import S3Storage, make_client
+from handler.sweeping import Sweeper
+from handler.telemetry import Stopwatch, log_report, log_sweep, logger, write_metrics
 from handler.triggers import parse_event
+from handler.work_queue import WorkQueue
+from handler.work_queue import make_client as make_queue_client
 
-logger = Logger(service="coatcheck", location=None)
+_is_cold_start = itertools.chain([True], itertools.repeat(False))
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -39,24 +47,64 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
         UnrecognisedEvent: if no trigger knows the event.
         InvocationFailed: if the source is to deliver the event again.
     """
+    work = _Work()
     try:
-        scorer = build_scorer()
-        request = parse_event(event)
-        logger.append_keys(trigger=request.trigger)
-        for message in request.messages:
-            if message.problem:
-                logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
-        reports = scorer.score(request.objects)
-        for report in reports.values():
-            _log(report)
-        return request.reply(reports)
+        return _handle(event, context, work)
     except Exception as error:
         logger.exception("invocation_failed", error=type(error).__name__)
         raise
+    finally:
+        write_metrics(work.reports, work.model_s, is_cold_start=next(_is_cold_start), request_id=context.aws_request_id)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What an invocation has done so far."""
+
+    reports: list[Report] = field(default_factory=list)
+    model_s: float = 0.0
+
+
+def _handle(event: dict[str, Any], context: LambdaContext, work: _Work) -> object:
+    parts = build_parts()
+    request = parse_event(event)
+    logger.append_keys(trigger=request.trigger)
+    for message in request.messages:
+        if message.problem:
+            logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
+
+    def score(refs: Iterable[ObjectRef], alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({})) -> Reports:
+        reports = parts.scorer.score(refs, alternatives)
+        for named, report in reports.items():
+            log_report(named, report)
+        work.reports.extend(reports.values())
+        work.model_s += parts.stopwatch.take_s()
+        return reports
+
+    results: dict[Any, Any] = {**score(request.objects, request.alternatives)}
+    if request.sweeps:
+        sweeper, reserve_ms = _build_sweeper(parts, score), parts.settings.deadline_reserve_ms
+        for sweep in request.sweeps:
+            results[sweep] = sweeper.sweep(sweep, lambda: context.get_remaining_time_in_millis() > reserve_ms)
+            log_sweep(results[sweep])
+    return request.reply(results)
+
+
+Reports = Mapping[ObjectRef, Report]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that outlives an invocation."""
+
+    settings: Settings
+    storage: S3Storage
+    stopwatch: Stopwatch
+    scorer: Scorer
 
 
 @functools.cache
-def build_scorer() -> Scorer:
+def build_parts() -> Parts:
     """Builds all that outlives an invocation: settings, client, model.
 
     Raises:
@@ -65,15 +113,16 @@ def build_scorer() -> Scorer:
     settings = load_settings(os.environ)
     storage = S3Storage(make_client(settings.s3_concurrency))
     model = _load_model(settings, storage)
+    stopwatch = Stopwatch(model.classify)
 
     def fetch(ref: ObjectRef) -> FetchedObject | None:
         settings.require_accepted(ref)
         return storage.read(ref, settings.max_object_bytes)
 
-    return Scorer(
+    scorer = Scorer(
         manifest=model.manifest,
         fetch=fetch,
-        classify=model.classify,
+        classify=stopwatch,
         publish=functools.partial(publish, store=storage, sleep=time.sleep),
         locate=settings.locate,
         target=Target(
@@ -87,6 +136,24 @@ def build_scorer() -> Scorer:
         concurrency=settings.s3_concurrency,
         as_lines=settings.as_lines,
     )
+    return Parts(settings, storage, stopwatch, scorer)
+
+
+def _build_sweeper(parts: Parts, score: Callable[[Iterable[ObjectRef]], Reports]) -> Sweeper:
+    """Builds what only sweeps need, for each of them, so that no other invocation waits for a client of SQS."""
+    settings, storage = parts.settings, parts.storage
+    return Sweeper(
+        inputs=settings.inputs,
+        model_sha256=parts.scorer.manifest.model.sha256,
+        list_objects=storage.list_objects,
+        describe=storage.describe,
+        locate=settings.locate,
+        require_accepted=settings.require_accepted,
+        require_accepted_prefix=settings.require_accepted_prefix,
+        send=WorkQueue(make_queue_client(), settings.queue_url).send if settings.queue_url else None,
+        score=score,
+        concurrency=settings.s3_concurrency,
+    )
 
 
 def _load_model(settings: Settings, storage: S3Storage) -> Model:
@@ -95,16 +162,5 @@ def _load_model(settings: Settings, storage: S3Storage) -> Model:
     return load_model(read, settings.model_threads)
 
 
-def _log(report: Report) -> None:
-    fields: dict[str, object] = {
-        "object": str(report.ref),
-        "outcome": report.outcome.value,
-        "images": report.images,
-        "document": str(report.document) if report.document else None,
-    }
-    if report.error:
-        fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
-    if report.outcome is Outcome.FAILED:
-        logger.error("object", extra=fields, exc_info=report.error)
-    else:
-        logger.info("object", extra=fields)
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    build_parts()

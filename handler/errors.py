@@ -11,11 +11,13 @@ ScoringError
 │   └── ObjectTooLarge        more bytes, pixels or images than the settings allow
 ├── TransientError          the trigger's sender is told, and tries again (in the end: the dead-letter queue)
 │   ├── StorageUnavailable    S3 refused, failed or broke off
+│   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
+│   ├── OutOfTime             a sweep that scores in place came to the end of its invocation
 │   ├── ConcurrentWrites      other writers kept winning the same document
 │   ├── UnacceptedObject      outside `INPUT_URIS`, or at a place that would break a promise; nothing is read
-│   ├── UnreadableMessage     a message body that names no object in a form that is known
+│   ├── UnreadableMessage     a message, record, item or task that names no object in a form that is known
 │   ├── UnrecognisedEvent     an invocation by nobody known
-│   └── InvocationFailed      what a direct invocation raises so that its sender tries again
+│   └── InvocationFailed      what senders that wait for no answer get, so that they try again
 └── MisconfiguredError      refuse to start: no object is read
     ├── BadSettings           environment variables, all faults at once
     └── BadArtifact           the model's files disagree with their manifest
@@ -74,6 +76,14 @@ class StorageUnavailable(TransientError):
         self.code = code
 
 
+class QueueUnavailable(TransientError):
+    """SQS refused, failed or broke off, or took only some of the messages; those it took are harmless when sent again."""
+
+
+class OutOfTime(TransientError):
+    """A sweep that scores in place came to the end of its invocation; the next one finds what is left."""
+
+
 class ConcurrentWrites(TransientError):
     """Other writers kept winning the same document until the attempts ran out."""
 
@@ -87,7 +97,7 @@ class UnacceptedObject(TransientError):
 
 
 class UnreadableMessage(TransientError):
-    """A queue message that names no object; it fails alone and reaches the dead-letter queue intact."""
+    """A message that names no object; it fails alone, and from a queue reaches the dead letters intact."""
 
 
 class UnrecognisedEvent(TransientError):
@@ -95,7 +105,7 @@ class UnrecognisedEvent(TransientError):
 
 
 class InvocationFailed(TransientError):
-    """Objects of a direct invocation are not finished; raised so that Lambda tries the event again."""
+    """Something is not finished that only the whole event can be repeated for; raised so that its sender does so."""
 
 
 class MisconfiguredError(ScoringError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
 MAX_KEY_BYTES = 1024  # S3's own limit, of the key in UTF-8
+
+_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<key>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,24 @@ class Prefix:
         """Whether `ref` lies under this prefix."""
         return ref.bucket == self.bucket and ref.key.startswith(self.prefix)
 
+    def includes(self, other: Prefix) -> bool:
+        """Whether all that lies under `other` lies under this prefix."""
+        return other.bucket == self.bucket and other.prefix.startswith(self.prefix)
+
     def overlaps(self, other: Prefix) -> bool:
         """Whether some object could lie under both."""
         nested = self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
         return self.bucket == other.bucket and nested
+
+
+def parse_ref(uri: str) -> ObjectRef | None:
+    """Parses `s3://bucket/key`, the key as it is; None if it is not one."""
+    match = _URI.fullmatch(uri)
+    return ObjectRef(match["bucket"], match["key"]) if match and match["key"] else None
+
+
+def parse_prefix(uri: str) -> Prefix | None:
+    """Parses `s3://bucket/prefix/`; None if it is not one."""
+    match = _URI.fullmatch(uri)
+    prefix = match["key"] or "" if match else ""
+    return Prefix(match["bucket"], prefix) if match and (not prefix or prefix.endswith("/")) else None

@@ -24,6 +24,8 @@ from handler.objects import ObjectRef, StoredDocument, StoredObject, WriteResult
 ATTEMPTS = 6
 FIRST_PAUSE_S = 0.05  # doubled each time: at most 1.6 s in all, before jitter
 
+_random = random.SystemRandom()  # environments that are restored from one snapshot must not share their jitter
+
 _BUCKET, _ETAG, _MODEL, _RESULT = "input-bucket", "input-etag", "model-sha256", "result"
 
 
@@ -60,6 +62,12 @@ class Document:
             _MODEL: self.model_sha256,
             _RESULT: self.result,
         }
+
+
+def is_about(existing: StoredDocument, source: StoredObject, model_sha256: str) -> bool:
+    """Whether a document that stands is that of this state of an object, made by this model, whatever came out."""
+    wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag, _MODEL: model_sha256}
+    return wanted.items() <= existing.metadata.items()
 
 
 class Store(Protocol):
@@ -99,7 +107,7 @@ def publish(document: Document, store: Store, sleep: Callable[[float], None]) ->
             _require_unchanged(document.source, store)  # it may be our own replacement, whose answer was lost on the way
         if published is not None:
             return published
-        sleep(FIRST_PAUSE_S * 2**attempt * random.uniform(0.5, 1))  # noqa: S311  # jitter is no secret
+        sleep(FIRST_PAUSE_S * 2**attempt * _random.uniform(0.5, 1))
     raise ConcurrentWrites(
         f"Expected to write {document.ref} within {ATTEMPTS} attempts. Received: other writers won them all."
     )

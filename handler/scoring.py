@@ -9,22 +9,23 @@ here: all of that is passed in.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 
 from handler.contract import Manifest
-from handler.errors import ObjectTooLarge, RejectedInput
+from handler.errors import ObjectTooLarge, RejectedInput, UnacceptedObject
 from handler.formats import decode
 from handler.formats.image import Image, Target
 from handler.objects import FetchedObject, ObjectRef, StoredObject
 from handler.outcomes import Outcome, Report
-from handler.predictions import Row, predict, render_json, render_lines, render_rejection
+from handler.predictions import Prediction, Row, predict, render_json, render_lines, render_rejection
 from handler.publishing import Document, Published
 
 T = TypeVar("T")
@@ -51,17 +52,26 @@ class Scorer:
     concurrency: int
     as_lines: bool
 
-    def score(self, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Report]:
-        """Scores each object once, however often it is named, and reports on every one of them."""
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            works = _ahead(pool, self._fetch, dict.fromkeys(refs), self.concurrency)
-            publishing = [pool.submit(self._finish, work) for work in self._classified(self._decoded(works))]
-            return {report.ref: report for report in (future.result() for future in publishing)}
+    def score(
+        self, refs: Iterable[ObjectRef], alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({})
+    ) -> dict[ObjectRef, Report]:
+        """Scores each object once, however often it is named, and reports on every one of them.
 
-    def _fetch(self, ref: ObjectRef) -> _Work:
-        work = _Work(ref)
+        Where there is no object of a name but one of its alternative, that one is scored, and the report names it.
+        """
+        works = (_Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs))
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            fetched = _ahead(pool, self._fetch, works, self.concurrency)
+            classified = self._classified(self._decoded(fetched))
+            publishing = [(work.named, pool.submit(self._finish, work)) for work in classified]
+            return {named: future.result() for named, future in publishing}
+
+    def _fetch(self, work: _Work) -> _Work:
         with _isolated(work):
-            fetched = self.fetch(ref)
+            fetched = self.fetch(work.named)
+            if fetched is None and work.alternative:
+                with suppress(UnacceptedObject):  # then there is just none of the name given
+                    fetched = self.fetch(work.alternative)
             if fetched:
                 work.source, work.content = fetched.source, fetched.content
         return work
@@ -72,7 +82,7 @@ class Scorer:
             if work.source:
                 with _isolated(work):
                     _require_size(work.source, self.max_object_bytes)
-                    for image in decode(work.content, work.ref.name, self.target):
+                    for image in decode(work.content, work.source.ref.name, self.target):
                         yield work, image
                 work.content = b""
             yield work, None
@@ -110,11 +120,7 @@ class Scorer:
             if work.source and not work.failure:
                 document = self._render(work, work.source)
                 published = self.publish(document)
-        if work.failure:
-            return Report(work.ref, Outcome.FAILED, error=work.failure)
-        outcome = _outcome(published, rejected=work.rejection is not None)
-        place = document.ref if document and published in {Published.WRITTEN, Published.DUPLICATE} else None
-        return Report(work.ref, outcome, place, work.rejection, 0 if work.rejection else len(work.rows))
+        return _report(work, published, document)
 
     def _render(self, work: _Work, source: StoredObject) -> Document:
         if work.rejection:
@@ -124,7 +130,7 @@ class Scorer:
             content = (render_lines if self.as_lines else render_json)(source, self.manifest, work.rows)
             result = "predictions"
         content_type = "application/jsonl" if self.as_lines else "application/json"
-        place = self.locate(work.ref)
+        place = self.locate(source.ref)
         return Document(place, content, content_type, source, self.manifest.model.sha256, result)
 
 
@@ -132,7 +138,8 @@ class Scorer:
 class _Work:
     """One object on its way. `source` stays None if the object is gone; `content` is let go of once it is decoded."""
 
-    ref: ObjectRef
+    named: ObjectRef
+    alternative: ObjectRef | None = None
     source: StoredObject | None = None
     content: bytes = b""
     rows: list[Row] = field(default_factory=list)
@@ -159,6 +166,26 @@ def _require_size(source: StoredObject, most_bytes: int) -> None:
         raise ObjectTooLarge(
             f"Expected an object of at most {most_bytes} bytes. Received: {source.size_bytes} bytes; split it."
         )
+
+
+def _report(work: _Work, published: Published, document: Document | None) -> Report:
+    ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.named, 0)
+    if work.failure:
+        return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes)
+    outcome = _outcome(published, rejected=work.rejection is not None)
+    place = document.ref if document and published in {Published.WRITTEN, Published.DUPLICATE} else None
+    if work.rejection:
+        return Report(ref, outcome, place, work.rejection, size_bytes=size_bytes)
+    predictions = [row for row in work.rows if isinstance(row, Prediction)]
+    return Report(
+        ref,
+        outcome,
+        place,
+        images=len(predictions),
+        size_bytes=size_bytes,
+        unsure=sum(prediction.unsure is True for prediction in predictions),
+        by_class=Counter(prediction.class_name for prediction in predictions),
+    )
 
 
 def _outcome(published: Published, *, rejected: bool) -> Outcome:

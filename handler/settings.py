@@ -3,6 +3,7 @@
 OUTPUT_URI               s3://bucket/prefix/ that documents are written under (required)
 INPUT_URIS               comma-separated s3://bucket/prefix/ that objects may be read from (required)
 MODEL_URI                directory or s3://bucket/prefix/ of the artifact (default: the bundled one)
+QUEUE_URL                queue that sweeps send work to (default: none, they score in place)
 RESULT_FORMAT            json or jsonl (default: json)
 MAX_OBJECT_BYTES         a larger object is rejected unread (default: 64 MiB)
 MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 16,777,216)
@@ -10,6 +11,7 @@ MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 64)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
 S3_CONCURRENCY           objects read or written at the same time (default: 8)
+DEADLINE_RESERVE_MS      a sweep begins nothing new when less than this is left of the invocation (default: 10,000)
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handler.errors import BadSettings, UnacceptedObject
-from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
+from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix, parse_prefix
 
 SUFFIXES = {"json": ".json", "jsonl": ".jsonl"}  # by RESULT_FORMAT; the first is the default
 
@@ -32,12 +34,13 @@ DEFAULTS = {
     "MODEL_BATCH_IMAGES": 64,
     "MODEL_THREADS": 1,
     "S3_CONCURRENCY": 8,
+    "DEADLINE_RESERVE_MS": 10_000,
 }
 
 # Above these a setting would not be honoured: Pillow warns of more pixels, Lambda has no more threads.
-_MOST = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 1000, "MODEL_THREADS": 1000}
+_MOST = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 1000, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
 
-_S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?", re.DOTALL)
+_URL = re.compile(r"https?://[^\s/]+/\S+")
 _MOST_DIGITS = 15
 
 
@@ -48,6 +51,7 @@ class Settings:
     output: Prefix
     inputs: tuple[Prefix, ...]
     model: Path | Prefix | None
+    queue_url: str | None
     result_format: str
     max_object_bytes: int
     max_image_pixels: int
@@ -55,6 +59,7 @@ class Settings:
     model_batch_images: int
     model_threads: int
     s3_concurrency: int
+    deadline_reserve_ms: int
 
     @property
     def as_lines(self) -> bool:
@@ -77,6 +82,16 @@ class Settings:
                 f"Received: {key_bytes} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
             )
 
+    def require_accepted_prefix(self, prefix: Prefix) -> None:
+        """Lets a prefix pass that lies under the inputs.
+
+        Raises:
+            UnacceptedObject: some of what `prefix` holds may not be read.
+        """
+        if not any(accepted.includes(prefix) for accepted in self.inputs):
+            accepted = ", ".join(str(prefix) for prefix in self.inputs)
+            raise UnacceptedObject(f"Expected a prefix under INPUT_URIS ({accepted}). Received: {prefix}; it was not listed.")
+
     def locate(self, ref: ObjectRef) -> ObjectRef:
         """Where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`."""
         return ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{SUFFIXES[self.result_format]}")
@@ -92,6 +107,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     output = reader.prefix("OUTPUT_URI")
     inputs = reader.prefixes("INPUT_URIS")
     model = reader.place("MODEL_URI")
+    queue_url = reader.url("QUEUE_URL")
     numbers = {name.lower(): reader.natural(name, default) for name, default in DEFAULTS.items()}
     result_format = reader.choice("RESULT_FORMAT", tuple(SUFFIXES))
     for prefix in inputs:
@@ -99,14 +115,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
     if reader.faults or output is None:
         raise BadSettings("The environment is not usable:\n" + "\n".join(f"- {fault}" for fault in reader.faults))
-    return Settings(output=output, inputs=inputs, model=model, result_format=result_format, **numbers)
-
-
-def _parse_prefix(uri: str) -> Prefix | None:
-    """Parses `s3://bucket/prefix/`; None if it is not one."""
-    match = _S3_URI.fullmatch(uri)
-    prefix = match["prefix"] or "" if match else ""
-    return Prefix(match["bucket"], prefix) if match and (not prefix or prefix.endswith("/")) else None
+    return Settings(output=output, inputs=inputs, model=model, queue_url=queue_url, result_format=result_format, **numbers)
 
 
 class _Reader:
@@ -127,7 +136,7 @@ class _Reader:
 
     def prefixes(self, name: str) -> tuple[Prefix, ...]:
         text = self._environ.get(name, "")
-        prefixes = tuple(_parse_prefix(part.strip()) for part in text.split(","))
+        prefixes = tuple(parse_prefix(part.strip()) for part in text.split(","))
         if all(prefixes):
             return tuple(prefix for prefix in prefixes if prefix)
         if text:
@@ -141,6 +150,12 @@ class _Reader:
         if text and text.startswith("s3://"):
             return self.prefix(name)
         return Path(text) if text else None
+
+    def url(self, name: str) -> str | None:
+        text = self._environ.get(name)
+        if text and not _URL.fullmatch(text):
+            self.fault(name, "the URL of a queue, https://…", repr(text))
+        return text or None
 
     def natural(self, name: str, default: int) -> int:
         text = self._environ.get(name) or str(default)

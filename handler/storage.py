@@ -1,4 +1,4 @@
-"""S3, as small as the handler needs it: read with identity, describe, write conditionally. The only place that knows boto3.
+"""S3, as small as the handler needs it: read with identity, describe, write conditionally, list.
 
 Every error of botocore leaves here as `StorageUnavailable`, or as a value where it is an answer: None for an object that is
 gone, `WriteResult` for a write that its condition stopped.
@@ -28,13 +28,18 @@ _CONFLICT = {"ConditionalRequestConflict", "409"}
 
 def make_client(concurrency: int) -> S3Client:
     """Builds the client that `S3Storage` wants: bounded waits, and as many connections as threads."""
-    config = botocore.config.Config(
+    return boto3.client("s3", config=client_config(concurrency))
+
+
+def client_config(concurrency: int) -> botocore.config.Config:
+    """How every client waits and tries again, and the name that it goes by in access logs."""
+    return botocore.config.Config(
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=concurrency,
+        user_agent_extra="coatcheck",
     )
-    return boto3.client("s3", config=config)
 
 
 class S3Storage:
@@ -72,6 +77,18 @@ class S3Storage:
         """Returns what is known of a document; None: there is none. Raises StorageUnavailable."""
         response = self._head(ref)
         return None if response is None else StoredDocument(response["ETag"], response["Metadata"])
+
+    def list_objects(self, prefix: Prefix, after: str) -> Iterator[StoredObject]:
+        """Lists what lies under `prefix` behind the key `after`, in the order of keys, page by page.
+
+        Raises:
+            StorageUnavailable: S3 refused, failed or broke off.
+        """
+        pages = self._client.get_paginator("list_objects_v2")
+        with _translated("ListObjectsV2", prefix):
+            for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.prefix, StartAfter=after):
+                for row in page.get("Contents", ()):
+                    yield StoredObject(ObjectRef(prefix.bucket, row["Key"]), row["ETag"].strip('"'), None, row["Size"])
 
     def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
         """Writes an object that does not exist yet. Raises StorageUnavailable."""
@@ -125,7 +142,7 @@ class S3Storage:
 
 
 @contextmanager
-def _translated(operation: str, ref: ObjectRef) -> Iterator[None]:
+def _translated(operation: str, ref: ObjectRef | Prefix) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -134,7 +151,7 @@ def _translated(operation: str, ref: ObjectRef) -> Iterator[None]:
         raise _unavailable(operation, ref, type(error).__name__, error) from error
 
 
-def _unavailable(operation: str, ref: ObjectRef, code: str, error: Exception) -> StorageUnavailable:
+def _unavailable(operation: str, ref: ObjectRef | Prefix, code: str, error: Exception) -> StorageUnavailable:
     hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
     return StorageUnavailable(f"S3 refused or failed {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
 

@@ -17,9 +17,12 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for room in ("handler", "training", "infra") for path in (ROOT / room).rglob("*.py"))
 
 # Who may import whom inside handler/. The leaves (values and pure functions of them) are open to all.
-LEAVES = {"contract", "errors", "objects", "outcomes"}
+LEAVES = {"contract", "errors", "jobs", "objects", "outcomes"}
 ARROWS = {
-    "app": {"triggers", "scoring", "model", "storage", "settings", "publishing", "formats.image"},
+    "app": {
+        *{"triggers", "scoring", "sweeping", "publishing", "model", "storage", "work_queue", "settings", "telemetry"},
+        "formats.image",
+    },
     "scoring": {"formats", "formats.image", "predictions", "publishing"},
     "triggers": {"triggers"},
     "formats": {"formats"},
@@ -28,16 +31,20 @@ ARROWS = {
     "publishing": set(),
     "settings": set(),
     "storage": set(),
+    "sweeping": {"publishing"},
+    "telemetry": set(),
+    "work_queue": {"storage"},
     "contract": set(),
     "errors": set(),
+    "jobs": set(),
     "objects": set(),
     "outcomes": set(),
 }
 ALONE = {  # libraries that one place knows alone
-    "boto3": {"storage"},
-    "botocore": {"storage"},
+    "boto3": {"storage", "work_queue"},
+    "botocore": {"storage", "work_queue"},
     "ai_edge_litert": {"model"},
-    "aws_lambda_powertools": {"app"},
+    "aws_lambda_powertools": {"telemetry", "app"},  # app: the type of Lambda's context alone
     "PIL": {"formats"},
 }
 

@@ -1,31 +1,17 @@
 """Event sources: each names the objects of its events and answers in its own protocol. Pure.
 
-Each module here knows one source: `recognises(event)`, and `parse(event)`, which returns the messages in it together with the
-way to answer. Adding a source is adding a module and naming it in `TRIGGERS`.
+Each module named in `TRIGGERS` knows one source: `recognises(event)`, which is true for no event of another, and
+`parse(event)`, which returns the messages in it together with the way to answer. Adding a source is adding a module and naming
+it there.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from handler.errors import UnrecognisedEvent
-from handler.triggers import s3, sqs
-from handler.triggers.request import Request
+from handler.triggers import batch_operations, direct, distributed_map, eventbridge, s3, schedule, sns, sqs
+from handler.triggers.request import Request, Trigger
 
-
-class Trigger(Protocol):
-    """What a module of this package offers."""
-
-    NAME: str
-
-    def recognises(self, event: dict[str, Any]) -> bool:
-        """Whether `event` comes from this source."""
-
-    def parse(self, event: dict[str, Any]) -> Request:
-        """Names the objects of an event that is recognised."""
-
-
-TRIGGERS: tuple[Trigger, ...] = (s3, sqs)
+TRIGGERS: tuple[Trigger, ...] = (s3, sqs, sns, eventbridge, schedule, distributed_map, batch_operations, direct)
 
 
 def parse_event(event: object) -> Request:

@@ -8,15 +8,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote_plus
 
 import msgspec
 
-from handler.errors import InvocationFailed, UnreadableMessage
-from handler.objects import ObjectRef
-from handler.outcomes import Report
+from handler.errors import UnreadableMessage
+from handler.triggers.answers import answer_or_raise
+from handler.triggers.keys import decode_key
 from handler.triggers.request import Message, Request, name_object
 
 NAME = "S3 notification"
@@ -60,7 +58,7 @@ def recognises(event: dict[str, Any]) -> bool:
 def parse(event: dict[str, Any]) -> Request:
     """Names the objects that were created."""
     messages = [_parse_record(str(index), record) for index, record in enumerate(event.get("Records", ()))]
-    return Request(NAME, tuple(messages), _answer)
+    return Request(NAME, tuple(messages), answer_or_raise)
 
 
 def _source(record: object) -> object:
@@ -79,26 +77,8 @@ def _parse_record(message_id: str, raw: dict[str, Any]) -> Message:
         if not record.eventName.startswith(_CREATED):
             return Message(message_id)
         entity = msgspec.convert(record.s3, _Entity)
-        ref = name_object(entity.bucket.name, unquote_plus(entity.object.key, errors="strict"))
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        return Message(message_id, (name_object(entity.bucket.name, decode_key(entity.object.key)),))
+    except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected a record of an S3 notification. Received: {error}."))
     except UnreadableMessage as error:
         return Message(message_id, problem=error)
-    return Message(message_id, (ref,))
-
-
-def _answer(messages: Sequence[Message], reports: Mapping[ObjectRef, Report]) -> dict[str, object]:
-    unfinished = [message for message in messages if not message.is_finished(reports)]
-    if unfinished:
-        problems = [str(message.problem or ", ".join(map(str, message.objects))) for message in unfinished]
-        raise InvocationFailed(f"{len(unfinished)} of {len(messages)} records are not finished: {'; '.join(problems)}")
-    return {
-        "objects": [
-            {
-                "object": str(report.ref),
-                "outcome": report.outcome.value,
-                "document": str(report.document) if report.document else None,
-            }
-            for report in reports.values()
-        ]
-    }

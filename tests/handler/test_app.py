@@ -11,9 +11,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from handler.app import build_scorer, lambda_handler, logger
+from handler.app import build_parts, lambda_handler
 from handler.errors import BadArtifact, BadSettings, InvocationFailed, UnrecognisedEvent
 from handler.model import BUNDLED_ARTIFACT
+from handler.telemetry import logger
 from infra.event_source import Context
 from infra.schemas import DIRECTORY
 
@@ -24,9 +25,9 @@ INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"
 
 @pytest.fixture(autouse=True)
 def _fresh_process():
-    build_scorer.cache_clear()
+    build_parts.cache_clear()
     yield
-    build_scorer.cache_clear()
+    build_parts.cache_clear()
 
 
 @pytest.fixture
@@ -78,7 +79,9 @@ def test_an_upload_becomes_a_document(invoke, upload, stored, load_event):
                 "outcome": "scored",
                 "document": f"s3://{OUTPUT}/predictions/uploads/coat-0.png.json",
             }
-        ]
+        ],
+        "outcomes": {"scored": 1, "duplicate": 0, "superseded": 0, "gone": 0, "rejected": 0, "failed": 0},
+        "images": 1,
     }
     ((key, content),) = stored().items()
     document = json.loads(content)
@@ -110,7 +113,7 @@ def test_two_records_give_two_documents(invoke, upload, stored, load_event, trut
 
 
 def test_the_test_event_is_acknowledged_and_nothing_is_written(invoke, stored, load_event):
-    assert invoke(load_event("s3-test-event.json")) == {"objects": []}
+    assert invoke(load_event("s3-test-event.json"))["objects"] == []
     assert stored() == {}
 
 
@@ -134,7 +137,7 @@ def test_of_a_mixed_batch_only_what_cannot_be_read_comes_back(invoke, upload, st
 
 def test_the_images_of_an_invocation_share_the_model_s_batches(invoke, upload, monkeypatch):
     """64 + 36 images of 100 objects make two calls; one object at a time would make a hundred."""
-    scorer, sizes = build_scorer(), []
+    scorer, sizes = build_parts().scorer, []
     classify = scorer.classify
     object.__setattr__(scorer, "classify", lambda images: sizes.append(len(images)) or classify(images))
     names = [path.name for path in sorted(IMAGES.glob("*.png"))]

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handler.errors import StorageUnavailable
+from handler.errors import StorageUnavailable, UnacceptedObject
 from handler.objects import FetchedObject, ObjectRef, StoredObject
 from handler.outcomes import Outcome
 from handler.publishing import Published
@@ -35,11 +35,11 @@ def white_png():
 def score(manifest, target, classify):
     """Scores `objects`, contents by key, and returns the reports by key together with the documents by key."""
 
-    def score(objects, *, asked=None, publish=None, **changes):
+    def score(objects, *, asked=None, alternatives=None, publish=None, **changes):
         documents = {}
 
         def fetch(ref):
-            content = objects[ref.key]
+            content = objects.get(ref.key)
             if isinstance(content, Exception):
                 raise content
             return content and FetchedObject(StoredObject(ref, f"etag of {ref.key}", None, len(content[0])), content[0])
@@ -61,7 +61,8 @@ def score(manifest, target, classify):
             "as_lines": False,
         }
         refs = [ObjectRef("in", key) for key in (asked or objects)]
-        reports = Scorer(**settings | changes).score(refs)
+        others = {ObjectRef("in", key): ObjectRef("in", other) for key, other in (alternatives or {}).items()}
+        reports = Scorer(**settings | changes).score(refs, others)
         return {ref.key: report for ref, report in reports.items()}, documents
 
     return score
@@ -271,3 +272,42 @@ def test_a_model_that_fails_fails_the_invocation(score):
 
     with pytest.raises(RuntimeError, match="the graph is broken"):
         score({"a": found(npy(0))}, classify=broken)
+
+
+def test_where_a_name_is_missing_its_alternative_is_scored_under_its_own_name(score):
+    reports, documents = score({"a b": found(npy(255))}, asked=["a+b"], alternatives={"a+b": "a b"})
+
+    assert reports["a+b"].outcome is Outcome.SCORED
+    assert reports["a+b"].ref == ObjectRef("in", "a b")
+    assert list(documents) == ["a b.json"]
+
+
+def test_where_a_name_is_there_its_alternative_is_not_looked_at(score):
+    reports, documents = score(
+        {"a+b": found(npy(255)), "a b": StorageUnavailable("never asked")}, asked=["a+b"], alternatives={"a+b": "a b"}
+    )
+
+    assert reports["a+b"].ref == ObjectRef("in", "a+b")
+    assert list(documents) == ["a+b.json"]
+
+
+@pytest.mark.parametrize("other", [None, UnacceptedObject("outside")])
+def test_where_neither_can_be_had_the_name_is_gone(score, other):
+    reports, documents = score({"a b": other}, asked=["a+b"], alternatives={"a+b": "a b"})
+
+    assert (reports["a+b"].outcome, reports["a+b"].ref) == (Outcome.GONE, ObjectRef("in", "a+b"))
+    assert documents == {}
+
+
+def test_an_alternative_that_cannot_be_read_now_is_tried_again(score):
+    reports, _ = score({"a b": StorageUnavailable("down")}, asked=["a+b"], alternatives={"a+b": "a b"})
+
+    assert reports["a+b"].outcome is Outcome.FAILED
+
+
+def test_a_report_counts_what_was_predicted(score):
+    reports, _ = score({"a": found(npy(0, 255, 140)), "bad": found(b"?")})
+
+    assert (reports["a"].images, reports["a"].unsure, dict(reports["a"].by_class)) == (3, 1, {"dark": 1, "light": 2})
+    assert reports["a"].size_bytes == len(npy(0, 255, 140))
+    assert (reports["bad"].images, reports["bad"].size_bytes, dict(reports["bad"].by_class)) == (0, 1, {})

@@ -113,3 +113,42 @@ def test_a_document_lies_where_the_user_can_compute_it():
     place = load_settings(ENOUGH).locate(ObjectRef("in-bucket", "uploads/rack 1.zip"))
 
     assert place == ObjectRef("out-bucket", "documents/uploads/rack 1.zip.json")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://sqs.us-east-1.amazonaws.com/123456789012/work", "http://127.0.0.1:5000/123456789012/work"]
+)
+def test_a_queue_is_named_by_its_url(url):
+    assert load_settings(ENOUGH | {"QUEUE_URL": url}).queue_url == url
+
+
+def test_no_queue_is_none():
+    assert load_settings(ENOUGH).queue_url is None
+    assert load_settings(ENOUGH | {"QUEUE_URL": ""}).queue_url is None
+
+
+@pytest.mark.parametrize("url", ["work", "arn:aws:sqs:us-east-1:123456789012:work", "https://", "s3://in-bucket/"])
+def test_a_queue_that_is_no_url_is_refused(url):
+    with pytest.raises(BadSettings, match="QUEUE_URL: expected the URL of a queue"):
+        load_settings(ENOUGH | {"QUEUE_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("prefix", "is_accepted"),
+    [
+        (Prefix("in-bucket", "uploads/"), True),
+        (Prefix("in-bucket", "uploads/2026/"), True),
+        (Prefix("in-bucket", ""), False),
+        (Prefix("in-bucket", "private/"), False),
+        (Prefix("out-bucket", "documents/"), False),
+        (Prefix("other-bucket", "uploads/"), False),
+    ],
+)
+def test_a_prefix_is_accepted_if_all_of_it_may_be_read(prefix, is_accepted):
+    settings = load_settings(ENOUGH)
+
+    if is_accepted:
+        settings.require_accepted_prefix(prefix)
+    else:
+        with pytest.raises(UnacceptedObject, match="Expected a prefix under INPUT_URIS"):
+            settings.require_accepted_prefix(prefix)

@@ -246,3 +246,48 @@ def test_the_files_of_an_artifact_are_read_by_name(storage, s3, buckets):
     assert read("manifest.json") == b"{}"
     with pytest.raises(FileNotFoundError, match=r"models/v1/model\.tflite"):
         read("model.tflite")
+
+
+def test_a_listing_has_every_key_as_it_is_with_its_identity(storage, s3, buckets):
+    keys = [f"uploads/{key}" for key in KEYS if len(key) < 1000]
+    for key in keys:
+        put(s3, ObjectRef(buckets[0], key), key.encode())
+    put(s3, ObjectRef(buckets[0], "elsewhere/a"))
+
+    listed = list(storage.list_objects(Prefix(buckets[0], "uploads/"), ""))
+
+    assert [source.ref.key for source in listed] == sorted(keys, key=str.encode)
+    assert listed[0] == storage.identify(listed[0].ref)
+
+
+def test_a_listing_goes_on_behind_a_key(storage, s3, buckets):
+    for key in ("uploads/a b", "uploads/a+c", "uploads/ñ"):
+        put(s3, ObjectRef(buckets[0], key))
+
+    listed = storage.list_objects(Prefix(buckets[0], "uploads/"), "uploads/a b")
+
+    assert [source.ref.key for source in listed] == ["uploads/a+c", "uploads/ñ"]
+
+
+def test_a_listing_of_many_pages_is_whole_and_asks_for_no_page_before_it_is_needed(storage, s3, buckets, monkeypatch):
+    for number in range(7):
+        put(s3, ObjectRef(buckets[0], f"uploads/{number}"))
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
+    pages = []
+    storage._client.meta.events.register("before-call.s3.ListObjectsV2", lambda **_: pages.append(1))
+
+    listed = storage.list_objects(Prefix(buckets[0], "uploads/"), "")
+
+    assert next(listed).ref.key == "uploads/0"
+    assert len(pages) == 1
+    assert [source.ref.key for source in listed] == [f"uploads/{number}" for number in range(1, 7)]
+    assert len(pages) == 3
+
+
+def test_a_listing_that_is_refused_is_transient(storage, buckets):
+    with pytest.raises(StorageUnavailable, match="ListObjectsV2 of s3://no-such-bucket/uploads/"):
+        list(storage.list_objects(Prefix("no-such-bucket", "uploads/"), ""))
+
+
+def test_the_function_s_calls_can_be_told_from_others_in_access_logs(environment):
+    assert "coatcheck" in make_client(1).meta.config.user_agent_extra

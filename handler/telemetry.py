@@ -1,0 +1,118 @@
+"""What the function tells CloudWatch: JSON log lines, and metrics inside of them (EMF). Alone knows Powertools.
+
+A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. It holds
+no image and no secret. Metrics cost no call; CloudWatch reads them out of the log:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from handler.jobs import SweepReport
+from handler.objects import ObjectRef
+from handler.outcomes import Outcome, Report, count_outcomes
+
+SERVICE = "coatcheck"
+NAMESPACE = "Coatcheck"
+MOST_CLASSES = 100  # with a metric of their own; each costs as much as any custom metric
+
+logger = Logger(service=SERVICE, location=None)
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """A model's `classify`, with the time that it takes added up."""
+
+    classify: Callable[[np.ndarray], np.ndarray]
+    seconds: float = 0.0
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Classifies a batch."""
+        began = time.perf_counter()
+        try:
+            return self.classify(images)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def take_s(self) -> float:
+        """Returns the time since it was asked for last, and begins anew."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
+
+def log_report(named: ObjectRef, report: Report) -> None:
+    """Writes the one line of an object."""
+    fields: dict[str, object] = {
+        "object": str(report.ref),
+        "outcome": report.outcome.value,
+        "images": report.images,
+        "bytes": report.size_bytes,
+        "document": str(report.document) if report.document else None,
+    }
+    if report.ref != named:
+        fields["named"] = str(named)  # by a key that was encoded after all
+    if report.error:
+        fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
+    if report.outcome is Outcome.FAILED:
+        logger.error("object", extra=fields, exc_info=report.error)
+    else:
+        logger.info("object", extra=fields)
+
+
+def log_sweep(report: SweepReport) -> None:
+    """Writes the one line of a sweep."""
+    fields: dict[str, object] = {
+        "sweep": report.sweep.as_message(),
+        "examined": report.examined,
+        "refused": report.refused,
+        "missing": report.missing,
+        "sent": report.sent,
+        "handed_on": [sweep.as_message() for sweep in report.handed_on],
+    }
+    if report.error:
+        fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
+        logger.error("sweep", extra=fields, exc_info=report.error)
+    else:
+        logger.info("sweep", extra=fields)
+
+
+def write_metrics(reports: Iterable[Report], model_s: float, *, is_cold_start: bool, request_id: str) -> None:
+    """Writes the metrics of one invocation: one line, and one for each class that occurred.
+
+    Images, bytes and classes are those of objects scored now, so that a redelivery counts nothing twice.
+    """
+    reports = tuple(reports)
+    scored = [report for report in reports if report.outcome is Outcome.SCORED]
+    images = sum(report.images for report in scored)
+    unsure = sum(report.unsure for report in scored)
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    for outcome, count in count_outcomes(reports).items():
+        metrics.add_metric(f"Objects{outcome.capitalize()}", MetricUnit.Count, count)
+    metrics.add_metric("Images", MetricUnit.Count, images)
+    metrics.add_metric("Bytes", MetricUnit.Bytes, sum(report.size_bytes for report in scored))
+    metrics.add_metric("ModelTime", MetricUnit.Milliseconds, round(model_s * 1000, 3))
+    metrics.add_metric("ColdStart", MetricUnit.Count, int(is_cold_start))
+    if images:
+        metrics.add_metric("UnsureImages", MetricUnit.Count, unsure)
+        metrics.add_metric("UnsureShare", MetricUnit.Percent, round(100 * unsure / images, 3))
+    metrics.add_metadata("function_request_id", request_id)
+    metrics.flush_metrics()
+    by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
+    for class_name, count in by_class.most_common(MOST_CLASSES):
+        _write_class(class_name, count, request_id)
+
+
+def _write_class(class_name: str, count: int, request_id: str) -> None:
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics.add_dimension("class_name", class_name.encode("ascii", "backslashreplace").decode())  # all that CloudWatch takes
+    metrics.add_metric("Predictions", MetricUnit.Count, count)
+    metrics.add_metadata("function_request_id", request_id)
+    metrics.flush_metrics()

@@ -1,0 +1,112 @@
+"""S3 Batch Operations, schemas 1.0 and 2.0: any number of tasks, and one result for each of them.
+
+Keys arrive form-encoded, in both schemas. 1.0 names a bucket by its ARN, 2.0 by its name; `userArguments` are accepted and
+not looked at. A task may name a version: as everywhere, what is scored is the object as it is now. Shape:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from handler.errors import UnacceptedObject, UnreadableMessage, UnrecognisedEvent
+from handler.outcomes import Report, Verdict
+from handler.triggers.answers import reports_of
+from handler.triggers.keys import decode_key
+from handler.triggers.request import Message, Request, Results, name_object
+
+NAME = "S3 Batch Operations"
+
+_VERSIONS = {"1.0", "2.0"}
+_MOST_CHARACTERS = 1024  # of a result's text
+_RESULT_CODES = {
+    Verdict.SUCCEEDED: "Succeeded",
+    Verdict.TEMPORARY_FAILURE: "TemporaryFailure",
+    Verdict.PERMANENT_FAILURE: "PermanentFailure",
+}
+
+
+class _Task(msgspec.Struct):
+    taskId: str
+    s3Key: Any = None
+    s3BucketArn: Any = None
+    s3Bucket: Any = None
+
+
+class _Event(msgspec.Struct):
+    invocationSchemaVersion: str
+    invocationId: str
+    tasks: list[_Task]
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    """Whether `event` is an invocation by a job of S3 Batch Operations."""
+    return "invocationSchemaVersion" in event and "tasks" in event
+
+
+def parse(event: dict[str, Any]) -> Request:
+    """Names the object of each task.
+
+    Raises:
+        UnrecognisedEvent: the schema is of another version, or a task has no id, so that it could not be answered.
+    """
+    try:
+        invocation = msgspec.convert(event, _Event)
+    except msgspec.ValidationError as error:
+        raise UnrecognisedEvent(f"Expected an invocation by S3 Batch Operations. Received: {error}.") from error
+    if invocation.invocationSchemaVersion not in _VERSIONS:
+        raise UnrecognisedEvent(
+            f"Expected invocationSchemaVersion {' or '.join(sorted(_VERSIONS))}. "
+            f"Received: {invocation.invocationSchemaVersion}."
+        )
+    messages = tuple(_parse_task(task) for task in invocation.tasks)
+    return Request(NAME, messages, partial(_answer, invocation))
+
+
+def _parse_task(task: _Task) -> Message:
+    try:
+        if not isinstance(task.s3Key, str):
+            raise UnreadableMessage(f"Expected an s3Key. Received: {type(task.s3Key).__name__}.")
+        return Message(task.taskId, (name_object(_bucket(task), decode_key(task.s3Key)),))
+    except UnreadableMessage as error:
+        return Message(task.taskId, problem=error)
+
+
+def _bucket(task: _Task) -> str:
+    """The bucket's name; an ARN may hold a region and an account, `arn:aws:s3:us-east-1:123456789012:name`."""
+    name = task.s3Bucket or task.s3BucketArn
+    if not isinstance(name, str):
+        raise UnreadableMessage(f"Expected an s3BucketArn or s3Bucket. Received: {type(name).__name__}.")
+    return name.rsplit(":", 1)[-1]
+
+
+def _answer(invocation: _Event, messages: Sequence[Message], results: Results) -> dict[str, object]:
+    return {
+        "invocationSchemaVersion": invocation.invocationSchemaVersion,
+        "treatMissingKeysAs": "TemporaryFailure",
+        "invocationId": invocation.invocationId,
+        "results": [_result(message, results) for message in messages],
+    }
+
+
+def _result(message: Message, results: Results) -> dict[str, str]:
+    if message.problem:
+        code, text = "PermanentFailure", str(message.problem)
+    else:
+        (report,) = reports_of([message], results)
+        code, text = _code(report), _text(report)
+    return {"taskId": message.id, "resultCode": code, "resultString": text[:_MOST_CHARACTERS]}
+
+
+def _code(report: Report) -> str:
+    """A job has no dead letters: an object that may not be read would be tried again until the job gives up."""
+    return "PermanentFailure" if isinstance(report.error, UnacceptedObject) else _RESULT_CODES[report.verdict]
+
+
+def _text(report: Report) -> str:
+    reason = f": {type(report.error).__name__}: {report.error}" if report.error else ""
+    return f"{report.outcome.value}{reason}" if reason else f"{report.outcome.value}: {report.document or report.ref}"

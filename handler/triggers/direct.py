@@ -1,0 +1,48 @@
+"""Direct invocation, by people and scripts: addresses of objects in, addresses of documents and counts out.
+
+    {"objects": ["s3://bucket/key", …]}
+
+Keys stand as they are, in no encoding. Sweeps write their messages in this form too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handler.errors import UnreadableMessage, UnrecognisedEvent
+from handler.objects import parse_ref
+from handler.triggers.answers import answer_or_raise
+from handler.triggers.request import Message, Request, name_object
+
+NAME = "direct invocation"
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    """Whether `event` lists objects."""
+    return "objects" in event
+
+
+def parse(event: dict[str, Any]) -> Request:
+    """Names the objects, each a message of its own.
+
+    Raises:
+        UnrecognisedEvent: there is no list, or nothing in it.
+    """
+    uris = event["objects"]
+    if not isinstance(uris, list) or not uris or set(event) != {"objects"}:
+        raise UnrecognisedEvent(
+            'Expected {"objects": ["s3://bucket/key", …]} with one object or more, and nothing else. '
+            f"Received: the keys {sorted(map(str, event))}, objects={type(uris).__name__} "
+            f"of {len(uris) if isinstance(uris, list) else 'no'} objects."
+        )
+    return Request(NAME, tuple(_parse_uri(str(index), uri) for index, uri in enumerate(uris)), answer_or_raise)
+
+
+def _parse_uri(message_id: str, uri: object) -> Message:
+    ref = parse_ref(uri) if isinstance(uri, str) else None
+    if ref is None:
+        return Message(message_id, problem=UnreadableMessage(f"Expected s3://bucket/key. Received: {str(uri)[:200]!r}."))
+    try:
+        return Message(message_id, (name_object(ref.bucket, ref.key),))
+    except UnreadableMessage as error:
+        return Message(message_id, problem=error)

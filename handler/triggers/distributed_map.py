@@ -1,0 +1,100 @@
+"""Step Functions' Distributed Map: a batch of items or a single one, from a listing, an inventory, JSON or CSV.
+
+With an ItemBatcher the event is `{"BatchInput": {"bucket": "…"}, "Items": […]}`, without one it is the item. An item is
+`{"Key": "…", "Bucket": "…"}` with its names in any case, or the address `"s3://bucket/key"`. Items of a listing name no bucket:
+give it as `BatchInput.bucket`, or add it to each item with an ItemSelector. Whatever else an item holds (`Etag`, sizes as
+numbers or text) is not read: the object is scored as it is now. Shape:
+https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html
+
+The answer is a small summary. If more than `BatchInput.tolerated_failure_percentage` of the items failed, by default if any
+did, the invocation raises, so that the state machine tries the batch again or counts it as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from handler.errors import InvocationFailed, UnreadableMessage, UnrecognisedEvent
+from handler.objects import parse_ref
+from handler.triggers.answers import MOST_REASONS, reports_of, shorten, summarise
+from handler.triggers.keys import name_raw
+from handler.triggers.request import Message, Request, Results
+
+NAME = "Step Functions Distributed Map"
+
+
+class _BatchInput(msgspec.Struct):
+    bucket: str | None = None
+    tolerated_failure_percentage: float = 0
+
+
+class _Batch(msgspec.Struct):
+    Items: list[Any]
+    BatchInput: _BatchInput = msgspec.field(default_factory=_BatchInput)
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    """Whether `event` is a batch of items, or one item."""
+    return "Items" in event or any(name.lower() == "key" for name in event)
+
+
+def parse(event: dict[str, Any]) -> Request:
+    """Names the object of each item.
+
+    Raises:
+        UnrecognisedEvent: there are no items, or `BatchInput` is not as described above.
+    """
+    batch = _parse_batch(event) if "Items" in event else _Batch([event], _parse_batch({**event, "Items": []}).BatchInput)
+    if not batch.Items:
+        raise UnrecognisedEvent("Expected a batch of one item or more. Received: none.")
+    messages = tuple(_parse_item(str(index), item, batch.BatchInput.bucket) for index, item in enumerate(batch.Items))
+    return Request(NAME, messages, partial(_answer, batch.BatchInput.tolerated_failure_percentage))
+
+
+def _parse_batch(event: dict[str, Any]) -> _Batch:
+    try:
+        batch = msgspec.convert(event, _Batch, strict=False)  # numbers may be text
+    except msgspec.ValidationError as error:
+        raise UnrecognisedEvent(f"Expected Items, and a BatchInput with a bucket. Received: {error}.") from error
+    if not 0 <= batch.BatchInput.tolerated_failure_percentage <= 100:
+        raise UnrecognisedEvent(
+            f"Expected a tolerated_failure_percentage of 0 to 100. Received: {batch.BatchInput.tolerated_failure_percentage}."
+        )
+    return batch
+
+
+def _parse_item(message_id: str, item: object, bucket: str | None) -> Message:
+    try:
+        return name_raw(message_id, *_address(item, bucket))
+    except UnreadableMessage as error:
+        return Message(message_id, problem=error)
+
+
+def _address(item: object, bucket: str | None) -> tuple[str, str]:
+    if isinstance(item, str):
+        ref = parse_ref(item)
+        if ref is None:
+            raise UnreadableMessage(f"Expected s3://bucket/key. Received: {item[:200]!r}.")
+        return ref.bucket, ref.key
+    fields = {str(name).lower(): value for name, value in item.items()} if isinstance(item, dict) else {}
+    key, named = fields.get("key"), fields.get("bucket") or bucket
+    if not isinstance(key, str) or not isinstance(named, str):
+        raise UnreadableMessage(
+            "Expected an item with a Key, and a Bucket in it or in BatchInput. "
+            f"Received: the fields {sorted(fields)}, BatchInput.bucket={bucket!r}."
+        )
+    return named, key
+
+
+def _answer(tolerated_percentage: float, messages: Sequence[Message], results: Results) -> dict[str, object]:
+    unfinished = sum(not message.is_finished(results) for message in messages)
+    reasons = [reason for message in messages for reason in message.reasons(results)]
+    if unfinished * 100 > tolerated_percentage * len(messages):
+        raise InvocationFailed(
+            f"{unfinished} of {len(messages)} items are not finished, more than {tolerated_percentage:g} %: {shorten(reasons)}"
+        )
+    return {"items": len(messages), **summarise(reports_of(messages, results)), "unfinished": reasons[:MOST_REASONS]}

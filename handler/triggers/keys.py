@@ -1,0 +1,36 @@
+"""Keys as sources write them: form-encoded, raw, or nobody knows which. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_plus
+
+from handler.errors import UnreadableMessage
+from handler.triggers.request import Message, name_object
+
+
+def decode_key(encoded: str) -> str:
+    """Decodes a form-encoded key, once: `red+flower%2B1.jpg` is `red flower+1.jpg`.
+
+    Raises:
+        UnreadableMessage: what it encodes is not UTF-8.
+    """
+    try:
+        return unquote_plus(encoded, errors="strict")
+    except UnicodeDecodeError as error:
+        raise UnreadableMessage(f"Expected a key that encodes UTF-8. Received: {encoded!r}.") from error
+
+
+def name_raw(message_id: str, bucket: str, key: str) -> Message:
+    """Asks for the object of a key that is taken as it is, and for its decoded form where there is none of that name.
+
+    The documentation of these sources does not say whether they encode keys, and those who emulate them disagree.
+
+    Raises:
+        UnreadableMessage: no object can have such a key.
+    """
+    ref = name_object(bucket, key)
+    try:
+        other = name_object(bucket, decode_key(key))
+    except UnreadableMessage:
+        other = ref
+    return Message(message_id, (ref,), alternatives={} if other == ref else {ref: other})

@@ -1,0 +1,77 @@
+"""Schedules: EventBridge Scheduler and rules, with an explicit job as their input or with none.
+
+    {"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "<aws.scheduler.scheduled-time>"}
+
+`prefix` and `scheduled_time` may be left out; without a prefix all of INPUT_URIS is swept. A schedule without input sends its
+bare envelope, which asks for the same and carries its time itself. Shape:
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from handler.errors import UnreadableMessage
+from handler.jobs import Sweep
+from handler.objects import Prefix, parse_prefix
+from handler.triggers.answers import answer_or_raise
+from handler.triggers.request import Message, Request
+
+NAME = "schedule"
+
+_SOURCES = ("aws.scheduler", "aws.events")
+_SCHEDULED = "Scheduled Event"
+
+
+class _Job(msgspec.Struct, forbid_unknown_fields=True):
+    """An explicit job; a misspelt field must not turn a small sweep into one of everything."""
+
+    job: Literal["sweep"]
+    prefix: str | None = None
+    after: str = ""
+    scheduled_time: str | None = None
+
+
+def recognises(event: dict[str, Any]) -> bool:
+    """Whether `event` is an explicit job, or the bare envelope of a schedule."""
+    return _is_job(event) or (event.get("source") in _SOURCES and event.get("detail-type") == _SCHEDULED)
+
+
+def parse(event: dict[str, Any]) -> Request:
+    """Names the sweep that is due; its detail, which Scheduler sends as a string, is not read."""
+    try:
+        message = Message("0", sweeps=(_parse_job(event) if _is_job(event) else _parse_envelope(event),))
+    except UnreadableMessage as error:
+        message = Message("0", problem=error)
+    return Request(NAME, (message,), answer_or_raise)
+
+
+def _is_job(event: dict[str, Any]) -> bool:
+    """S3 Batch Operations have a "job" too, which is an object."""
+    return isinstance(event.get("job"), str)
+
+
+def _parse_envelope(event: dict[str, Any]) -> Sweep:
+    time = event.get("time")
+    return Sweep(scheduled_time=time if isinstance(time, str) else None)
+
+
+def _parse_job(event: dict[str, Any]) -> Sweep:
+    try:
+        job = msgspec.convert(event, _Job)
+    except msgspec.ValidationError as error:
+        raise UnreadableMessage(
+            f'Expected {{"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "…"}}. Received: {error}.'
+        ) from error
+    if job.after and job.prefix is None:
+        raise UnreadableMessage(f"Expected a prefix where to go on is given. Received: after={job.after!r} and no prefix.")
+    return Sweep(_parse_prefix(job.prefix), job.after, job.scheduled_time)
+
+
+def _parse_prefix(uri: str | None) -> Prefix | None:
+    prefix = parse_prefix(uri) if uri else None
+    if uri is not None and prefix is None:
+        raise UnreadableMessage(f"Expected a prefix s3://bucket/prefix/ with a slash at its end. Received: {uri!r}.")
+    return prefix

@@ -1,0 +1,109 @@
+"""Log lines and metrics as CloudWatch reads them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from handler.objects import ObjectRef
+from handler.outcomes import Outcome, Report
+from handler.telemetry import MOST_CLASSES, Stopwatch, write_metrics
+
+A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
+SCORED = Report(A, Outcome.SCORED, images=3, size_bytes=100, unsure=1, by_class={"Coat": 2, "Bag": 1})
+
+
+@pytest.fixture
+def written(capsys):
+    """Writes the metrics of some reports, and returns the lines as they are read: values with their units and dimensions."""
+
+    def written(*reports, model_s=0.0, is_cold_start=False):
+        write_metrics(reports, model_s, is_cold_start=is_cold_start, request_id="request-1")
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return written
+
+
+def values(line):
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Coatcheck"
+    return {metric["Name"]: line[metric["Name"]][0] for metric in directive["Metrics"]}
+
+
+def test_an_invocation_is_one_line_of_metrics_and_one_for_each_class(written):
+    first, *classes = written(SCORED, Report(B, Outcome.FAILED), model_s=0.0123, is_cold_start=True)
+
+    assert values(first) == {
+        "ObjectsScored": 1,
+        "ObjectsDuplicate": 0,
+        "ObjectsSuperseded": 0,
+        "ObjectsGone": 0,
+        "ObjectsRejected": 0,
+        "ObjectsFailed": 1,
+        "Images": 3,
+        "Bytes": 100,
+        "ModelTime": 12.3,
+        "ColdStart": 1,
+        "UnsureImages": 1,
+        "UnsureShare": pytest.approx(33.333),
+    }
+    assert [(line["class_name"], values(line)) for line in classes] == [
+        ("Coat", {"Predictions": 2}),
+        ("Bag", {"Predictions": 1}),
+    ]
+    assert {(line["service"], line["function_request_id"]) for line in (first, *classes)} == {("coatcheck", "request-1")}
+
+
+def test_the_units_are_those_of_the_names(written):
+    (directive,) = written(SCORED)[0]["_aws"]["CloudWatchMetrics"]
+
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert (units["Bytes"], units["ModelTime"], units["UnsureShare"], units["Images"]) == (
+        "Bytes",
+        "Milliseconds",
+        "Percent",
+        "Count",
+    )
+
+
+def test_a_redelivery_counts_no_image_twice(written):
+    (line,) = written(Report(A, Outcome.DUPLICATE, images=3, size_bytes=100, by_class={"Coat": 3}))
+
+    assert (values(line)["Images"], values(line)["Bytes"], values(line)["ObjectsDuplicate"]) == (0, 0, 1)
+
+
+def test_without_images_there_is_no_share(written):
+    (line,) = written()
+
+    assert "UnsureShare" not in values(line)
+    assert values(line)["Images"] == 0
+
+
+def test_a_class_that_is_not_ascii_is_a_dimension_that_cloudwatch_takes(written):
+    _, line = written(Report(A, Outcome.SCORED, images=1, by_class={"Schürze": 1}))
+
+    assert line["class_name"] == r"Sch\xfcrze"
+
+
+def test_many_classes_do_not_become_as_many_metrics(written):
+    lines = written(Report(A, Outcome.SCORED, images=500, by_class={f"class {number}": number for number in range(1, 301)}))
+
+    assert len(lines) == 1 + MOST_CLASSES
+    assert lines[1]["class_name"] == "class 300"
+
+
+def test_the_stopwatch_adds_up_and_begins_anew():
+    stopwatch = Stopwatch(lambda images: images + 1)
+
+    assert stopwatch(np.zeros(2)).tolist() == [1, 1]
+    first = stopwatch.take_s()
+    assert first > 0
+    assert stopwatch.take_s() == 0
+
+
+def test_the_stopwatch_passes_on_what_goes_wrong():
+    stopwatch = Stopwatch(lambda images: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        stopwatch(np.zeros(1))
+    assert stopwatch.take_s() > 0
