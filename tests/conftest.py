@@ -7,9 +7,14 @@ import struct
 from pathlib import Path
 
 import boto3
+import botocore.client
+import botocore.exceptions
 import numpy as np
 import pytest
 from moto import mock_aws
+
+import handler.app
+from tests.permissions import granting, statements
 
 ROOT = Path(__file__).parent.parent
 EVENTS = ROOT / "events"
@@ -39,7 +44,7 @@ def sample_pixels():
 @pytest.fixture
 def environment(monkeypatch):
     """The least environment that the handler runs in, and nothing of the machine's."""
-    for name in ("MODEL_URI", "RESULT_FORMAT", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+    for name in ("MODEL_URI", "QUEUE_URL", "RESULT_FORMAT", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
     variables = {
         "AWS_ACCESS_KEY_ID": "testing",
@@ -88,6 +93,51 @@ def stored(s3, buckets):
         return {row["Key"]: s3.get_object(Bucket=OUTPUT, Key=row["Key"])["Body"].read() for row in listed}
 
     return stored
+
+
+@pytest.fixture
+def work_queue_url(aws):
+    """The queue that sweeps send to, by a name that CloudFormation could have given it."""
+    return boto3.client("sqs").create_queue(QueueName="coatcheck-UploadQueue-1A2B3C")["QueueUrl"]
+
+
+@pytest.fixture(scope="session")
+def _granted():
+    return statements(ModelUri="s3://models/v1/")
+
+
+@pytest.fixture(autouse=True)
+def recorded_calls(monkeypatch, _granted):
+    """Records each call of AWS that the function makes, and fails the test if the template's role does not allow it.
+
+    The function's clients are known by what they write into access logs, its calls by being made while it runs.
+    """
+    calls, running = [], []
+    make_call, handle = botocore.client.BaseClient._make_api_call, handler.app._handle
+
+    def recording(client, operation, arguments):
+        status = 200
+        try:
+            return make_call(client, operation, arguments)
+        except botocore.exceptions.ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise
+        finally:
+            if running and client.meta.config.user_agent_extra == "coatcheck":
+                calls.append((operation, arguments, status))
+
+    def handling(*arguments):
+        running.append(True)
+        try:
+            return handle(*arguments)
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", recording)
+    monkeypatch.setattr(handler.app, "_handle", handling)
+    yield calls
+    refused = [call for call in calls if not all(granting(call, _granted))]
+    assert not refused, f"the role in template.yaml does not allow {refused}"
 
 
 @pytest.fixture(scope="session")
