@@ -39,7 +39,7 @@ RUNS = 10
 ENVIRONMENT = {"OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/", "AWS_DEFAULT_REGION": "us-east-1"}
 
 # Printed by a process of its own: milliseconds from the start of `import` to a function that is ready for its first event.
-_START_HANDLER = "import handler.app; handler.app.build_scorer()"
+_START_HANDLER = "import handler.app; handler.app.build_parts()"
 _START_TENSORFLOW = "import tensorflow"
 _TIMED = "import time; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
 _PEAK = (

@@ -45,43 +45,61 @@ class Architecture(StrEnum):
     arm64 = "arm64"
 
 
-def build(target: Path, architecture: Architecture) -> int:
+def build(target: Path, architecture: Architecture, python_version: str = PYTHON_VERSION) -> int:
     """Fills `target`, which `sam build` made, and returns its size in bytes.
 
     Raises:
         subprocess.CalledProcessError: pip could not install the requirements.
     """
-    machine = "aarch64" if architecture is Architecture.arm64 else "x86_64"
-    platforms = [f"--platform={wheel}_{machine}" for wheel in _WHEELS]
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"),
-            *("--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON_VERSION}", *platforms),
-            *("--target", str(target), "--upgrade", "-r", str(ROOT / "handler" / "requirements.txt")),
-        ],
-        check=True,
-    )
+    install_wheels(target, ["-r", str(ROOT / "handler" / "requirements.txt")], architecture, python_version)
     shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
     for pattern in _UNUSED:
         for path in list(target.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name in ("LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, target)
-    interpreter = find_interpreter()
+    interpreter = find_interpreter(python_version)
     if interpreter:
         _compile(target, interpreter)
     return size_bytes(target)
 
 
-def find_interpreter() -> str | None:
+def install_wheels(target: Path, requirements: list[str], architecture: Architecture, python_version: str) -> None:
+    """Puts ready-made wheels for Lambda's Linux into `target`: exactly those named, without what they depend on.
+
+    Raises:
+        subprocess.CalledProcessError: pip found no such wheel.
+    """
+    machine = "aarch64" if architecture is Architecture.arm64 else "x86_64"
+    platforms = [f"--platform={wheel}_{machine}" for wheel in _WHEELS]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"),
+            *("--only-binary=:all:", "--implementation=cp", f"--python-version={python_version}", *platforms),
+            *("--target", str(target), "--upgrade", *requirements),
+        ],
+        check=True,
+    )
+
+
+def find_interpreter(python_version: str = PYTHON_VERSION) -> str | None:
     """A Python of the deployed version, if this machine has one; its bytecode is then good for the function."""
-    for candidate in (sys.executable, f"python{PYTHON_VERSION}"):
-        path = shutil.which(candidate)
-        question = "import sys; print('%d.%d' % sys.version_info[:2])"
-        answer = path and subprocess.run([path, "-c", question], capture_output=True, text=True, check=False).stdout.strip()
-        if answer == PYTHON_VERSION:
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    on_path = shutil.which(f"python{python_version}")
+    for path in (sys.executable, *([on_path] if on_path else []), *_kept_by_pyenv(python_version)):
+        answer = subprocess.run([path, "-c", question], capture_output=True, text=True, check=False).stdout.strip()
+        if answer == python_version:
             return path
     return None
+
+
+def _kept_by_pyenv(python_version: str) -> list[str]:
+    """Pythons that pyenv has installed and not activated: what it puts on the PATH for those does not start."""
+    pyenv = shutil.which("pyenv")
+    if not pyenv:
+        return []
+    command = [pyenv, "whence", "--path", f"python{python_version}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def _compile(target: Path, interpreter: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handler.app import build_scorer
+from handler.app import build_parts
 from infra.local import start_cloud
 
 
@@ -13,6 +13,6 @@ def cloud(environment, monkeypatch):
         cloud.sqs.purge_queue(QueueUrl=cloud.queue_url)
         for name, value in cloud.environment.items():
             monkeypatch.setenv(name, value)
-        build_scorer.cache_clear()
+        build_parts.cache_clear()
         yield cloud
-        build_scorer.cache_clear()
+        build_parts.cache_clear()

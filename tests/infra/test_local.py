@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import cfnlint.decode
 
-from handler.app import build_scorer, lambda_handler
+from handler.app import build_parts, lambda_handler
 from infra.event_source import Context, EventSource
 from infra.local import TEMPLATE, start_cloud
 
@@ -49,9 +49,9 @@ def test_setting_up_the_notification_sends_a_test_event_that_is_acknowledged(env
     with start_cloud() as fresh:
         for name, value in fresh.environment.items():
             monkeypatch.setenv(name, value)
-        build_scorer.cache_clear()
+        build_parts.cache_clear()
         (delivery,) = EventSource(fresh, lambda_handler).drain()
-        build_scorer.cache_clear()
+        build_parts.cache_clear()
 
     assert json.loads(delivery.event["Records"][0]["body"])["Event"] == "s3:TestEvent"
     assert len(delivery.deleted) == 1

@@ -34,7 +34,7 @@ def test_the_function_runs_out_of_the_package_alone(tmp_path):
 import json, pathlib, sys
 sys.path.insert(0, {str(tmp_path)!r})
 import dataclasses
-from handler.app import build_scorer, lambda_handler
+from handler.app import build_parts, lambda_handler
 from handler.objects import FetchedObject, ObjectRef, StoredObject
 from handler.publishing import Published
 
@@ -43,11 +43,11 @@ class Context:
     memory_limit_in_mb = 1769
 
 events = pathlib.Path({str(ROOT / "events")!r})
-assert lambda_handler(json.loads((events / "s3-test-event.json").read_text()), Context()) == {{"objects": []}}
+assert lambda_handler(json.loads((events / "s3-test-event.json").read_text()), Context())["objects"] == []
 content = (events / "images" / "coat-0.png").read_bytes()
 written = []
 scorer = dataclasses.replace(
-    build_scorer(),
+    build_parts().scorer,
     fetch=lambda ref: FetchedObject(StoredObject(ref, "e", None, len(content)), content),
     publish=lambda document: written.append(document) or Published.WRITTEN,
 )
@@ -65,3 +65,23 @@ print(json.loads(written[0].content)["predictions"][0]["class_name"])
     )
 
     assert done.stdout.splitlines()[-1:] == ["Coat"], done.stderr
+
+
+def test_a_python_that_pyenv_has_but_does_not_activate_is_found(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    for name, script in {
+        "python3.99": "echo 'pyenv: python3.99: command not found' >&2; exit 127",
+        "pyenv": f'[ "$*" = "whence --path python3.99" ] && echo {kept}',
+        "kept": "echo 3.99",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert find_interpreter("3.99") == str(kept)
+
+
+def test_no_interpreter_is_found_where_neither_the_path_nor_pyenv_has_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find_interpreter("3.99") is None

@@ -1,0 +1,168 @@
+"""Every event of events/ through `sam local invoke`: the built package in Lambda's own container image, on the embedded cloud.
+
+    make sam-local                 builds the package first; needs Docker; 20 s for six events
+    python -m infra.sam_local      on the last `sam build`; exits 1 if an answer or a document is not the expected one
+
+The embedded cloud listens where containers find this machine: on Docker's own bridge where that belongs to this machine, as it
+does with Docker Engine on Linux; else on 127.0.0.1, where Docker Desktop takes what containers send to `host.docker.internal`.
+Limits: not rootless Docker, whose containers reach neither; not a Docker on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cfnlint.decode
+import typer
+
+from infra.emulator import FunctionError, Invocation, parse_reply
+from infra.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
+from infra.local import forget_the_user_s_cloud, start_cloud
+from infra.package import PYTHON_VERSION, ROOT, Architecture
+
+FUNCTION = "ScoringFunction"
+BUILD = ROOT / ".aws-sam" / "build"
+SAM = ROOT / ".venv-sam" / "bin" / "sam"
+
+_HOST = "host.docker.internal"
+_ANSWER_WIDTH = 72
+
+
+class CannotInvoke(Exception):
+    """Docker, the SAM CLI or the package is missing; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sam:
+    """The SAM CLI, and what it is told with every event."""
+
+    path: Path
+    template: Path
+    architecture: Architecture
+    environment: Mapping[str, str]
+
+    def invoke(self, event: Path) -> Invocation:
+        """Runs one `sam local invoke`, in a container of its own.
+
+        Raises:
+            CannotInvoke: there is no SAM CLI.
+        """
+        command = [
+            *(str(self.path), "local", "invoke", FUNCTION, "--template", str(self.template), "--event", str(event)),
+            *("--skip-pull-image", "--parameter-overrides", f"Architecture={self.architecture.value}"),
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=dict(self.environment))
+        except FileNotFoundError as error:
+            raise CannotInvoke(f"Expected the SAM CLI at {self.path}: run `make build` first.") from error
+        try:
+            return Invocation(*parse_reply(done.stdout if done.returncode == 0 else ""))
+        except json.JSONDecodeError:
+            return Invocation(None, FunctionError("NoAnswer", done.stderr.strip()))
+
+
+def main(
+    sam: Annotated[Path, typer.Option(help="The SAM CLI.")] = SAM,
+    architecture: Annotated[Architecture, typer.Option(help="What the package was built for.")] = Architecture.x86_64,
+) -> None:
+    """Invokes the built function in Lambda's container with every event, and says which did not come out as expected."""
+    try:
+        failed = run(sam, architecture)
+    except CannotInvoke as error:
+        raise SystemExit(f"error: {error}") from error
+    typer.echo(f"{len(EXPECTED) - len(failed)} of {len(EXPECTED)} events as expected")
+    raise SystemExit(1 if failed else 0)
+
+
+def run(sam: Path, architecture: Architecture) -> list[str]:
+    """Prints one row for each event and returns the names of those that did not come out as expected.
+
+    Raises:
+        CannotInvoke: something is missing on this machine.
+    """
+    host = find_host(architecture)
+    failed: list[str] = []
+    forget_the_user_s_cloud(host)
+    with start_cloud(address=_listening_address(host)) as cloud:
+        port = cloud.environment["AWS_ENDPOINT_URL"].rpartition(":")[2]
+        variables = cloud.environment | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+        credentials = {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
+        cli = Sam(sam, write_template(variables), architecture, os.environ | credentials | {"SAM_CLI_TELEMETRY": "0"})
+        for name, expectation in EXPECTED.items():
+            prepare(cloud, expectation)
+            began = time.monotonic()
+            invocation = cli.invoke(EVENTS / name)
+            typer.echo(f"{name:<40} {time.monotonic() - began:5.1f} s  {_shown(invocation)}")
+            found = differences(expectation, invocation, read_documents(cloud))
+            for difference in found:
+                typer.echo(f"    {difference}")
+            failed += [name] if found else []
+    return failed
+
+
+def find_host(architecture: Architecture) -> str:
+    """The address under which containers find this machine, as one of them sees it; pulls the image if it is not here.
+
+    An address and not the name, because boto3 would look for each bucket under a name of its own, BUCKET.host.docker.internal.
+
+    Raises:
+        CannotInvoke: there is no Docker, or no image.
+    """
+    docker = shutil.which("docker")
+    if docker is None:
+        raise CannotInvoke("Expected Docker on the PATH. Without it, `make emulate` runs the package under the same emulator.")
+    image = f"public.ecr.aws/lambda/python:{PYTHON_VERSION}-{architecture.value}"
+    typer.echo(f"starting {image}, which Docker pulls first if it is not here")
+    program = f"import socket; print(socket.gethostbyname({_HOST!r}))"
+    command = [docker, "run", "--rm", f"--add-host={_HOST}:host-gateway", "--entrypoint=python3", image, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotInvoke(f"Expected Docker to run {image}. Received: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def write_template(variables: Mapping[str, str]) -> Path:
+    """The built template with `variables` for the function; `--env-vars` passes none that the template does not name.
+
+    Raises:
+        CannotInvoke: nothing is built.
+    """
+    built = BUILD / "template.yaml"
+    if not built.is_file():
+        raise CannotInvoke(f"Expected the package and its template in {BUILD}: run `make build` first.")
+    template = cfnlint.decode.decode_str(built.read_text())[0]
+    template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"] = dict(variables)
+    path = BUILD / "sam-local.json"  # beside the package, because its path in the template is relative
+    path.write_text(json.dumps(template))
+    return path
+
+
+def _listening_address(host: str) -> str:
+    """`host` itself if it is an address of this machine; else that of a virtual one, which passes on to this one's loopback."""
+    with closing(socket.socket()) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return "127.0.0.1"
+    return host
+
+
+def _shown(invocation: Invocation) -> str:
+    if invocation.error:
+        return invocation.error.type
+    answer = json.dumps(invocation.answer)
+    return answer if len(answer) <= _ANSWER_WIDTH else answer[: _ANSWER_WIDTH - 1] + "…"
+
+
+if __name__ == "__main__":
+    typer.run(main)
