@@ -5,14 +5,18 @@ import json
 import re
 from pathlib import Path
 
+import cfnlint.decode
 import pytest
 
 from handler import errors
 from handler.contract import MANIFEST_FILE, parse_manifest
 from handler.formats import FORMATS
 from handler.model import BUNDLED_ARTIFACT
-from handler.outcomes import Outcome
+from handler.objects import ObjectRef
+from handler.outcomes import Outcome, Report
 from handler.settings import DEFAULTS
+from handler.telemetry import write_metrics
+from handler.triggers import TRIGGERS, parse_event
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,7 +42,7 @@ def test_the_softmax_example_runs():
     assert doctest.DocTestRunner().run(test) == doctest.TestResults(failed=0, attempted=5)
 
 
-@pytest.mark.parametrize("target", re.findall(r"(?:^    |`)(?:\w+=\w+ )?make (\w+)", README, re.MULTILINE))
+@pytest.mark.parametrize("target", re.findall(r"(?:^    |`)(?:\w+=\w+ )?make ([\w-]+)", README, re.MULTILINE))
 def test_every_make_target_exists(target):
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 
@@ -51,8 +55,26 @@ def test_every_link_leads_somewhere(link):
 def test_every_setting_is_in_the_table_with_its_default():
     settings = {row[0].strip("`"): row[2].strip("`") for row in table("variable")}
 
-    required = {"OUTPUT_URI": "required", "INPUT_URIS": "required", "MODEL_URI": "the bundled one", "RESULT_FORMAT": "json"}
-    assert settings == required | {name: str(default) for name, default in DEFAULTS.items()}
+    others = {
+        "OUTPUT_URI": "required",
+        "INPUT_URIS": "required",
+        "MODEL_URI": "the bundled one",
+        "QUEUE_URL": "none",
+        "RESULT_FORMAT": "json",
+    }
+    assert settings == others | {name: str(default) for name, default in DEFAULTS.items()}
+
+
+def test_every_parameter_is_in_the_table_with_its_default():
+    parameters = cfnlint.decode.decode(str(ROOT / "template.yaml"))[0]["Parameters"]
+    names, defaults = (
+        [cell for row in table("parameter") for cell in re.sub("`", "", row[column]).split(", ")] for column in (0, 2)
+    )
+
+    words = {"": {"none", "the bundled one"}}
+    assert sorted(names) == sorted(parameters)
+    for name, default in zip(names, defaults, strict=True):
+        assert default in words.get(parameters[name]["Default"], {str(parameters[name]["Default"])}), name
 
 
 def test_every_error_is_in_the_table():
@@ -66,8 +88,47 @@ def test_every_error_is_in_the_table():
     assert named == leaves
 
 
-def test_every_outcome_is_in_the_table():
-    assert {name for row in table("outcome") for name in row[0].split(", ")} == {outcome.value for outcome in Outcome}
+def test_every_trigger_is_in_the_table():
+    assert [row[0] for row in table("trigger")] == [trigger.NAME for trigger in TRIGGERS]
+
+
+def told(event, outcome):
+    """How a source is told of one object's outcome, in the table's words."""
+    request = parse_event(event)
+    try:
+        answer = request.reply({ref: Report(ref, outcome) for ref in request.objects})
+    except errors.InvocationFailed:
+        return "raises"
+    if "batchItemFailures" in answer:
+        return "returned" if answer["batchItemFailures"] else "deleted"
+    if "results" in answer:
+        return answer["results"][0]["resultCode"]
+    return "counted" if "items" in answer else "returns"
+
+
+COLUMNS = (
+    ("s3-upload.json", "sns-upload.json", "eventbridge-upload.json", "direct-objects.json"),
+    ("sqs-s3-upload.json",),
+    ("map-csv-item.json",),
+    ("batch-operations-1.json",),
+)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_told_as_the_table_says(outcome, load_event):
+    row = next(row for row in table("outcome") if row[0] == outcome.value)
+
+    for cell, names in zip(row[2:], COLUMNS, strict=True):
+        assert {told(load_event(name), outcome) for name in names} == {cell}
+
+
+def test_every_metric_is_in_the_table(capsys):
+    scored = Report(ObjectRef("in", "a"), Outcome.SCORED, images=1, by_class={"Coat": 1})
+    write_metrics([scored], 0.0, is_cold_start=False, request_id="r")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    emitted = {name for line in lines for name, value in line.items() if isinstance(value, list)}
+    assert {name for row in table("metric") for name in re.findall(r"`(\w+)`", row[0])} == emitted
 
 
 def test_there_are_as_many_formats_as_rows():
@@ -101,13 +162,13 @@ def test_the_layout_names_what_is_there():
 
 
 def test_the_document_shown_is_the_document_written(upload, stored, load_event):
-    from handler.app import build_scorer, lambda_handler
+    from handler.app import build_parts, lambda_handler
     from infra.event_source import Context
 
     upload("uploads/coat-0.png", (ROOT / "events" / "images" / "coat-0.png").read_bytes())
-    build_scorer.cache_clear()
+    build_parts.cache_clear()
     lambda_handler(load_event("s3-upload.json"), Context("r"))
-    build_scorer.cache_clear()
+    build_parts.cache_clear()
 
     (written,) = stored().values()
     shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL)[1])
