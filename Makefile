@@ -16,7 +16,7 @@ help: ## show this list
 demo: .venv/ready ## upload the sample images to an embedded cloud and show the predictions
 	@$(BIN)/python -m infra.demo
 
-test: .venv/ready ## run every test
+test: .venv/ready ## run every test but those of the package, which emulate runs
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/ready .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template

@@ -54,7 +54,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
         logger.exception("invocation_failed", error=type(error).__name__)
         raise
     finally:
-        write_metrics(work.reports, work.model_s, is_cold_start=next(_is_cold_start), request_id=context.aws_request_id)
+        write_metrics(
+            work.reports,
+            work.model_s,
+            is_cold_start=next(_is_cold_start),
+            function_name=context.function_name,
+            request_id=context.aws_request_id,
+        )
 
 
 @dataclass(slots=True)

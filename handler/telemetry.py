@@ -84,7 +84,9 @@ def log_sweep(report: SweepReport) -> None:
         logger.info("sweep", extra=fields)
 
 
-def write_metrics(reports: Iterable[Report], model_s: float, *, is_cold_start: bool, request_id: str) -> None:
+def write_metrics(
+    reports: Iterable[Report], model_s: float, *, is_cold_start: bool, function_name: str, request_id: str
+) -> None:
     """Writes the metrics of one invocation: one line, and one for each class that occurred.
 
     Images, bytes and classes are those of objects scored now, so that a redelivery counts nothing twice.
@@ -93,7 +95,7 @@ def write_metrics(reports: Iterable[Report], model_s: float, *, is_cold_start: b
     scored = [report for report in reports if report.outcome is Outcome.SCORED]
     images = sum(report.images for report in scored)
     unsure = sum(report.unsure for report in scored)
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics = _metrics(function_name, request_id)
     for outcome, count in count_outcomes(reports).items():
         metrics.add_metric(f"Objects{outcome.capitalize()}", MetricUnit.Count, count)
     metrics.add_metric("Images", MetricUnit.Count, images)
@@ -103,16 +105,18 @@ def write_metrics(reports: Iterable[Report], model_s: float, *, is_cold_start: b
     if images:
         metrics.add_metric("UnsureImages", MetricUnit.Count, unsure)
         metrics.add_metric("UnsureShare", MetricUnit.Percent, round(100 * unsure / images, 3))
-    metrics.add_metadata("function_request_id", request_id)
     metrics.flush_metrics()
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MOST_CLASSES):
-        _write_class(class_name, count, request_id)
+        metrics = _metrics(function_name, request_id)
+        metrics.add_dimension("class_name", class_name.encode("ascii", "backslashreplace").decode())  # what CloudWatch takes
+        metrics.add_metric("Predictions", MetricUnit.Count, count)
+        metrics.flush_metrics()
 
 
-def _write_class(class_name: str, count: int, request_id: str) -> None:
+def _metrics(function_name: str, request_id: str) -> EphemeralMetrics:
+    """An empty line of metrics; without the function's name, those of two stacks would be added up."""
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-    metrics.add_dimension("class_name", class_name.encode("ascii", "backslashreplace").decode())  # all that CloudWatch takes
-    metrics.add_metric("Predictions", MetricUnit.Count, count)
+    metrics.add_dimension("function_name", function_name)
     metrics.add_metadata("function_request_id", request_id)
-    metrics.flush_metrics()
+    return metrics

@@ -99,7 +99,7 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
     packed = documents[PACKED].predictions
     if [row.probabilities for row in packed] != [prediction.probabilities for prediction in predictions.values()]:
         raise DemoError("The packed images were predicted otherwise than the same images alone.")
-    if right < LEAST_RIGHT * len(truth):
+    if "MODEL_URI" not in os.environ and right < LEAST_RIGHT * len(truth):  # another model may have other classes
         raise DemoError(f"Expected at least {LEAST_RIGHT:.0%} of the images right. Received: {right} of {len(truth)}.")
 
 

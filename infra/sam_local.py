@@ -1,6 +1,6 @@
 """Every event of events/ through `sam local invoke`: the built package in Lambda's own container image, on the embedded cloud.
 
-    make sam-local                 builds the package first; needs Docker; 20 s for six events
+    make sam-local                 builds the package first; needs Docker; about two minutes
     python -m infra.sam_local      on the last `sam build`; exits 1 if an answer or a document is not the expected one
 
 The embedded cloud listens where containers find this machine: on Docker's own bridge where that belongs to this machine, as it

@@ -124,7 +124,7 @@ def test_every_outcome_is_told_as_the_table_says(outcome, load_event):
 
 def test_every_metric_is_in_the_table(capsys):
     scored = Report(ObjectRef("in", "a"), Outcome.SCORED, images=1, by_class={"Coat": 1})
-    write_metrics([scored], 0.0, is_cold_start=False, request_id="r")
+    write_metrics([scored], 0.0, is_cold_start=False, function_name="f", request_id="r")
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     emitted = {name for line in lines for name, value in line.items() if isinstance(value, list)}

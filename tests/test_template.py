@@ -737,6 +737,7 @@ def the_outputs_say_where_everything_is(template):
         "OutputUri": variables["OUTPUT_URI"],
         "QueueUrl": {"Ref": "UploadQueue"},
         "DeadLetterQueueUrl": {"Ref": "DeadLetterQueue"},
+        "DeadLetterQueueArn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
         "FunctionName": {"Ref": "ScoringFunction"},
         "FunctionArn": ALIAS,
         "LogGroup": {"Ref": "ScoringLogGroup"},

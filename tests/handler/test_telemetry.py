@@ -18,7 +18,7 @@ def written(capsys):
     """Writes the metrics of some reports, and returns the lines as they are read: values with their units and dimensions."""
 
     def written(*reports, model_s=0.0, is_cold_start=False):
-        write_metrics(reports, model_s, is_cold_start=is_cold_start, request_id="request-1")
+        write_metrics(reports, model_s, is_cold_start=is_cold_start, function_name="f", request_id="request-1")
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return written
@@ -51,7 +51,8 @@ def test_an_invocation_is_one_line_of_metrics_and_one_for_each_class(written):
         ("Coat", {"Predictions": 2}),
         ("Bag", {"Predictions": 1}),
     ]
-    assert {(line["service"], line["function_request_id"]) for line in (first, *classes)} == {("coatcheck", "request-1")}
+    for line in (first, *classes):
+        assert (line["service"], line["function_name"], line["function_request_id"]) == ("coatcheck", "f", "request-1")
 
 
 def test_the_units_are_those_of_the_names(written):

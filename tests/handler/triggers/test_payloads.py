@@ -359,3 +359,19 @@ def test_whatever_stands_anywhere_in_an_event_it_is_asked_for_or_refused(data):
     results |= {sweep: SweepReport(sweep) for sweep in request.sweeps}
     with contextlib.suppress(InvocationFailed):
         json.dumps(request.reply(results))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": BUCKET}, "object": {"key": "k" * 1025}},
+        },
+        {"objects": [f"s3://{BUCKET}/{'k' * 1025}"]},
+    ],
+)
+def test_a_key_that_no_object_can_have_fails_its_event(event):
+    with pytest.raises(InvocationFailed, match="a key of 1 to 1024 bytes"):
+        parse_event(event).reply({})
