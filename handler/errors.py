@@ -7,12 +7,15 @@ ScoringError
 │   ├── UnreadableImage       an image that is truncated, corrupt or of an unsupported kind
 │   ├── UnreadableArray       a .npy array that is truncated, corrupt or not plain uint8
 │   ├── UnreadableIdx         an IDX file that is truncated, corrupt or not of uint8
+│   ├── UnreadableArchive     a zip or tar archive that is truncated or corrupt
+│   ├── UnreadableMember      a member of an archive that is corrupt or compressed in an unsupported way
+│   ├── UnsafeMember          a member that is encrypted, a link or an archive itself, or that points out of its archive
 │   ├── WrongShape            images of another size than the model's
-│   └── ObjectTooLarge        more bytes, pixels or images than the settings allow
+│   └── ObjectTooLarge        more bytes, pixels, images or members than the settings allow
 ├── TransientError          the trigger's sender is told, and tries again (in the end: the dead-letter queue)
 │   ├── StorageUnavailable    S3 refused, failed or broke off
 │   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
-│   ├── OutOfTime             a sweep that scores in place came to the end of its invocation
+│   ├── OutOfTime             the end of the invocation came first
 │   ├── ConcurrentWrites      other writers kept winning the same document
 │   ├── UnacceptedObject      outside `INPUT_URIS`, or at a place that would break a promise; nothing is read
 │   ├── UnreadableMessage     a message, record, item or task that names no object in a form that is known
@@ -55,12 +58,24 @@ class UnreadableIdx(RejectedInput):
     """An IDX file that cannot be read, or does not hold uint8 images."""
 
 
+class UnreadableArchive(RejectedInput):
+    """An archive whose structure is truncated or corrupt, so that not even its members are known."""
+
+
+class UnreadableMember(RejectedInput):
+    """A member of an archive whose bytes cannot be had; the other members are scored."""
+
+
+class UnsafeMember(RejectedInput):
+    """A member that nobody should unpack unseen; the other members are scored."""
+
+
 class WrongShape(RejectedInput):
     """An array whose images are not of the model's height, width and channels."""
 
 
 class ObjectTooLarge(RejectedInput):
-    """More bytes, pixels or images than the settings allow."""
+    """More bytes, pixels, images or members than the settings allow, of an object or of one image in it."""
 
 
 class TransientError(ScoringError):
@@ -81,7 +96,7 @@ class QueueUnavailable(TransientError):
 
 
 class OutOfTime(TransientError):
-    """A sweep that scores in place came to the end of its invocation; the next one finds what is left."""
+    """The end of the invocation came first: before an object was decoded, or a sweep without a queue was through."""
 
 
 class ConcurrentWrites(TransientError):

@@ -1,65 +1,51 @@
 """Object formats: bytes in, images out. Recognised by content, never by name. Pure.
 
 Each module here knows one format: `recognises(head)` judges an object by its first bytes, and `decode(body, …)` yields its
-images in order. Adding a format is adding a module and naming it in `FORMATS`.
+images in order. Adding a format is adding a module and naming it in `FORMATS`. Bodies are read forwards; only the directory of
+a zip, which lies at its end, needs more.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
 
-from handler.errors import EmptyObject, ObjectTooLarge, UnrecognisedFormat
-from handler.formats import idx, npy, picture
-from handler.formats.image import Image, Target
+from handler.errors import EmptyObject, ObjectTooLarge
+from handler.formats import idx, npy, picture, tar_archive, zip_archive
+from handler.formats.image import Image, Target, Unreadable
+from handler.formats.known import Format, recognise
+from handler.formats.stream import Body, Stream
 
-HEAD_BYTES = 1024  # a gzip stream may spend up to 600 on its code tables before its first byte comes out
-
-
-class Format(Protocol):
-    """What a module of this package offers."""
-
-    NAME: str
-
-    def recognises(self, head: bytes) -> bool:
-        """Whether an object that begins with `head` is of this format."""
-
-    def decode(self, body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
-        """Yields the images of `body`, as `target` wants them; raises RejectedInput when the object is at fault."""
+HEAD_BYTES = (
+    4096  # a gzip stream may spend 600 on its code tables, and more on a file's name, before a tar's first 512 come out
+)
 
 
-FORMATS: tuple[Format, ...] = (picture, npy, idx)
+FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive)
 
 
-def decode(content: bytes, name: str, target: Target) -> Iterator[Image]:
-    """Yields the images of one object, in its order.
+def decode(body: Body, name: str, target: Target) -> Iterator[Image | Unreadable]:
+    """Yields the images of one object, in its order, and what of it cannot be read while the rest can.
 
     Args:
-        content: the whole object.
+        body: the object from its first byte on. What its `read` raises passes through.
         name: of the object, for a format that holds one image and does not name it; empty for a folder.
         target: the size that the model takes, and the limits.
 
     Raises:
         RejectedInput: there is nothing in it, nothing knows it, it is broken, or it holds more than the limits allow.
     """
-    if not content:
-        folder = "" if name else " of a folder, which has no images itself; there is nothing to do"
-        raise EmptyObject(
-            f"Expected an image, an array or an IDX file. Received: the 0 bytes{folder or ' of an empty object'}."
-        )
-    head = content[:HEAD_BYTES]
-    recognised = next((known for known in FORMATS if known.recognises(head)), None)
-    if recognised is None:
-        known = ", ".join(known.NAME for known in FORMATS)
-        raise UnrecognisedFormat(
-            f"Expected one of: {known}. Received: an object that begins with {head[:8]!r}. "
-            "Save pictures as PNG or JPEG, arrays with numpy.save."
-        )
-    count = 0
-    for count, image in enumerate(recognised.decode(io.BytesIO(content), name, target), start=1):
-        if count > target.max_images:
-            raise ObjectTooLarge(f"Expected at most {target.max_images} images in an object. Received: more; split it.")
+    stream = Stream(body)
+    head = stream.peek(HEAD_BYTES)
+    if not head:
+        folder = " of an empty object" if name else " of a folder, which has no images itself; there is nothing to do"
+        raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes{folder}.")
+    recognised = recognise(head, FORMATS)
+    most, count = target.limits.images, 0
+    for count, image in enumerate(recognised.decode(stream, name, target), start=1):
+        if count > most:
+            raise ObjectTooLarge(
+                f"Expected at most {most} images in an object (MAX_IMAGES_PER_OBJECT). Received: more; split it."
+            )
         yield image
     if not count:
         raise EmptyObject(f"Expected at least one image. Received: {recognised.NAME} with none.")

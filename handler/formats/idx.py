@@ -1,22 +1,21 @@
-"""IDX image files (`*-idx3-ubyte`), gzipped or not, as MNIST and Fashion-MNIST are published.
+"""IDX image files (`*-idx3-ubyte`), gzipped or not, as MNIST and Fashion-MNIST are published. Read piece by piece.
 
 Format: http://yann.lecun.com/exdb/mnist/
 """
 
 from __future__ import annotations
 
-import gzip
 import struct
-import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from handler.errors import UnreadableIdx
+from handler.formats import gunzip
 from handler.formats.image import Image, Target, read_pixels, require_shape
+from handler.formats.meter import Meter
+from handler.formats.stream import Body, Stream
 
 NAME = "IDX images (idx3-ubyte, gzipped or not)"
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _IMAGES_MAGIC = b"\x00\x00\x08\x03"  # unsigned byte, three dimensions
 _LABELS_MAGIC = b"\x00\x00\x08\x01"
 _DTYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
@@ -24,37 +23,27 @@ _DTYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
 
 def recognises(head: bytes) -> bool:
     """Whether `head` begins an IDX file of any type, or a gzipped one."""
-    magic = _first_bytes(head) if head.startswith(_GZIP_MAGIC) else head[:4]
+    magic = gunzip.first_bytes(head, 4) if head.startswith(gunzip.MAGIC) else head[:4]
     return len(magic) == 4 and magic[:2] == b"\x00\x00" and magic[2] in _DTYPES and magic[3] > 0
 
 
-def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
+def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
     """Yields the file's images, named by position.
 
     Raises:
         UnreadableIdx: it does not hold uint8 images, or the bytes are too few, too many or corrupt.
         WrongShape: the images are not of the model's size.
+        ObjectTooLarge: more comes out of the gzip stream than the limits allow.
     """
-    compressed = body.read(2) == _GZIP_MAGIC
-    body.seek(0)
-    plain: BinaryIO = gzip.GzipFile(fileobj=body) if compressed else body  # type: ignore[assignment]  # it reads alike
-    try:
-        magic, sizes = plain.read(4), plain.read(12)
-        if magic != _IMAGES_MAGIC:
-            labels = ", a file of labels" if magic == _LABELS_MAGIC else ""
-            raise UnreadableIdx(
-                f"Expected the IDX magic number {_IMAGES_MAGIC.hex()} of uint8 images. Received: {magic.hex()}{labels}."
-            )
-        if len(sizes) < 12:
-            raise UnreadableIdx("Expected three sizes in the IDX header. Received: a truncated file; upload it again.")
-        count = require_shape(struct.unpack(">III", sizes), target.shape)
-        yield from read_pixels(plain, count, target.shape, UnreadableIdx)
-    except (EOFError, OSError, zlib.error) as error:
-        raise UnreadableIdx(f"Expected a whole gzip stream. Received: a truncated or corrupt one ({error}).") from error
-
-
-def _first_bytes(head: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, 4)
-    except zlib.error:
-        return b""
+    is_packed = body.peek(2) == gunzip.MAGIC
+    plain: Body = gunzip.Gunzip(body, Meter(target.limits), UnreadableIdx) if is_packed else body
+    magic, sizes = plain.read(4), plain.read(12)
+    if magic != _IMAGES_MAGIC:
+        labels = ", a file of labels" if magic == _LABELS_MAGIC else ""
+        raise UnreadableIdx(
+            f"Expected the IDX magic number {_IMAGES_MAGIC.hex()} of uint8 images. Received: {magic.hex()}{labels}."
+        )
+    if len(sizes) < 12:
+        raise UnreadableIdx("Expected three sizes in the IDX header. Received: a truncated file; upload it again.")
+    count = require_shape(struct.unpack(">III", sizes), target.shape)
+    yield from read_pixels(plain, count, target.shape, UnreadableIdx)

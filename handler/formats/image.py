@@ -1,15 +1,15 @@
-"""One image as the model takes it, and the raw pixels that array formats hold. Pure."""
+"""One image as the model takes it, one that cannot be read, and the raw pixels that array formats hold. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
 from handler.contract import Conversion, PixelShape
 from handler.errors import RejectedInput, WrongShape
+from handler.formats.stream import Body
 
 _BLOCK_IMAGES = 64  # read at once: large enough to amortise a call, small enough to stay in the cache
 
@@ -23,13 +23,41 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What `name` was to be and cannot be read, while others of its object can; `error` says why."""
+
+    name: str
+    error: RejectedInput
+
+    @classmethod
+    def because(cls, name: str, error: RejectedInput) -> Unreadable:
+        """Keeps what was raised without what it holds on to.
+
+        A copy, and the original's traceback let go of: it holds every frame's variables, and so the member's bytes.
+        """
+        error.__traceback__ = None
+        return cls(name, type(error)(str(error)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one object may hold; the settings of the same names tell what each means."""
+
+    image_pixels: int
+    images: int
+    archive_members: int
+    member_bytes: int
+    unpacked_bytes: int
+    compression_ratio: int
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """What images are wanted: the model's size, how foreign images are brought to it, and the limits."""
 
     shape: PixelShape
     conversion: Conversion
-    max_pixels: int
-    max_images: int
+    limits: Limits
 
 
 def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
@@ -38,15 +66,19 @@ def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
     Raises:
         WrongShape: its images are not of the model's size. Arrays are never resized: a wrong one is a mistake.
     """
-    expected = [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
+    expected = one_image_shapes(shape)
     if received[1:] not in expected or received[0] < 0:
         wanted = " or ".join(f"(n, {', '.join(map(str, sides))})" for sides in expected)
-        single = " Make it an array of one image with images[None]." if received in expected else ""
-        raise WrongShape(f"Expected an array of shape {wanted}. Received: {received}.{single}")
+        raise WrongShape(f"Expected an array of shape {wanted}. Received: {received}.")
     return received[0]
 
 
-def read_pixels(body: BinaryIO, count: int, shape: PixelShape, error: type[RejectedInput]) -> Iterator[Image]:
+def one_image_shapes(shape: PixelShape) -> list[tuple[int, ...]]:
+    """The shapes that one image has in an array: `(h, w, c)`, and `(h, w)` if it is grey."""
+    return [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
+
+
+def read_pixels(body: Body, count: int, shape: PixelShape, error: type[RejectedInput]) -> Iterator[Image]:
     """Yields `count` images from raw bytes in C order, named by position, and requires that nothing follows them.
 
     Raises:

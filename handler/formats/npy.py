@@ -1,4 +1,7 @@
-"""NumPy's `.npy`: one uint8 array of images. The header is judged before anything is allocated; nothing is unpickled.
+"""NumPy's `.npy`: one uint8 array of images, or a single image.
+
+The header is judged before anything is allocated; nothing is unpickled. An array in C order is read piece by piece; one in
+Fortran order begins with the first pixel of every image, so all of it must be in memory.
 
 Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -9,13 +12,15 @@ import io
 import operator
 import struct
 import tokenize
+import warnings
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import numpy as np
 
 from handler.errors import UnreadableArray
-from handler.formats.image import Image, Target, read_pixels, require_shape
+from handler.formats.image import Image, Limits, Target, one_image_shapes, read_pixels, require_shape
+from handler.formats.meter import read_whole
+from handler.formats.stream import Body, Stream
 
 NAME = "NumPy array (.npy, uint8)"
 
@@ -30,12 +35,13 @@ def recognises(head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
-def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
+def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
     """Yields the array's images, named by position.
 
     Raises:
         UnreadableArray: the header is broken, the dtype is not uint8, or the bytes are too few or too many.
         WrongShape: the images are not of the model's size.
+        ObjectTooLarge: it is in Fortran order, and more than may be in memory.
     """
     shape, fortran_order, dtype = _read_header(body)
     if dtype != np.uint8:
@@ -44,13 +50,12 @@ def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
             "Save values of 0 to 255 with numpy.save(file, images.astype('uint8')), "
             "values of 0 to 1 with numpy.save(file, (images * 255).round().astype('uint8'))."
         )
-    count = require_shape(shape, target.shape)
-    if fortran_order:
-        body = io.BytesIO(_in_c_order(body, shape))
-    return read_pixels(body, count, target.shape, UnreadableArray)
+    count = 1 if shape in one_image_shapes(target.shape) else require_shape(shape, target.shape)
+    pixels = io.BytesIO(_in_c_order(body, shape, target.limits)) if fortran_order else body
+    return read_pixels(pixels, count, target.shape, UnreadableArray)
 
 
-def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(body: Body) -> tuple[tuple[int, ...], bool, np.dtype]:
     prefix = body.read(len(_MAGIC) + 2)
     version = tuple(prefix[-2:])
     length_format = "<H" if version == (1, 0) else "<I"
@@ -61,8 +66,11 @@ def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     if length > _MAX_HEADER_BYTES:
         raise UnreadableArray(f"Expected a .npy header of at most {_MAX_HEADER_BYTES} bytes. Received: {length} declared.")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    header = io.BytesIO(length_field + body.read(length))
     try:
-        shape, order, dtype = read_header(io.BytesIO(length_field + body.read(length)), max_header_size=_MAX_HEADER_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of old names of dtypes
+            shape, order, dtype = read_header(header, max_header_size=_MAX_HEADER_BYTES)
         return tuple(map(operator.index, shape)), order, dtype  # True is an int for NumPy's check; here it becomes 1
     except _HEADER_ERRORS as error:
         raise UnreadableArray(
@@ -70,8 +78,8 @@ def _read_header(body: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
         ) from error
 
 
-def _in_c_order(body: BinaryIO, shape: tuple[int, ...]) -> bytes:
-    content = body.read()
+def _in_c_order(body: Body, shape: tuple[int, ...], limits: Limits) -> bytes:
+    content = read_whole(body, limits, "an array in Fortran order")
     if len(content) != int(np.prod(shape, dtype=object)):
         raise UnreadableArray(f"Expected as many bytes as the shape {shape} has pixels. Received: {len(content)}.")
     return np.frombuffer(content, np.uint8).reshape(shape, order="F").tobytes(order="C")

@@ -1,8 +1,9 @@
-"""PNG and JPEG files: one image each, brought to the model's size as the manifest says.
+"""PNG, JPEG and WebP files: one image each, brought to the model's size as the manifest says.
 
-Only these two decoders ever run, and only after the file's parts were counted and its size in the header was judged. Of an
-animated PNG the first frame counts. A PNG is read only if it is whole and every checksum holds, which Pillow itself does not
-ask of its pixels; a JPEG carries no checksums, so one that was damaged inside may decode to damaged pixels.
+Only the decoder that the first bytes name ever runs, and only after the file's parts were counted and its size in the header
+was judged. Of an animation the first frame counts. A PNG is read only if it is whole, of known parts, and every checksum holds,
+which Pillow itself does not ask of its pixels; a WebP if it is whole. JPEG and WebP carry no checksums, so one that was damaged
+inside may decode to damaged pixels.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
+import PIL.WebPImagePlugin  # Pillow would import every decoder it has to find this one
 
 from handler.contract import Conversion, PixelShape
 from handler.errors import ObjectTooLarge, UnreadableImage
 from handler.formats.image import Image, Target
+from handler.formats.meter import read_whole
+from handler.formats.stream import Body, Stream
 
-NAME = "PNG or JPEG image"
+NAME = "PNG, JPEG or WebP image"
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_DECODERS = {_PNG: "PNG", _JPEG: "JPEG"}
+_WEBP = re.compile(rb"RIFF....WEBP", re.DOTALL)
 
 # A file of many tiny parts costs a decoder far more time than its size suggests: a progressive JPEG is decoded anew for each
 # scan (10 ms a scan at 16 megapixels), and metadata segments are joined in quadratic time. Cameras and editors write up to
@@ -36,6 +39,7 @@ _MOST_SEGMENTS = 1_000
 _MOST_CHUNKS = 20_000
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # neither stuffing, nor fill, nor a restart within a scan
 _SCAN, _END = b"\xda", b"\xd9"
+_PNG_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # a decoder must know those that begin with a capital
 
 # What Pillow's decoders raise on broken files, found by cutting and corrupting files at every place.
 _DECODER_ERRORS = (
@@ -54,15 +58,15 @@ _DECODER_ERRORS = (
 
 def recognises(head: bytes) -> bool:
     """Whether `head` begins a PNG or a JPEG file."""
-    return any(head.startswith(magic) for magic in _DECODERS)
+    return _kind(head) is not None
 
 
-def decode(body: BinaryIO, name: str, target: Target) -> Iterator[Image]:
+def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
     """Yields the one image of the file.
 
     Raises:
         UnreadableImage: it is truncated, corrupt or not decodable.
-        ObjectTooLarge: its header states more pixels than the limit.
+        ObjectTooLarge: its header states more pixels than the limit, or it is more bytes than may be in memory.
     """
     yield Image(name, _read_pixels(body, target))
 
@@ -85,33 +89,52 @@ def convert(picture: PIL.Image.Image, shape: PixelShape, conversion: Conversion)
     if coloured.size != (shape.width, shape.height):
         background = (conversion.background,) * shape.channels
         size = (shape.width, shape.height)
+        coloured = _thickened(coloured, shape)
         coloured = PIL.ImageOps.pad(coloured, size, PIL.Image.Resampling.LANCZOS, color=background)
     return np.asarray(coloured, np.uint8).reshape(shape.as_tuple)
 
 
-def _read_pixels(body: BinaryIO, target: Target) -> np.ndarray:
-    content = body.read()
-    if content.startswith(_PNG):
-        _require_sound_png(content)
-    else:
-        _require_bounded_jpeg(content)
+def _thickened(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
+    """A picture so long that its other side would be scaled to no pixel at all gets as much of it as makes one."""
+    size = (
+        max(picture.width, -(-picture.height // shape.height)),
+        max(picture.height, -(-picture.width // shape.width)),
+    )
+    return picture if picture.size == size else picture.resize(size)
+
+
+def _kind(head: bytes) -> str | None:
+    """The name of the decoder that reads what begins with `head`."""
+    if head.startswith(_PNG):
+        return "PNG"
+    if head.startswith(_JPEG):
+        return "JPEG"
+    return "WEBP" if _WEBP.match(head) else None
+
+
+def _read_pixels(body: Body, target: Target) -> np.ndarray:
+    content = read_whole(body, target.limits, "a picture")
+    most_pixels = target.limits.image_pixels
+    kind = str(_kind(content))
+    _REQUIRE[kind](content, most_pixels)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata that Pillow passes over
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(io.BytesIO(content), formats=tuple(_DECODERS.values())) as picture:
-                _require_pixels(picture, target.max_pixels)
+            with PIL.Image.open(io.BytesIO(content), formats=(kind,)) as picture:
+                _require_pixels(picture.width, picture.height, most_pixels)
                 picture.load()
                 return convert(picture, target.shape, target.conversion)
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
-        raise ObjectTooLarge(f"Expected an image of at most {target.max_pixels} pixels. Received: {error}") from error
+        raise ObjectTooLarge(f"Expected an image of at most {most_pixels} pixels. Received: {error}") from error
     except PIL.UnidentifiedImageError as error:  # its text holds a memory address, and a document must not
-        raise UnreadableImage("Expected a whole PNG or JPEG image. Received: one whose header cannot be read.") from error
+        raise UnreadableImage(f"Expected a whole {kind} image. Received: one whose header cannot be read.") from error
     except _DECODER_ERRORS as error:
-        raise UnreadableImage(f"Expected a whole PNG or JPEG image. Received: one that cannot be decoded ({error}).") from error
+        raise UnreadableImage(f"Expected a whole {kind} image. Received: one that cannot be decoded ({error}).") from error
 
 
-def _require_sound_png(content: bytes) -> None:
-    """Walks the chunks: each whole and with the right checksum, up to the closing one.
+def _require_sound_png(content: bytes, most_pixels: int) -> None:
+    """Walks the chunks: each whole, with the right checksum and of a known kind, up to the closing one.
 
     Source: https://www.w3.org/TR/png-3/#5Chunk-layout
     """
@@ -127,13 +150,17 @@ def _require_sound_png(content: bytes) -> None:
             raise UnreadableImage(
                 f"Expected a PNG whose checksums hold. Received: a wrong one at byte {position}; upload it again."
             )
+        if kind[0] < ord("a") and (kind not in _PNG_CRITICAL or (kind == b"IHDR") != (position == len(_PNG))):
+            raise UnreadableImage(
+                f"Expected a PNG of the standard's chunks in their order. Received: {kind!r} at byte {position}; save it again."
+            )
         if kind == b"IEND":
             return
         position = end
     raise UnreadableImage(f"Expected a PNG of at most {_MOST_CHUNKS} chunks. Received: more; save it again.")
 
 
-def _require_bounded_jpeg(content: bytes) -> None:
+def _require_bounded_jpeg(content: bytes, most_pixels: int) -> None:
     """Counts scans and other segments up to the end of the image; what follows it (a phone's video, say) is not looked at.
 
     Source: ITU-T T.81, annex B, https://www.w3.org/Graphics/JPEG/itu-t81.pdf
@@ -152,8 +179,43 @@ def _require_bounded_jpeg(content: bytes) -> None:
     )
 
 
-def _require_pixels(picture: PIL.Image.Image, max_pixels: int) -> None:
-    if picture.width * picture.height > max_pixels:
-        raise ObjectTooLarge(
-            f"Expected an image of at most {max_pixels} pixels. Received: {picture.width}x{picture.height}; scale it down."
+def _require_sound_webp(content: bytes, most_pixels: int) -> None:
+    """Walks the chunks: each whole, up to the end that the header states, and of a size that Pillow may allocate on opening.
+
+    Source: https://developers.google.com/speed/webp/docs/riff_container
+    """
+    position, end = 12, 8 + int.from_bytes(content[4:8], "little")
+    chunks = 0
+    while position < end <= len(content) and chunks < _MOST_CHUNKS:
+        kind, length = struct.unpack_from("<4sI", content.ljust(position + 8, b"\0"), position)
+        size = _webp_size(kind, content[position + 8 : position + 18])
+        _require_pixels(*size, most_pixels)
+        position += 8 + length + length % 2
+        chunks += 1
+    if position != end or end > len(content):
+        raise UnreadableImage(
+            f"Expected a WebP of at most {_MOST_CHUNKS} whole chunks. Received: a truncated or corrupt one; upload it again."
         )
+
+
+def _webp_size(kind: bytes, data: bytes) -> tuple[int, int]:
+    """Width and height as a chunk that begins with `data` states them; those of other chunks are none of an image."""
+    data = data.ljust(10, b"\0")
+    if kind == b"VP8X":
+        return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
+    return 0, 0
+
+
+def _require_pixels(width: int, height: int, most_pixels: int) -> None:
+    if width * height > most_pixels:
+        raise ObjectTooLarge(
+            f"Expected an image of at most {most_pixels} pixels (MAX_IMAGE_PIXELS). Received: {width}x{height}; scale it down."
+        )
+
+
+_REQUIRE = {"PNG": _require_sound_png, "JPEG": _require_bounded_jpeg, "WEBP": _require_sound_webp}

@@ -1,12 +1,21 @@
+import dataclasses
 import hashlib
 
 import numpy as np
 import pytest
 
 from handler.contract import Conversion, Golden, Manifest, Metrics, ModelFile, PixelShape
-from handler.formats.image import Target
+from handler.formats.image import Limits, Target
 
 SHAPE = PixelShape(height=2, width=3, channels=1)
+LIMITS = Limits(
+    image_pixels=10**6,
+    images=1000,
+    archive_members=100,
+    member_bytes=8 * 10**6,
+    unpacked_bytes=16 * 10**6,
+    compression_ratio=100,
+)
 
 
 def fake_classify(images):
@@ -35,12 +44,12 @@ def manifest():
 
 @pytest.fixture
 def target():
-    return Target(shape=SHAPE, conversion=Conversion(), max_pixels=10_000, max_images=100)
+    return Target(shape=SHAPE, conversion=Conversion(), limits=dataclasses.replace(LIMITS, image_pixels=10_000, images=100))
 
 
 @pytest.fixture
 def fashion_target():
-    return Target(shape=PixelShape(height=28, width=28, channels=1), conversion=Conversion(), max_pixels=10**6, max_images=1000)
+    return Target(shape=PixelShape(height=28, width=28, channels=1), conversion=Conversion(), limits=LIMITS)
 
 
 @pytest.fixture

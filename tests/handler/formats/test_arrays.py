@@ -1,5 +1,6 @@
 """NumPy arrays and IDX files: raw pixels behind a header."""
 
+import dataclasses
 import gzip
 import io
 import pickle
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 from handler.contract import PixelShape
-from handler.errors import UnreadableArray, UnreadableIdx, WrongShape
+from handler.errors import ObjectTooLarge, UnreadableArray, UnreadableIdx, WrongShape
 from handler.formats import decode
-from handler.formats.image import Target, require_shape
+from handler.formats.image import require_shape
 
 PIXELS = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
 
@@ -29,7 +30,7 @@ def npy_with_header(header, version=(1, 0), body=b""):
 
 
 def pixels_of(content, target):
-    return np.stack([image.pixels for image in decode(content, "x", target)])
+    return np.stack([image.pixels for image in decode(io.BytesIO(content), "x", target)])
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
@@ -52,7 +53,7 @@ def test_colour_arrays_need_their_channel_axis():
         require_shape((5, 28, 28), shape)
 
 
-@pytest.mark.parametrize("shape", [(3, 28, 27), (3, 27, 28), (28, 28), (3, 28, 28, 3), (3, 28, 28, 1, 1), (2352,), ()])
+@pytest.mark.parametrize("shape", [(3, 28, 27), (3, 27, 28), (28, 27), (3, 28, 28, 3), (3, 28, 28, 1, 1), (2352,), ()])
 def test_images_of_another_size_are_refused_and_never_broadcast(shape, fashion_target):
     with pytest.raises(WrongShape, match=r"Expected an array of shape \(n, 28, 28, 1\) or \(n, 28, 28\)"):
         pixels_of(npy(np.zeros(shape, np.uint8)), fashion_target)
@@ -90,6 +91,7 @@ def test_a_pickle_is_never_executed(fashion_target):
         npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': " + "(" * 5000),
         npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': 'no', }"),
         npy_with_header("{'descr': 'x9', 'fortran_order': False, 'shape': (1, 28, 28), }"),
+        npy_with_header("{'descr': 'a', 'fortran_order': False, 'shape': (1, 28, 28), }"),
         npy_with_header("{'descr': (), 'fortran_order': False, 'shape': (1, 28, 28), }"),
         npy_with_header("{'descr': '|u1', 'fortran_order': True, 'shape': (True, 28, 28), }"),
     ],
@@ -97,6 +99,20 @@ def test_a_pickle_is_never_executed(fashion_target):
 def test_a_broken_header_is_refused(content, fashion_target):
     with pytest.raises(UnreadableArray):
         pixels_of(content, fashion_target)
+
+
+def test_a_header_of_python_2_is_read(fashion_target):
+    content = npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (1L, 28L, 28L), }\n", body=bytes(784))
+
+    assert pixels_of(content, fashion_target).shape == (1, 28, 28, 1)
+
+
+def test_an_array_in_fortran_order_of_more_than_may_be_in_memory_is_refused(fashion_target):
+    limited = dataclasses.replace(fashion_target, limits=dataclasses.replace(fashion_target.limits, member_bytes=2351))
+
+    with pytest.raises(ObjectTooLarge, match=r"an array in Fortran order of at most 2351 bytes \(MAX_MEMBER_BYTES\)"):
+        pixels_of(npy(np.asfortranarray(PIXELS)), limited)
+    assert len(pixels_of(npy(PIXELS), limited)) == 3
 
 
 @pytest.mark.parametrize("order", [False, True])
@@ -156,10 +172,10 @@ def test_a_corrupt_gzip_stream_is_refused(pack_idx, fashion_target):
 
 def test_a_gzip_bomb_is_stopped_by_the_limit_on_images(pack_idx, fashion_target):
     content = gzip.compress(struct.pack(">IIII", 0x0803, 2**32 - 1, 28, 28) + bytes(784 * 3000))
-    limited = Target(fashion_target.shape, fashion_target.conversion, fashion_target.max_pixels, max_images=2)
+    limited = dataclasses.replace(fashion_target, limits=dataclasses.replace(fashion_target.limits, images=2))
     read = []
 
     with pytest.raises(Exception, match="at most 2 images"):
-        read.extend(decode(content, "x", limited))
+        read.extend(decode(io.BytesIO(content), "x", limited))
     assert len(content) < 10_000
     assert len(read) == 2

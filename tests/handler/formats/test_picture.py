@@ -1,17 +1,23 @@
+import dataclasses
 import io
 import struct
 import zlib
 
 import numpy as np
+import PIL.features
 import PIL.Image
 import pytest
 
 from handler.contract import Conversion, PixelShape
-from handler.errors import ObjectTooLarge, UnreadableImage
+from handler.errors import ObjectTooLarge, UnreadableImage, UnrecognisedFormat
 from handler.formats import decode
 from handler.formats.picture import convert
+from tests.handler.formats.samples import chunk, decoded, limited, peak_bytes
 
 GREY, RGB = PixelShape(height=28, width=28, channels=1), PixelShape(height=28, width=28, channels=3)
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def png(picture, **options):
@@ -22,12 +28,8 @@ def png(picture, **options):
 
 def bomb(width, height):
     """A PNG whose header states a size that its few bytes never hold."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
 def test_a_grey_picture_of_the_right_size_keeps_every_pixel(sample_pixels):
@@ -86,11 +88,26 @@ def test_a_photo_is_turned_upright_by_its_exif_tag():
     assert converted[27, 0, 0] == 0
 
 
-def test_an_interlaced_or_palette_picture_is_read(fashion_target):
+def interlaced(pixels):
+    """A grey PNG of seven passes, each a coarse picture of its own. Source: https://www.w3.org/TR/png-3/#8Interlace"""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    lines = [line.tobytes() for y, x, down, right in passes for line in pixels[y::down, x::right]]
+    header = struct.pack(">IIBBBBB", *pixels.shape[::-1], 8, 0, 0, 0, 1)
+    data = zlib.compress(b"".join(b"\0" + line for line in lines))
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_an_interlaced_picture_is_read(sample_pixels, fashion_target):
+    (image,) = decode(io.BytesIO(interlaced(sample_pixels[3, :, :, 0])), "i.png", fashion_target)
+
+    assert np.array_equal(image.pixels, sample_pixels[3])
+
+
+def test_a_palette_picture_is_read(fashion_target):
     picture = PIL.Image.new("P", (28, 28), 1)
     picture.putpalette([0, 0, 0, 255, 255, 255])
 
-    (image,) = decode(png(picture), "p.png", fashion_target)
+    (image,) = decode(io.BytesIO(png(picture)), "p.png", fashion_target)
 
     assert np.unique(image.pixels).tolist() == [255]
 
@@ -100,7 +117,7 @@ def test_an_animated_png_counts_as_its_first_frame(fashion_target):
     file = io.BytesIO()
     frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
 
-    (image,) = decode(file.getvalue(), "a.png", fashion_target)
+    (image,) = decode(io.BytesIO(file.getvalue()), "a.png", fashion_target)
 
     assert np.unique(image.pixels).tolist() == [10]
 
@@ -108,12 +125,12 @@ def test_an_animated_png_counts_as_its_first_frame(fashion_target):
 @pytest.mark.parametrize("size", [(20_000, 20_000), (1001, 1000)])
 def test_a_bomb_is_refused_by_its_header(size, fashion_target):
     with pytest.raises(ObjectTooLarge, match="pixels"):
-        list(decode(bomb(*size), "bomb.png", fashion_target))
+        list(decode(io.BytesIO(bomb(*size)), "bomb.png", fashion_target))
 
 
 def test_a_header_without_its_pixels_is_refused(fashion_target):
     with pytest.raises(UnreadableImage):
-        list(decode(bomb(500, 500), "short.png", fashion_target))
+        list(decode(io.BytesIO(bomb(500, 500)), "short.png", fashion_target))
 
 
 @pytest.mark.parametrize("length", [8, 9, 20, 33, 100, -12, -4, -1])
@@ -121,7 +138,7 @@ def test_a_truncated_png_is_refused(length, sample_pixels, fashion_target):
     content = png(PIL.Image.fromarray(sample_pixels[40, :, :, 0]))
 
     with pytest.raises(UnreadableImage):
-        list(decode(content[:length], "cut.png", fashion_target))
+        list(decode(io.BytesIO(content[:length]), "cut.png", fashion_target))
 
 
 def test_a_png_with_one_bit_changed_anywhere_is_refused(sample_pixels, fashion_target):
@@ -132,11 +149,11 @@ def test_a_png_with_one_bit_changed_anywhere_is_refused(sample_pixels, fashion_t
         damaged[position] ^= 1 << (position % 8)
 
         with pytest.raises(UnreadableImage):
-            list(decode(bytes(damaged), "damaged.png", fashion_target))
+            list(decode(io.BytesIO(bytes(damaged)), "damaged.png", fashion_target))
 
 
 def test_bytes_behind_a_png_are_no_fault_of_it(fashion_target):
-    assert len(list(decode(png(PIL.Image.new("L", (28, 28), 9)) + b"trailing", "x.png", fashion_target))) == 1
+    assert len(list(decode(io.BytesIO(png(PIL.Image.new("L", (28, 28), 9)) + b"trailing"), "x.png", fashion_target))) == 1
 
 
 def test_a_png_of_countless_chunks_is_refused(fashion_target):
@@ -144,7 +161,7 @@ def test_a_png_of_countless_chunks_is_refused(fashion_target):
     empty = struct.pack(">I", 0) + b"teXt" + struct.pack(">I", zlib.crc32(b"teXt"))
 
     with pytest.raises(UnreadableImage, match="at most 20000 chunks"):
-        list(decode(content[:33] + empty * 20_001 + content[33:], "x.png", fashion_target))
+        list(decode(io.BytesIO(content[:33] + empty * 20_001 + content[33:]), "x.png", fashion_target))
 
 
 def jpeg(picture, **options):
@@ -154,7 +171,9 @@ def jpeg(picture, **options):
 
 
 def test_a_progressive_jpeg_is_read(fashion_target):
-    (image,) = decode(jpeg(PIL.Image.new("RGB", (40, 40), (200, 200, 200)), progressive=True), "p.jpg", fashion_target)
+    (image,) = decode(
+        io.BytesIO(jpeg(PIL.Image.new("RGB", (40, 40), (200, 200, 200)), progressive=True)), "p.jpg", fashion_target
+    )
 
     assert image.pixels.mean() == pytest.approx(200, abs=2)
 
@@ -166,14 +185,14 @@ def test_a_jpeg_of_countless_scans_or_segments_is_refused(part, fashion_target):
     content = jpeg(PIL.Image.new("L", (28, 28), 9))
 
     with pytest.raises(UnreadableImage, match="at most 100 scans and 1000 other segments"):
-        list(decode(content[:2] + part * 1001 + content[2:], "x.jpg", fashion_target))
+        list(decode(io.BytesIO(content[:2] + part * 1001 + content[2:]), "x.jpg", fashion_target))
 
 
 def test_what_is_appended_to_a_jpeg_is_no_fault_of_it(fashion_target):
     """Phones append videos; megabytes of anything hold thousands of what would be markers elsewhere."""
     content = jpeg(PIL.Image.new("L", (28, 28), 90)) + np.random.default_rng(0).bytes(4 * 2**20)
 
-    (image,) = decode(content, "motion.jpg", fashion_target)
+    (image,) = decode(io.BytesIO(content), "motion.jpg", fashion_target)
 
     assert image.pixels.mean() == pytest.approx(90, abs=1)
 
@@ -194,7 +213,205 @@ def test_an_unreadable_header_is_refused_with_a_text_that_is_always_the_same(fas
     texts = set()
     for _ in range(3):
         with pytest.raises(UnreadableImage) as raised:
-            list(decode(content, "x.png", fashion_target))
+            list(decode(io.BytesIO(content), "x.png", fashion_target))
         texts.add(str(raised.value))
 
-    assert texts == {"Expected a whole PNG or JPEG image. Received: one whose header cannot be read."}
+    assert texts == {"Expected a whole JPEG image. Received: one whose header cannot be read."}
+
+
+def test_only_the_decoder_that_the_first_bytes_name_runs(sample_pixels, fashion_target, monkeypatch):
+    opened = []
+    unpatched = PIL.Image.open
+    monkeypatch.setattr(PIL.Image, "open", lambda file, formats: opened.append(formats) or unpatched(file, formats=formats))
+    picture = PIL.Image.fromarray(sample_pixels[0, :, :, 0])
+
+    for content in (png(picture), jpeg(picture), webp(picture)):
+        decoded(content, fashion_target)
+
+    assert opened == [("PNG",), ("JPEG",), ("WEBP",)]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "BMP", "PPM", "ICO", "JPEG2000", "PDF", "EPS", "TGA", "AVIF"])
+def test_a_picture_of_another_kind_is_refused_whatever_its_name(kind, fashion_target, monkeypatch):
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (28, 28)).save(file, kind)
+    monkeypatch.setattr(PIL.Image, "open", pytest.fail)
+
+    with pytest.raises(UnrecognisedFormat):
+        decoded(file.getvalue(), fashion_target, "photo.png")
+
+
+def parts(content):
+    """The chunks of a PNG, as it has them."""
+    position = len(PNG)
+    while position < len(content):
+        end = position + 12 + int.from_bytes(content[position : position + 4], "big")
+        yield content[position:end]
+        position = end
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header, data, end: [header, header, data, end],
+        lambda header, data, end: [data, header, end],
+        lambda header, data, end: [data, end],
+        lambda header, data, end: [header, chunk(b"FAKE", b""), data, end],
+        lambda header, data, end: [header, end],
+        lambda header, data, end: [header, data],
+        lambda header, data, end: [end],
+    ],
+)
+def test_a_png_of_unknown_or_misplaced_parts_is_refused(change, sample_pixels, fashion_target):
+    header, data, end = parts(png(PIL.Image.fromarray(sample_pixels[40, :, :, 0])))
+
+    with pytest.raises(UnreadableImage):
+        decoded(PNG + b"".join(change(header, data, end)), fashion_target)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_a_bomb_in_a_picture_s_text_takes_no_memory(kind, sample_pixels, fashion_target):
+    header, data, end = parts(png(PIL.Image.fromarray(sample_pixels[40, :, :, 0])))
+    middle = {b"zTXt": b"\0\0", b"iTXt": b"\0\1\0\0\0", b"iCCP": b"\0\0"}[kind]
+    text = chunk(kind, b"a" + middle + zlib.compress(bytes(50 * 10**6)))
+
+    def refused():
+        with pytest.raises(UnreadableImage):
+            decoded(PNG + header + text + data + end, fashion_target)
+
+    assert len(text) < 50_000
+    assert peak_bytes(refused) < 3 * 10**6
+
+
+def test_a_cmyk_photo_is_read(fashion_target):
+    picture = PIL.Image.new("RGB", (28, 28), (250, 250, 250)).convert("CMYK")
+
+    (image,) = decoded(jpeg(picture), fashion_target)
+    assert image.pixels.mean() == pytest.approx(250, abs=2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 1000), (29, 28), (1000, 1)])
+def test_a_picture_of_any_size_becomes_one_of_the_model_s(size, fashion_target):
+    (image,) = decoded(png(PIL.Image.new("L", size, 200)), fashion_target)
+
+    assert image.pixels.shape == (28, 28, 1)
+    assert image.pixels.max() == 200  # however thin, it does not vanish
+
+
+def test_a_picture_of_more_bytes_than_may_be_in_memory_is_refused(fashion_target):
+    content = png(PIL.Image.new("L", (28, 28))) + bytes(1000)
+
+    with pytest.raises(ObjectTooLarge, match=r"a picture of at most 1000 bytes \(MAX_MEMBER_BYTES\). Received: more; make"):
+        decoded(content, limited(fashion_target, member_bytes=1000))
+
+
+def test_the_limit_on_pixels_is_named(fashion_target):
+    message = r"at most 783 pixels \(MAX_IMAGE_PIXELS\). Received: 28x28; scale it down"
+    target = limited(fashion_target, image_pixels=783)
+
+    for save in (png, jpeg, webp):
+        with pytest.raises(ObjectTooLarge, match=message):
+            decoded(save(PIL.Image.new("L", (28, 28))), target)
+
+
+def webp(picture, **options):
+    file = io.BytesIO()
+    picture.save(file, "WEBP", **{"lossless": True} | options)
+    return file.getvalue()
+
+
+def riff(*chunks):
+    """A WebP of these chunks: kind and data."""
+    content = b"WEBP" + b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def test_the_decoder_of_webp_is_there():
+    """In the wheel that the requirements pin."""
+    assert PIL.features.check("webp")
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "LA", "1"])
+def test_a_lossless_webp_is_the_picture_it_was_made_of(mode, sample_pixels, fashion_target):
+    picture = PIL.Image.fromarray(sample_pixels[7, :, :, 0]).convert(mode)
+    (from_png,), (from_webp,) = decoded(png(picture), fashion_target), decoded(webp(picture), fashion_target)
+
+    assert np.array_equal(from_webp.pixels, from_png.pixels)
+
+
+def test_a_lossy_webp_is_nearly_the_picture_it_was_made_of(sample_pixels, fashion_target):
+    picture = PIL.Image.fromarray(sample_pixels[7, :, :, 0])
+
+    (image,) = decoded(webp(picture, lossless=False, quality=95), fashion_target)
+    assert np.abs(image.pixels.astype(int) - sample_pixels[7]).mean() < 6
+
+
+def test_transparent_pixels_of_a_webp_show_the_background(fashion_target):
+    target = dataclasses.replace(fashion_target, conversion=Conversion(background=33))
+
+    (image,) = decoded(webp(PIL.Image.new("RGBA", (28, 28), (255, 255, 255, 0))), target)
+    assert np.unique(image.pixels).tolist() == [33]
+
+
+def test_a_webp_is_turned_upright_by_its_exif_tag(fashion_target):
+    picture = PIL.Image.fromarray(np.repeat(np.array([[0], [255]], np.uint8), 14, axis=0).repeat(28, axis=1))
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 3  # rotated by 180 degrees
+
+    (image,) = decoded(webp(picture, exif=exif), fashion_target)
+    assert (image.pixels[0, 0, 0], image.pixels[27, 0, 0]) == (255, 0)
+
+
+def test_an_animated_webp_counts_as_its_first_frame(fashion_target):
+    frames = [PIL.Image.new("L", (28, 28), value) for value in (10, 200)]
+
+    (image,) = decoded(webp(frames[0], save_all=True, append_images=frames[1:]), fashion_target)
+    assert np.unique(image.pixels).tolist() == [10]
+
+
+def test_bytes_behind_a_webp_are_no_fault_of_it(fashion_target):
+    assert len(decoded(webp(PIL.Image.new("L", (28, 28), 9)) + b"trailing", fashion_target)) == 1
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(b"VP8X", struct.pack("<I", 0x10) + b"\xff" * 6)],
+        [(b"VP8L", b"\x2f" + b"\xff\xff\xff\x0f")],
+        [(b"VP8 ", b"\0\0\0\x9d\x01\x2a" + b"\xff\x3f" * 2)],
+        [(b"ICCP", b"odd"), (b"VP8L", b"\x2f" + b"\xff\xff\xff\x0f")],
+    ],
+)
+def test_a_webp_of_countless_pixels_is_refused_before_its_decoder_runs(chunks, fashion_target, monkeypatch):
+    """It would allocate two canvases when it opens the file."""
+    monkeypatch.setattr(PIL.Image, "open", pytest.fail)
+
+    with pytest.raises(ObjectTooLarge, match="MAX_IMAGE_PIXELS"):
+        decoded(riff(*chunks), fashion_target)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        riff(),
+        riff((b"VP8L", b"")),
+        riff((b"VP8 ", b"\0\0")),
+        riff((b"VP8X", b"\0")),
+        riff((b"VP8L", b"\x2f" + bytes(20))),
+        riff(*[(b"EXIF", b"")] * 20_001),
+        b"RIFF\xff\xff\xff\xffWEBPVP8L" + bytes(99),
+        b"RIFF\0\0\0\0WEBPVP8L" + bytes(99),
+    ],
+    ids=range(8),
+)
+def test_a_webp_that_is_not_whole_is_refused(content, fashion_target):
+    with pytest.raises(UnreadableImage):
+        decoded(content, fashion_target)
+
+
+def test_damaged_metadata_is_no_fault_of_the_picture(sample_pixels, fashion_target):
+    """Pillow warns of it, and warnings are errors in these tests."""
+    content = png(PIL.Image.fromarray(sample_pixels[0, :, :, 0]), exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01")
+
+    (image,) = decoded(content, fashion_target)
+    assert np.array_equal(image.pixels, sample_pixels[0])

@@ -1,0 +1,42 @@
+"""What a format is, and how one is recognised. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from handler.errors import UnrecognisedFormat
+from handler.formats import gunzip
+from handler.formats.image import Image, Target, Unreadable
+from handler.formats.stream import Stream
+
+
+class Format(Protocol):
+    """What a module of this package offers that is named in `FORMATS`."""
+
+    NAME: str
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether an object that begins with `head` is of this format."""
+
+    def decode(self, body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
+        """Yields the images of `body`, as `target` wants them; raises RejectedInput when the object is at fault."""
+
+
+def recognise(head: bytes, formats: Sequence[Format]) -> Format:
+    """The one of `formats` that `head` begins.
+
+    Raises:
+        UnrecognisedFormat: it is none of them.
+    """
+    for known in formats:
+        if known.recognises(head):
+            return known
+    is_gzip = head.startswith(gunzip.MAGIC)
+    begins = (
+        f"a gzip stream of what begins with {gunzip.first_bytes(head, 8)!r}" if is_gzip else f"what begins with {head[:8]!r}"
+    )
+    raise UnrecognisedFormat(
+        f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {begins}. "
+        "Save pictures as PNG, JPEG or WebP, arrays with numpy.save."
+    )

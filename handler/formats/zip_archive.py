@@ -1,0 +1,158 @@
+"""Zip archives of pictures and arrays, NumPy's `.npz` among them: every file in it, in the order of its directory.
+
+Directories, `__MACOSX/` and files whose name begins with a dot are skipped. Members that cannot be read (encrypted, corrupt, in
+another compression than deflate, of unsafe names, links, archives in the archive, too large) are named, and the others scored.
+The directory lies at the end, so a body that can only be read forwards is kept in a temporary file first, as it is.
+
+Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from handler.errors import RejectedInput, UnreadableArchive, UnreadableMember, UnsafeMember
+from handler.formats.image import Image, Limits, Target, Unreadable
+from handler.formats.members import Member, decode_members, is_skipped, require_safe_name, require_size, too_many, unreadable
+from handler.formats.meter import Meter
+from handler.formats.stream import Stream
+
+NAME = "zip archive (.zip, .npz) of pictures and arrays"
+
+_MAGIC, _EMPTY_MAGIC = b"PK\x03\x04", b"PK\x05\x06"
+_ENTRY_MAGIC = b"PK\x01\x02"  # of each entry of the directory
+_LOCAL_HEADER_BYTES = 30  # before each member's name and bytes
+_ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags: traditional, strong, and an encrypted directory
+
+_PIECE_BYTES = 2**16
+_SPOOL_BYTES = 2**24  # kept in memory; a larger archive is kept on disk
+
+# What zipfile raises on broken archives, found by cutting and corrupting some at every place. None of it can be storage's own.
+_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, ValueError, struct.error, zlib.error)
+
+
+def recognises(head: bytes) -> bool:
+    """Whether `head` begins a zip archive."""
+    return head.startswith((_MAGIC, _EMPTY_MAGIC))
+
+
+def decode(body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
+    """Yields the images of all members, and the members that cannot be read.
+
+    Raises:
+        UnreadableArchive: it is truncated or corrupt, or its members share bytes.
+        ObjectTooLarge: more members, or more bytes unpacked, in all or for what went in, than the limits allow.
+    """
+    with _seekable(body) as file:
+        size_bytes = _require_few_entries(file, target.limits)
+        entries, archive = _read_directory(file)
+        _require_apart(entries, size_bytes)
+        yield from decode_members(_members(archive, entries, target.limits), target)
+
+
+@contextmanager
+def _seekable(body: Stream) -> Iterator[BinaryIO]:
+    if file := body.rewound():
+        yield file
+        return
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+        while piece := body.read(_PIECE_BYTES):
+            spool.write(piece)
+        yield cast("BinaryIO", spool)
+
+
+def _require_few_entries(file: BinaryIO, limits: Limits) -> int:
+    """Counts what may be entries before `zipfile` makes an object of each, and returns the archive's size in bytes."""
+    file.seek(0)
+    count, size_bytes, tail = 0, 0, b""
+    while piece := file.read(_PIECE_BYTES):
+        count += (tail + piece).count(_ENTRY_MAGIC)
+        size_bytes += len(piece)
+        tail = piece[-len(_ENTRY_MAGIC) + 1 :]
+        if count > limits.archive_members:
+            raise too_many(limits)
+    return size_bytes
+
+
+def _read_directory(file: BinaryIO) -> tuple[list[zipfile.ZipInfo], zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except _ZIP_ERRORS as error:
+        raise UnreadableArchive(
+            f"Expected a zip archive with its directory at the end. Received: a truncated or corrupt one ({error}); "
+            "upload it again."
+        ) from error
+    return archive.infolist(), archive
+
+
+def _require_apart(entries: list[zipfile.ZipInfo], size_bytes: int) -> None:
+    """Refuses members that share bytes, which is how a small archive unpacks to petabytes, and a directory of another archive.
+
+    Source: https://www.bamsoftware.com/hacks/zipbomb/ (CPython refuses some of these from 3.11.8 and 3.12.2 on.)
+    """
+    in_place = sorted(entries, key=lambda entry: entry.header_offset)
+    starts = [entry.header_offset for entry in in_place]
+    ends = [entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size for entry in in_place]
+    if any(end > start for end, start in zip(ends, [*starts[1:], size_bytes], strict=False)):
+        raise UnreadableArchive(
+            "Expected members one behind the other. Received: some that share bytes, or exceed the archive."
+        )
+    if starts and starts[0] != 0:
+        raise UnreadableArchive("Expected a zip archive from its first byte on. Received: the directory of one inside of it.")
+
+
+def _members(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: Limits) -> Iterator[Member | Unreadable]:
+    meter = Meter(limits)
+    for entry in entries:
+        if entry.filename.endswith("/") or is_skipped(entry.filename):
+            continue
+        try:
+            _require_readable(entry, limits)
+        except RejectedInput as error:
+            yield unreadable(entry.filename, error)
+            continue
+        yield _read_member(archive, entry, meter)
+
+
+def _require_readable(entry: zipfile.ZipInfo, limits: Limits) -> None:
+    require_safe_name(entry.filename)
+    if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG}:
+        raise UnsafeMember("Expected a file. Received: a link or a special file.")
+    if entry.flag_bits & _ENCRYPTED:
+        raise UnsafeMember(
+            "Expected a member that can be read by anybody. Received: an encrypted one; save it without a password."
+        )
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise UnreadableMember(
+            f"Expected a member that is stored or deflated. Received: compression method {entry.compress_type}; "
+            "save it with deflate."
+        )
+    require_size(entry.file_size, limits)
+
+
+def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, meter: Meter) -> Member | Unreadable:
+    """Unpacks a member, no further than the size that was judged; zipfile checks its checksum at the end."""
+    meter.count(packed=entry.compress_size)
+    pieces = []
+    try:
+        with archive.open(entry) as file:
+            while piece := file.read(_PIECE_BYTES):
+                meter.count(unpacked=len(piece))
+                pieces.append(piece)
+    except _ZIP_ERRORS as error:
+        problem = UnreadableMember(
+            f"Expected a whole member whose checksum holds. Received: one that cannot be unpacked ({type(error).__name__})."
+        )
+        return unreadable(entry.filename, problem)
+    content = b"".join(pieces)
+    if len(content) != entry.file_size:
+        problem = UnreadableMember(f"Expected {entry.file_size} bytes, as declared. Received: {len(content)}.")
+        return unreadable(entry.filename, problem)
+    return Member(entry.filename, content)

@@ -1,0 +1,217 @@
+"""Tar archives that lie, cost too much, or hold what nobody should unpack unseen."""
+
+import gzip
+import io
+import tarfile
+
+import numpy as np
+import pytest
+
+from handler.errors import UnreadableArchive, UnrecognisedFormat
+from handler.formats import decode, gunzip
+from tests.handler.formats.samples import Forwards, decoded, limited, npy, peak_bytes, png, rows, targz, tarred
+
+PIXELS = np.random.default_rng(2).integers(0, 256, (3, 28, 28), np.uint8)
+PNG = png(PIXELS[0])
+
+
+def header(name, kind=tarfile.REGTYPE, size=0, **fields):
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def block(content):
+    return content + bytes(-len(content) % 512)
+
+
+def pax(records, kind=tarfile.XHDTYPE):
+    return header("pax", kind, len(records)) + block(records)
+
+
+def record(key, value):
+    text = b" " + key + b"=" + value + b"\n"
+    length = len(text) + 1
+    while len(str(length)) + len(text) != length:
+        length += 1
+    return str(length).encode() + text
+
+
+A_PNG = header("a.png", size=len(PNG)) + block(PNG)
+END = bytes(1024)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, b"V", b"M"],
+)
+def test_links_and_special_files_are_named_and_never_followed(kind, fashion_target):
+    content = header("link.png", kind, linkname="/etc/passwd") + A_PNG + END
+
+    assert rows(content, fashion_target) == [("link.png", "UnsafeMember"), "a.png"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE])
+def test_the_size_of_what_has_no_content_is_of_no_meaning(kind, fashion_target):
+    assert rows(header("b", kind, 4096) + A_PNG + END, fashion_target)[-1] == "a.png"
+
+
+def test_a_sparse_file_of_pax_is_named(fashion_target):
+    """Its holes are left out, so what is there could be taken for another picture."""
+    content = pax(record(b"GNU.sparse.major", b"1") + record(b"GNU.sparse.minor", b"0")) + A_PNG + END
+
+    assert rows(content, fashion_target) == [("a.png", "UnsafeMember")]
+
+
+@pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("name", ["é" * 200, "d/" * 120 + "a.png"])
+def test_long_names_are_read(format, name, fashion_target):  # noqa: A002  # tarfile's own word
+    assert rows(tarred({name: PNG, "b.png": PNG}, format), fashion_target) == [name, "b.png"]
+
+
+def test_a_name_that_is_no_utf_8_has_a_document_all_the_same(fashion_target):
+    raw = pax(record(b"path", b"\xff.png")) + A_PNG + header("b").replace(b"b", b"\xfe", 1)
+    checked = bytearray(raw)
+    checksum = sum(checked[-512:-364]) + sum(checked[-356:]) + 8 * 32
+    checked[-364:-356] = b"%06o\0 " % checksum
+
+    (image, item) = decoded(bytes(checked) + END, fashion_target)
+    assert (image.name, item.name) == ("\ufffd.png", "\ufffd")
+
+
+def test_the_size_of_pax_counts(fashion_target):
+    content = pax(record(b"size", str(len(PNG)).encode())) + header("a.png", size=0) + block(PNG) + END
+
+    assert rows(content, fashion_target) == ["a.png"]
+
+
+def test_what_holds_for_all_members_is_passed_over(fashion_target):
+    content = pax(record(b"comment", b"0123abcd"), tarfile.XGLTYPE) + A_PNG + END
+
+    assert rows(content, fashion_target) == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pax(b"no record"),
+        pax(b"5 a=b"),  # one byte short
+        pax(b"0 a=b\n"),
+        pax(b"-6 a=b\n"),
+        pax(b"9999999999999999999 a=b\n"),
+        pax(b"4 \n\n"),
+        pax(record(b"size", b"-1")) + A_PNG,
+        pax(record(b"size", b"9" * 30)) + A_PNG,
+        pax(record(b"size", b"")) + A_PNG,
+        pax(b"".join(record(b"%d" % number, b"") for number in range(101))),
+        pax(b"") * 5 + A_PNG,
+        header("a.png", size=len(PNG)),
+        header("a", tarfile.SYMTYPE) + b"\x01" * 512,
+        A_PNG + A_PNG[:512].replace(b"a.png", b"b.png") + block(PNG),  # a wrong checksum
+        A_PNG,  # the end is missing
+        A_PNG + bytes(511),
+    ],
+    ids=range(16),
+)
+def test_a_broken_header_or_end_is_refused(content, fashion_target):
+    """`tarfile` would take most of these for the end, and lose what follows without a word."""
+    for pack in (bytes, gzip.compress):
+        with pytest.raises(UnreadableArchive):
+            decoded(pack(content + (END if content[-1:] != b"\0" else b"")), fashion_target)
+
+
+def test_a_negative_size_is_refused(fashion_target):
+    member = bytearray(header("a.png"))
+    member[124:136] = b"\xff" * 12  # -1 in base 256
+    member[148:156] = b"%06o\0 " % (sum(member[:148]) + sum(member[156:]) + 8 * 32)
+
+    with pytest.raises(UnreadableArchive, match="Received: -1"):
+        decoded(bytes(member) + END, fashion_target)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize("size", [2**16 + 1, 2**33, 2**70])
+def test_an_extended_header_of_any_declared_size_is_never_read(kind, size, fashion_target):
+    content = header("pax", kind, size) + bytes(10**6)
+    body = Forwards(content, 2**20)
+
+    def refused():
+        with pytest.raises(UnreadableArchive, match="extended headers of at most 65536 bytes"):
+            list(decode(body, "x", fashion_target))
+
+    assert peak_bytes(refused) < 10**5
+    assert body.most_bytes <= 4096
+
+
+@pytest.mark.parametrize("size", [10**9, 2**60])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, b"V"])
+def test_a_member_larger_than_the_limit_is_never_in_memory(size, kind, fashion_target):
+    content = header("a.npy", kind, size) + bytes(10**6)
+
+    def refused():
+        with pytest.raises(UnreadableArchive, match="truncated"):
+            list(decode(Forwards(content, 2**20), "x", fashion_target))
+
+    assert peak_bytes(refused) < 2 * 10**5
+
+
+def test_a_member_larger_than_the_limit_is_named_and_skipped(fashion_target):
+    content = {"a.npy": npy(np.zeros((999, 28, 28), np.uint8)), "b.png": PNG}
+
+    for pack in (tarred, targz):
+        (item, image) = decoded(pack(content), limited(fashion_target, member_bytes=10_000))
+        assert "at most 10000 bytes (MAX_MEMBER_BYTES). Received: 783344 bytes" in str(item.error)
+        assert np.array_equal(image.pixels[..., 0], PIXELS[0])
+
+
+def test_what_follows_the_closing_zeros_is_of_no_meaning(fashion_target):
+    """The standard leaves it undefined: it fills the last record of a tape."""
+    assert rows(A_PNG + END + b"rest" * 999, fashion_target) == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:-1],
+        lambda content: content[:-8] + bytes(8),
+        lambda content: content + b"rest",
+        lambda content: content + gunzip.MAGIC,
+        lambda content: content + bytes(20) + b"\x1f",
+    ],
+)
+def test_a_gzip_stream_that_is_not_whole_is_refused(change, fashion_target):
+    with pytest.raises(UnreadableArchive, match="gzip"):
+        decoded(change(targz({"a.png": PNG})), fashion_target)
+
+
+def test_a_gzip_stream_of_countless_streams_is_refused(fashion_target, monkeypatch):
+    monkeypatch.setattr(gunzip, "_MOST_STREAMS", 10)
+    content = targz({"a.png": PNG})
+
+    assert rows(content + gzip.compress(b"") * 9, fashion_target) == ["a.png"]
+    with pytest.raises(UnreadableArchive, match="Expected nothing behind"):
+        decoded(content + gzip.compress(b"") * 10, fashion_target)
+
+
+def test_a_gzip_stream_with_a_long_name_in_its_header_is_recognised(fashion_target):
+    file = io.BytesIO()
+    with gzip.GzipFile("n" * 2000, "wb", fileobj=file) as packed:
+        packed.write(tarred({"a.png": PNG}))
+
+    assert rows(file.getvalue(), fashion_target) == ["a.png"]
+
+
+def test_a_gzip_stream_of_something_else_says_so(fashion_target):
+    with pytest.raises(UnrecognisedFormat, match=r"a gzip stream of what begins with b'<html>'"):
+        decoded(gzip.compress(b"<html>"), fashion_target)
+
+
+def test_a_gzip_stream_whose_output_ends_with_a_read_is_read_on(fashion_target):
+    """The decompressor may hold bytes back when its input is used up."""
+    plain = tarred({"a.npy": npy(np.zeros((1000, 28, 28), np.uint8))})
+    content = gzip.compress(plain)
+
+    for piece_bytes in (1, 2, 1000):
+        assert len(list(decode(Forwards(content, piece_bytes), "x", fashion_target))) == 1000
