@@ -21,7 +21,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handler.formats.image import Target
+from handler.formats.image import Limits, Target
 from handler.model import BUNDLED_ARTIFACT, Model, directory_reader, load_model
 from handler.objects import FetchedObject, ObjectRef, Prefix
 from handler.outcomes import Report
@@ -34,6 +34,8 @@ from handler.telemetry import Stopwatch, log_report, log_sweep, logger, write_me
 from handler.triggers import parse_event
 from handler.work_queue import WorkQueue
 from handler.work_queue import make_client as make_queue_client
+
+FETCHED_WHOLE_BYTES = 2**20  # ahead of its turn, S3_CONCURRENCY objects at once
 
 _is_cold_start = itertools.chain([True], itertools.repeat(False))
 
@@ -79,8 +81,11 @@ def _handle(event: dict[str, Any], context: LambdaContext, work: _Work) -> objec
         if message.problem:
             logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
 
+    def has_time() -> bool:
+        return context.get_remaining_time_in_millis() > parts.settings.deadline_reserve_ms
+
     def score(refs: Iterable[ObjectRef], alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({})) -> Reports:
-        reports = parts.scorer.score(refs, alternatives)
+        reports = parts.scorer.score(refs, alternatives, has_time)
         for named, report in reports.items():
             log_report(named, report)
         work.reports.extend(reports.values())
@@ -89,9 +94,9 @@ def _handle(event: dict[str, Any], context: LambdaContext, work: _Work) -> objec
 
     results: dict[Any, Any] = {**score(request.objects, request.alternatives)}
     if request.sweeps:
-        sweeper, reserve_ms = _build_sweeper(parts, score), parts.settings.deadline_reserve_ms
+        sweeper = _build_sweeper(parts, score)
         for sweep in request.sweeps:
-            results[sweep] = sweeper.sweep(sweep, lambda: context.get_remaining_time_in_millis() > reserve_ms)
+            results[sweep] = sweeper.sweep(sweep, has_time)
             log_sweep(results[sweep])
     return request.reply(results)
 
@@ -123,26 +128,37 @@ def build_parts() -> Parts:
 
     def fetch(ref: ObjectRef) -> FetchedObject | None:
         settings.require_accepted(ref)
-        return storage.read(ref, settings.max_object_bytes)
+        return storage.read(ref, FETCHED_WHOLE_BYTES)
 
     scorer = Scorer(
         manifest=model.manifest,
         fetch=fetch,
+        open=storage.open,
         classify=stopwatch,
         publish=functools.partial(publish, store=storage, sleep=time.sleep),
         locate=settings.locate,
         target=Target(
             shape=model.manifest.input,
             conversion=model.manifest.conversion,
-            max_pixels=settings.max_image_pixels,
-            max_images=settings.max_images_per_object,
+            limits=_limits(settings),
         ),
         max_object_bytes=settings.max_object_bytes,
         batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
-        as_lines=settings.as_lines,
+        layout=settings.layout,
     )
     return Parts(settings, storage, stopwatch, scorer)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        image_pixels=settings.max_image_pixels,
+        images=settings.max_images_per_object,
+        archive_members=settings.max_archive_members,
+        member_bytes=settings.max_member_bytes,
+        unpacked_bytes=settings.max_unpacked_bytes,
+        compression_ratio=settings.max_compression_ratio,
+    )
 
 
 def _build_sweeper(parts: Parts, score: Callable[[Iterable[ObjectRef]], Reports]) -> Sweeper:

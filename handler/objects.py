@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import BinaryIO
 
 MAX_KEY_BYTES = 1024  # S3's own limit, of the key in UTF-8
 
@@ -47,11 +48,27 @@ class FetchedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenObject:
+    """An object that is being read. `body` is read forwards, once, and closed by whoever opened it."""
+
+    source: StoredObject
+    body: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A document as it lies in S3: its own `etag`, for a conditional write, and the metadata it was written with."""
 
     etag: str
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How documents are laid out: as lines if they have more than `lines_above` rows, which -1 means always; None: never."""
+
+    content_type: str
+    lines_above: int | None
 
 
 class WriteResult(Enum):

@@ -1,12 +1,12 @@
-"""The documents: what they hold and how they are written. Pure.
+"""The documents: what they hold. Pure.
 
 One object in, one document out. The same object and the same model give the same bytes: a document holds no clock and no
-request id. As JSON it is one value; as JSON Lines it is a head, a line for each image in the object's order, and the summary.
+request id. `handler.writing` lays them out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -144,41 +144,7 @@ def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest)
     ]
 
 
-def summarise(rows: Sequence[Row], classes: Sequence[str]) -> Summary:
-    """Counts what an object's rows hold; every class is named, in index order."""
-    predictions = [row for row in rows if isinstance(row, Prediction)]
-    by_class = dict.fromkeys(classes, 0)
-    for prediction in predictions:
-        by_class[prediction.class_name] += 1
-    total = sum(prediction.confidence for prediction in predictions)
-    mean = round(total / len(predictions), DECIMALS) if predictions else None
-    return Summary(len(predictions), len(rows) - len(predictions), mean, by_class)
-
-
-def render_json(source: StoredObject, manifest: Manifest, rows: Sequence[Row]) -> bytes:
-    """Writes the predictions for one object as one JSON value."""
-    document = PredictionDocument(
-        input=name_input(source),
-        model=name_model(manifest),
-        summary=summarise(rows, manifest.classes),
-        predictions=[row for row in rows if isinstance(row, Prediction)],
-        rejected=[row for row in rows if isinstance(row, RejectedImage)],
-    )
-    return msgspec.json.encode(document)
-
-
-def render_lines(source: StoredObject, manifest: Manifest, rows: Sequence[Row]) -> bytes:
-    """Writes the predictions for one object as JSON Lines."""
-    return msgspec.json.Encoder().encode_lines(_lines(source, manifest, rows))
-
-
 def render_rejection(source: StoredObject, manifest: Manifest, error: RejectedInput) -> bytes:
     """Writes why one object could not be scored."""
     problem = Problem(type(error).__name__, str(error))
     return msgspec.json.encode(RejectionDocument(input=name_input(source), model=name_model(manifest), error=problem))
-
-
-def _lines(source: StoredObject, manifest: Manifest, rows: Sequence[Row]) -> Iterator[LinesHead | Row | LinesEnd]:
-    yield LinesHead(input=name_input(source), model=name_model(manifest))
-    yield from rows
-    yield LinesEnd(summarise(rows, manifest.classes))

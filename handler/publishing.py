@@ -16,7 +16,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from handler.errors import ConcurrentWrites, UnacceptedObject
 from handler.objects import ObjectRef, StoredDocument, StoredObject, WriteResult
@@ -40,14 +40,14 @@ class Published(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A rendered document and where it belongs.
+    """A document as it is to be written, and where it belongs. `content` is read from its beginning at every attempt.
 
     `source` is what it is about, `model_sha256` what made it, and `result` what came out: "predictions", or the name of the
     error in a rejection, so that an object that is no longer rejected (a limit was raised) gets its predictions.
     """
 
     ref: ObjectRef
-    content: bytes
+    content: BinaryIO
     content_type: str
     source: StoredObject
     model_sha256: str
@@ -79,11 +79,11 @@ class Store(Protocol):
     def describe(self, ref: ObjectRef) -> StoredDocument | None:
         """What stands in a document's place; None: nothing does."""
 
-    def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
+    def create(self, ref: ObjectRef, content: BinaryIO, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
         """Writes if nothing stands there."""
 
     def replace(
-        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], *, etag: str
+        self, ref: ObjectRef, content: BinaryIO, content_type: str, metadata: Mapping[str, str], *, etag: str
     ) -> WriteResult:
         """Writes if what stands there has `etag`."""
 

@@ -1,32 +1,37 @@
 """Objects to images to batches to predictions to documents: the only place that knows the order of work.
 
-    objects --fetch (threads)--> contents --decode--> images --batch, classify--> rows --render, publish (threads)--> outcomes
+    objects --fetch (threads)--> bodies --decode--> images --batch, classify--> rows --finish, publish (threads)--> outcomes
 
 Images of all objects share the model's batches; while the model runs, the next objects are fetched and finished documents
-are written. What goes wrong with one object becomes that object's outcome and touches no other. No AWS, no LiteRT, no clock
-here: all of that is passed in.
+are written. A small object is fetched whole, ahead of its turn; a larger one is read when its turn comes, as its images are
+wanted, so that memory depends on the limits and not on the object. What goes wrong with one object becomes that object's
+outcome and touches no other. No AWS, no LiteRT, no clock here: all of that is passed in.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from handler.contract import Manifest
-from handler.errors import ObjectTooLarge, RejectedInput, UnacceptedObject
+from handler.errors import ObjectTooLarge, OutOfTime, RejectedInput, UnacceptedObject
 from handler.formats import decode
-from handler.formats.image import Image, Target
-from handler.objects import FetchedObject, ObjectRef, StoredObject
+from handler.formats.image import Image, Target, Unreadable
+from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
 from handler.outcomes import Outcome, Report
-from handler.predictions import Prediction, Row, predict, render_json, render_lines, render_rejection
+from handler.predictions import Prediction, RejectedImage, predict, render_rejection
 from handler.publishing import Document, Published
+from handler.writing import DocumentWriter
+
+_REST_BYTES = 2**20  # read at once of what a decoder left
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,13 +41,14 @@ R = TypeVar("R")
 class Scorer:
     """All that scoring needs from outside.
 
-    `fetch` returns None for an object that is gone. `classify` takes `(n, height, width, channels)` uint8 and returns
-    `(n, classes)` float32 probabilities. `publish` writes a document. `locate` says where the document of an object
-    belongs. Documents are JSON, or JSON Lines if `as_lines`.
+    `fetch` reads a small object whole, and of a larger one its identity; `open` opens one of any size. Both return None for
+    an object that is gone. `classify` takes `(n, height, width, channels)` uint8 and returns `(n, classes)` float32
+    probabilities. `publish` writes a document. `locate` says where the document of an object belongs.
     """
 
     manifest: Manifest
     fetch: Callable[[ObjectRef], FetchedObject | None]
+    open: Callable[[ObjectRef], OpenObject | None]
     classify: Callable[[np.ndarray], np.ndarray]
     publish: Callable[[Document], Published]
     locate: Callable[[ObjectRef], ObjectRef]
@@ -50,24 +56,32 @@ class Scorer:
     max_object_bytes: int
     batch_images: int
     concurrency: int
-    as_lines: bool
+    layout: Layout
 
     def score(
-        self, refs: Iterable[ObjectRef], alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({})
+        self,
+        refs: Iterable[ObjectRef],
+        alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({}),
+        has_time: Callable[[], bool] = lambda: True,
     ) -> dict[ObjectRef, Report]:
         """Scores each object once, however often it is named, and reports on every one of them.
 
-        Where there is no object of a name but one of its alternative, that one is scored, and the report names it.
+        Where there is no object of a name but one of its alternative, that one is scored, and the report names it. What is
+        not decoded when `has_time` says that there is no more has failed.
         """
-        works = (_Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs))
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            fetched = _ahead(pool, self._fetch, works, self.concurrency)
-            classified = self._classified(self._decoded(fetched))
-            publishing = [(work.named, pool.submit(self._finish, work)) for work in classified]
-            return {named: future.result() for named, future in publishing}
+        works = [_Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs)]
+        try:
+            with ThreadPoolExecutor(self.concurrency) as pool:
+                fetched = _ahead(pool, lambda work: self._fetch(work, has_time), works, self.concurrency)
+                classified = self._classified(self._decoded(fetched, has_time))
+                return dict(_ahead(pool, self._finish, classified, 2 * self.concurrency))
+        finally:
+            for work in works:
+                work.close()
 
-    def _fetch(self, work: _Work) -> _Work:
+    def _fetch(self, work: _Work, has_time: Callable[[], bool]) -> _Work:
         with _isolated(work):
+            _require_time(has_time)
             fetched = self.fetch(work.named)
             if fetched is None and work.alternative:
                 with suppress(UnacceptedObject):  # then there is just none of the name given
@@ -76,20 +90,56 @@ class Scorer:
                 work.source, work.content = fetched.source, fetched.content
         return work
 
-    def _decoded(self, works: Iterable[_Work]) -> Iterator[tuple[_Work, Image | None]]:
+    def _decoded(
+        self, works: Iterable[_Work], has_time: Callable[[], bool]
+    ) -> Iterator[tuple[_Work, Image | Unreadable | None]]:
         """Yields every image with the work it belongs to, and each work once more, without one, when it has no more."""
         for work in works:
-            if work.source:
-                with _isolated(work):
-                    _require_size(work.source, self.max_object_bytes)
-                    for image in decode(work.content, work.source.ref.name, self.target):
-                        yield work, image
-                work.content = b""
+            with _isolated(work):
+                for image in self._images(work):
+                    _require_time(has_time)
+                    yield work, image
+            work.content = b""
             yield work, None
 
-    def _classified(self, items: Iterable[tuple[_Work, Image | None]]) -> Iterator[_Work]:
+    def _images(self, work: _Work) -> Iterator[Image | Unreadable]:
+        """Reads one object's images, from memory or as they arrive, and then the rest of its bytes.
+
+        Bytes that arrived wrongly can look like an object that is broken, and only its end tells: so it is read in any case.
+        """
+        body = self._open(work)
+        if body is None or work.source is None:
+            return
+        with closing(body):
+            work.document = DocumentWriter(work.source, self.manifest, self.layout)
+            try:
+                yield from decode(body, work.source.ref.name, self.target)
+            except RejectedInput:
+                _read_to_the_end(body)
+                raise
+            _read_to_the_end(body)
+
+    def _open(self, work: _Work) -> BinaryIO | None:
+        """The body of an object that is not too large; None: it is gone, since when does not matter."""
+        if work.source is None:
+            return None
+        self._require_size(work.source)
+        if len(work.content) == work.source.size_bytes:
+            return io.BytesIO(work.content)
+        opened = self.open(work.source.ref)
+        work.source = opened.source if opened else None
+        if opened is None:
+            return None
+        try:
+            self._require_size(opened.source)  # it may have been overwritten since
+        except ObjectTooLarge:
+            opened.body.close()
+            raise
+        return opened.body
+
+    def _classified(self, items: Iterable[tuple[_Work, Image | Unreadable | None]]) -> Iterator[_Work]:
         """Runs the model on full batches, and yields each work when its last image has a prediction."""
-        pending: list[tuple[_Work, Image]] = []
+        pending: list[tuple[_Work, Image | Unreadable]] = []
         ended: list[_Work] = []
         for work, image in items:
             if image is None:
@@ -104,34 +154,45 @@ class Scorer:
         self._classify(pending)
         yield from ended
 
-    def _classify(self, pending: list[tuple[_Work, Image]]) -> None:
-        if not pending:
-            return
-        probabilities = self.classify(np.stack([image.pixels for _, image in pending]))
-        names = [image.name for _, image in pending]
-        for (work, _), prediction in zip(pending, predict(names, probabilities, self.manifest), strict=True):
-            work.rows.append(prediction)
+    def _classify(self, pending: Sequence[tuple[_Work, Image | Unreadable]]) -> None:
+        """Adds the row of each image to the document it belongs to, in order."""
+        images = [image for _, image in pending if isinstance(image, Image)]
+        predictions: Iterator[Prediction] = iter(())
+        if images:
+            probabilities = self.classify(np.stack([image.pixels for image in images]))
+            predictions = iter(predict([image.name for image in images], probabilities, self.manifest))
+        for work, image in pending:
+            row = next(predictions) if isinstance(image, Image) else _row(image)
+            with _isolated(work):
+                if work.document and not work.rejection and not work.failure:
+                    work.document.add(row)
 
-    def _finish(self, work: _Work) -> Report:
-        """Renders and publishes the document of one object whose images are all classified."""
-        document = None
-        published = Published.GONE
+    def _finish(self, work: _Work) -> tuple[ObjectRef, Report]:
+        """Publishes the document of one object whose images are all classified, and lets go of it."""
+        published, place = Published.GONE, None
         with _isolated(work):
             if work.source and not work.failure:
-                document = self._render(work, work.source)
-                published = self.publish(document)
-        return _report(work, published, document)
+                document = self._document(work, work.source)
+                published, place = self.publish(document), document.ref
+        work.close()
+        return work.named, _report(work, published, place)
 
-    def _render(self, work: _Work, source: StoredObject) -> Document:
+    def _document(self, work: _Work, source: StoredObject) -> Document:
+        content: BinaryIO
         if work.rejection:
-            content = render_rejection(source, self.manifest, work.rejection)
+            content = io.BytesIO(render_rejection(source, self.manifest, work.rejection))
             result = type(work.rejection).__name__
         else:
-            content = (render_lines if self.as_lines else render_json)(source, self.manifest, work.rows)
-            result = "predictions"
-        content_type = "application/jsonl" if self.as_lines else "application/json"
-        place = self.locate(source.ref)
-        return Document(place, content, content_type, source, self.manifest.model.sha256, result)
+            rows = work.document or DocumentWriter(source, self.manifest, self.layout)
+            content, result = rows.finish(), "predictions"
+        digest = self.manifest.model.sha256
+        return Document(self.locate(source.ref), content, self.layout.content_type, source, digest, result)
+
+    def _require_size(self, source: StoredObject) -> None:
+        if source.size_bytes > self.max_object_bytes:
+            raise ObjectTooLarge(
+                f"Expected an object of at most {self.max_object_bytes} bytes. Received: {source.size_bytes} bytes; split it."
+            )
 
 
 @dataclass(slots=True)
@@ -142,9 +203,13 @@ class _Work:
     alternative: ObjectRef | None = None
     source: StoredObject | None = None
     content: bytes = b""
-    rows: list[Row] = field(default_factory=list)
+    document: DocumentWriter | None = None
     rejection: RejectedInput | None = None
     failure: Exception | None = None
+
+    def close(self) -> None:
+        if self.document:
+            self.document.close()
 
 
 @contextmanager
@@ -161,31 +226,30 @@ def _isolated(work: _Work) -> Iterator[None]:
         work.failure = error
 
 
-def _require_size(source: StoredObject, most_bytes: int) -> None:
-    if source.size_bytes > most_bytes:
-        raise ObjectTooLarge(
-            f"Expected an object of at most {most_bytes} bytes. Received: {source.size_bytes} bytes; split it."
-        )
+def _require_time(has_time: Callable[[], bool]) -> None:
+    if not has_time():
+        raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")
 
 
-def _report(work: _Work, published: Published, document: Document | None) -> Report:
+def _read_to_the_end(body: BinaryIO) -> None:
+    while body.read(_REST_BYTES):
+        pass
+
+
+def _row(image: Unreadable) -> RejectedImage:
+    return RejectedImage(image.name, type(image.error).__name__, str(image.error))
+
+
+def _report(work: _Work, published: Published, place: ObjectRef | None) -> Report:
     ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.named, 0)
     if work.failure:
         return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes)
     outcome = _outcome(published, rejected=work.rejection is not None)
-    place = document.ref if document and published in {Published.WRITTEN, Published.DUPLICATE} else None
-    if work.rejection:
-        return Report(ref, outcome, place, work.rejection, size_bytes=size_bytes)
-    predictions = [row for row in work.rows if isinstance(row, Prediction)]
-    return Report(
-        ref,
-        outcome,
-        place,
-        images=len(predictions),
-        size_bytes=size_bytes,
-        unsure=sum(prediction.unsure is True for prediction in predictions),
-        by_class=Counter(prediction.class_name for prediction in predictions),
-    )
+    document = place if published in {Published.WRITTEN, Published.DUPLICATE} else None
+    if work.rejection or not work.document:
+        return Report(ref, outcome, document, work.rejection, size_bytes=size_bytes)
+    rows = work.document
+    return Report(ref, outcome, document, None, rows.images, size_bytes, rows.unsure, rows.by_class)
 
 
 def _outcome(published: Published, *, rejected: bool) -> Outcome:

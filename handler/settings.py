@@ -4,14 +4,19 @@ OUTPUT_URI               s3://bucket/prefix/ that documents are written under (r
 INPUT_URIS               comma-separated s3://bucket/prefix/ that objects may be read from (required)
 MODEL_URI                directory or s3://bucket/prefix/ of the artifact (default: the bundled one)
 QUEUE_URL                queue that sweeps send work to (default: none, they score in place)
-RESULT_FORMAT            json or jsonl (default: json)
+RESULT_FORMAT            json, jsonl, or auto: lines above LINES_ABOVE_IMAGES (default: json)
+LINES_ABOVE_IMAGES       with auto, a document of more rows is in lines (default: 10,000)
 MAX_OBJECT_BYTES         a larger object is rejected unread (default: 64 MiB)
 MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 16,777,216)
 MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
+MAX_ARCHIVE_MEMBERS      an archive of more members is rejected (default: 10,000)
+MAX_MEMBER_BYTES         unpacked; a larger member, picture or array in Fortran order is rejected (default: 64 MiB)
+MAX_UNPACKED_BYTES       an archive or gzip stream that unpacks to more is rejected (default: 1 GiB)
+MAX_COMPRESSION_RATIO    times; of more than 1 MiB, what unpacks to more than so many times its size is rejected (default: 100)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 64)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
 S3_CONCURRENCY           objects read or written at the same time (default: 8)
-DEADLINE_RESERVE_MS      a sweep begins nothing new when less than this is left of the invocation (default: 10,000)
+DEADLINE_RESERVE_MS      when less than this is left of the invocation, nothing new is begun (default: 10,000)
 """
 
 from __future__ import annotations
@@ -22,15 +27,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handler.errors import BadSettings, UnacceptedObject
-from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix, parse_prefix
+from handler.objects import MAX_KEY_BYTES, Layout, ObjectRef, Prefix, parse_prefix
 
-SUFFIXES = {"json": ".json", "jsonl": ".jsonl"}  # by RESULT_FORMAT; the first is the default
+SUFFIXES = {"json": ".json", "jsonl": ".jsonl", "auto": ".jsonl"}  # by RESULT_FORMAT; the first is the default
 
 # They suit a function of 1,769 MB: S3_CONCURRENCY objects of MAX_OBJECT_BYTES in memory at once, and their documents.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**24,
     "MAX_IMAGES_PER_OBJECT": 100_000,
+    "LINES_ABOVE_IMAGES": 10_000,
+    "MAX_ARCHIVE_MEMBERS": 10_000,
+    "MAX_MEMBER_BYTES": 64 * 2**20,
+    "MAX_UNPACKED_BYTES": 2**30,
+    "MAX_COMPRESSION_RATIO": 100,
     "MODEL_BATCH_IMAGES": 64,
     "MODEL_THREADS": 1,
     "S3_CONCURRENCY": 8,
@@ -56,15 +66,21 @@ class Settings:
     max_object_bytes: int
     max_image_pixels: int
     max_images_per_object: int
+    lines_above_images: int
+    max_archive_members: int
+    max_member_bytes: int
+    max_unpacked_bytes: int
+    max_compression_ratio: int
     model_batch_images: int
     model_threads: int
     s3_concurrency: int
     deadline_reserve_ms: int
 
     @property
-    def as_lines(self) -> bool:
-        """Whether documents are JSON Lines."""
-        return self.result_format == "jsonl"
+    def layout(self) -> Layout:
+        """How documents are laid out."""
+        above = {"json": None, "jsonl": -1, "auto": self.lines_above_images}[self.result_format]
+        return Layout("application/json" if above is None else "application/jsonl", above)
 
     def require_accepted(self, ref: ObjectRef) -> None:
         """Lets an object pass that may be read and whose document has a place.
@@ -93,7 +109,7 @@ class Settings:
             raise UnacceptedObject(f"Expected a prefix under INPUT_URIS ({accepted}). Received: {prefix}; it was not listed.")
 
     def locate(self, ref: ObjectRef) -> ObjectRef:
-        """Where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`."""
+        """Where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`: one place in any layout."""
         return ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{SUFFIXES[self.result_format]}")
 
 

@@ -6,20 +6,24 @@ gone, `WriteResult` for a write that its condition stopped.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from handler.errors import StorageUnavailable
-from handler.objects import FetchedObject, ObjectRef, Prefix, StoredDocument, StoredObject, WriteResult
+from handler.objects import FetchedObject, ObjectRef, OpenObject, Prefix, StoredDocument, StoredObject, WriteResult
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+
+BUFFER_BYTES = 2**18  # read from the network at once
 
 _GONE = {"NoSuchKey", "404"}  # HEAD has no body, so botocore can only repeat the status
 _STOPPED = {"PreconditionFailed", "412"}
@@ -68,6 +72,24 @@ class S3Storage:
             with closing(response["Body"]) as body:
                 return FetchedObject(source, body.read() if source.size_bytes <= at_most_bytes else b"")
 
+    def open(self, ref: ObjectRef) -> OpenObject | None:
+        """Opens an object to be read forwards, however large it is; its body is to be closed. None: there is no such object.
+
+        A body raises StorageUnavailable when it breaks off; whether it arrived as it was sent is known once it was read to
+        its end.
+
+        Raises:
+            StorageUnavailable: S3 refused, failed or broke off.
+        """
+        with _translated("GetObject", ref):
+            try:
+                response = self._client.get_object(Bucket=ref.bucket, Key=ref.key)
+            except ClientError as error:
+                if _code(error) in _GONE:
+                    return None
+                raise
+        return OpenObject(_identity(ref, response), io.BufferedReader(_Body(ref, response["Body"]), BUFFER_BYTES))
+
     def identify(self, ref: ObjectRef) -> StoredObject | None:
         """Returns an object's present identity; None: there is no such object. Raises StorageUnavailable."""
         response = self._head(ref)
@@ -90,12 +112,12 @@ class S3Storage:
                 for row in page.get("Contents", ()):
                     yield StoredObject(ObjectRef(prefix.bucket, row["Key"]), row["ETag"].strip('"'), None, row["Size"])
 
-    def create(self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
+    def create(self, ref: ObjectRef, content: BinaryIO, content_type: str, metadata: Mapping[str, str]) -> WriteResult:
         """Writes an object that does not exist yet. Raises StorageUnavailable."""
         return self._put(ref, content, content_type, metadata, {"IfNoneMatch": "*"})
 
     def replace(
-        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], *, etag: str
+        self, ref: ObjectRef, content: BinaryIO, content_type: str, metadata: Mapping[str, str], *, etag: str
     ) -> WriteResult:
         """Writes over the object that has `etag`, and no other. Raises StorageUnavailable."""
         return self._put(ref, content, content_type, metadata, {"IfMatch": etag})
@@ -125,8 +147,9 @@ class S3Storage:
                 raise
 
     def _put(
-        self, ref: ObjectRef, content: bytes, content_type: str, metadata: Mapping[str, str], condition: dict[str, Any]
+        self, ref: ObjectRef, content: BinaryIO, content_type: str, metadata: Mapping[str, str], condition: dict[str, Any]
     ) -> WriteResult:
+        content.seek(0)  # an attempt before this one may have read it
         with _translated("PutObject", ref):
             try:
                 self._client.put_object(
@@ -139,6 +162,28 @@ class S3Storage:
                     return WriteResult.CONFLICT
                 raise
             return WriteResult.WRITTEN
+
+
+class _Body(io.RawIOBase):
+    """What botocore reads from the network, as any other file; its own `with` would skip the checks of length and checksum."""
+
+    def __init__(self, ref: ObjectRef, body: StreamingBody) -> None:
+        super().__init__()
+        self._ref = ref
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _translated("GetObject", self._ref):
+            block = self._body.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
 
 
 @contextmanager

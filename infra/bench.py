@@ -11,12 +11,14 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import importlib.metadata
+import io
 import os
 import platform
 import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +29,13 @@ from rich.table import Table
 
 from handler.contract import Manifest
 from handler.formats import decode
-from handler.formats.image import Target
+from handler.formats.image import Image, Limits, Target
 from handler.model import BUNDLED_ARTIFACT, Model, directory_reader, load_model
-from handler.objects import FetchedObject, ObjectRef, StoredObject
+from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
 from handler.publishing import Published
 from handler.scoring import Scorer
 from handler.settings import load_settings
+from handler.storage import BUFFER_BYTES
 
 IMAGES = Path(__file__).parent.parent / "events" / "images"
 RUNS = 10
@@ -43,8 +46,8 @@ _START_HANDLER = "import handler.app; handler.app.build_parts()"
 _START_TENSORFLOW = "import tensorflow"
 _TIMED = "import time; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
 _PEAK = (
-    "import resource; from infra.bench import packed_object, score_once, make_scorer; content = packed_object({images})\n"
-    "score_once(make_scorer(), 'packed', content); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    "import resource; from infra.bench import score_stream; score_stream({images})\n"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
 )
 
 
@@ -74,8 +77,13 @@ def main() -> None:
     packed = packed_object(10_000)
     rates = _rates(lambda: score_once(scorer, "packed", packed), 10_000)
     _add(table, "function without S3, one IDX object of 10,000", rates, "images/s")
-    for images in (1_000, 60_000):
-        _add(table, f"peak memory, one IDX object of {images:,}", [_process(_PEAK.format(images=images))], "MiB")
+    for images in (10_000, 100_000, 1_000_000):
+        _add(
+            table,
+            f"peak memory, one IDX object of {images:,}, read as it arrives",
+            [_process(_PEAK.format(images=images))],
+            "MiB",
+        )
     console.print(table)
     libraries = ("ai-edge-litert", "numpy", "pillow", "boto3", "msgspec")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)
@@ -89,6 +97,7 @@ def make_scorer() -> Scorer:
     return Scorer(
         manifest=model.manifest,
         fetch=lambda _: None,
+        open=lambda _: None,
         classify=model.classify,
         publish=lambda _: Published.WRITTEN,
         locate=settings.locate,
@@ -96,7 +105,7 @@ def make_scorer() -> Scorer:
         max_object_bytes=settings.max_object_bytes,
         batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
-        as_lines=settings.as_lines,
+        layout=settings.layout,
     )
 
 
@@ -105,6 +114,27 @@ def packed_object(images: int) -> bytes:
     content = gzip.decompress((IMAGES / "packed-idx3-ubyte.gz").read_bytes())[16:]
     pixels = (content * (images * 784 // len(content) + 1))[: images * 784]
     return struct.pack(">IIII", 0x0803, images, 28, 28) + pixels
+
+
+def score_stream(images: int) -> None:
+    """Scores one IDX object of so many images out of a file, as it would be read from S3, into a document in lines."""
+    scorer = dataclasses.replace(make_scorer(), layout=Layout("application/jsonl", -1))
+    ref = ObjectRef("in-bucket", "packed")
+    with tempfile.TemporaryFile() as file:
+        file.write(struct.pack(">IIII", 0x0803, images, 28, 28))
+        block = packed_object(1_000)[16:]
+        for _ in range(images // 1_000):
+            file.write(block)
+        source = StoredObject(ref, "etag", None, file.tell())
+        file.seek(0)
+        scorer = dataclasses.replace(
+            scorer,
+            fetch=lambda _: FetchedObject(source, b""),
+            open=lambda _: OpenObject(source, io.BufferedReader(file.raw, BUFFER_BYTES)),
+        )
+        (report,) = scorer.score([ref]).values()
+    if report.images != images:
+        raise RuntimeError(f"Expected {images} images. Received: {report}.")
 
 
 def score_once(scorer: Scorer, key: str, content: bytes) -> None:
@@ -126,12 +156,21 @@ def _score(scorer: Scorer, contents: dict[ObjectRef, bytes]) -> None:
 
 
 def _target(manifest: Manifest) -> Target:
-    return Target(manifest.input, manifest.conversion, max_pixels=2**24, max_images=10**6)
+    limits = Limits(
+        image_pixels=2**24,
+        images=10**6,
+        archive_members=10**6,
+        member_bytes=10**9,
+        unpacked_bytes=10**9,
+        compression_ratio=100,
+    )
+    return Target(manifest.input, manifest.conversion, limits)
 
 
 def _model_rates(model: Model, size: int) -> list[float]:
-    content = (IMAGES / "packed-idx3-ubyte.gz").read_bytes()
-    samples = np.stack([image.pixels for image in decode(content, "", _target(model.manifest))])
+    with (IMAGES / "packed-idx3-ubyte.gz").open("rb") as file:
+        decoded = list(decode(file, "samples", _target(model.manifest)))
+    samples = np.stack([image.pixels for image in decoded if isinstance(image, Image)])
     images = np.tile(samples, (21, 1, 1, 1))[:2048]
     batches = [images[start : start + size] for start in range(0, len(images), size)]
 

@@ -1,5 +1,6 @@
 """The protocol of conditional writes, against a store in memory that behaves as S3 does."""
 
+import io
 import itertools
 
 import pytest
@@ -44,13 +45,14 @@ class MemoryStore:
 
     def _write(self, ref, content, metadata):
         self.writes += 1
-        self.documents[ref] = (StoredDocument(next(self._etags), metadata), content)
+        content.seek(0)  # as storage does
+        self.documents[ref] = (StoredDocument(next(self._etags), metadata), content.read())
         return WriteResult.WRITTEN
 
 
 def document(etag="e1", model="m1", bucket="in", result="predictions"):
     source = StoredObject(ObjectRef(bucket, "a.png"), etag, None, 1)
-    return Document(PLACE, f"{etag} by {model}".encode(), "application/json", source, model, result)
+    return Document(PLACE, io.BytesIO(f"{etag} by {model}".encode()), "application/json", source, model, result)
 
 
 def put(store, **of):

@@ -1,27 +1,40 @@
 """Scoring over objects in memory and a fake model: the order of work, and who is touched by whose fault."""
 
+import dataclasses
 import gc
 import io
 import json
 import threading
 import time
 import tracemalloc
+import zipfile
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from handler.errors import StorageUnavailable, UnacceptedObject
-from handler.objects import FetchedObject, ObjectRef, StoredObject
+from handler.errors import ObjectTooLarge, OutOfTime, StorageUnavailable, UnacceptedObject, UnreadableImage
+from handler.formats.image import Image, Unreadable
+from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
 from handler.outcomes import Outcome
 from handler.publishing import Published
 from handler.scoring import Scorer
+
+JSON, LINES = Layout("application/json", None), Layout("application/jsonl", -1)
 
 
 def npy(*lightness):
     """An array object of 2x3 images, each of one lightness."""
     file = io.BytesIO()
     np.save(file, np.stack([np.full((2, 3), value, np.uint8) for value in lightness]))
+    return file.getvalue()
+
+
+def zipped(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
     return file.getvalue()
 
 
@@ -35,7 +48,7 @@ def white_png():
 def score(manifest, target, classify):
     """Scores `objects`, contents by key, and returns the reports by key together with the documents by key."""
 
-    def score(objects, *, asked=None, alternatives=None, publish=None, **changes):
+    def score(objects, *, asked=None, alternatives=None, publish=None, has_time=lambda: True, **changes):
         documents = {}
 
         def fetch(ref):
@@ -44,13 +57,18 @@ def score(manifest, target, classify):
                 raise content
             return content and FetchedObject(StoredObject(ref, f"etag of {ref.key}", None, len(content[0])), content[0])
 
+        def open_(ref):
+            fetched = fetch(ref)
+            return fetched and OpenObject(fetched.source, io.BytesIO(fetched.content))
+
         def keep(document):
-            documents[document.ref.key] = document
+            documents[document.ref.key] = dataclasses.replace(document, content=document.content.read())
             return Published.WRITTEN
 
         settings = {
             "manifest": manifest,
             "fetch": fetch,
+            "open": open_,
             "classify": classify,
             "publish": publish or keep,
             "locate": lambda ref: ObjectRef("out", ref.key + ".json"),
@@ -58,11 +76,11 @@ def score(manifest, target, classify):
             "max_object_bytes": 10_000,
             "batch_images": 4,
             "concurrency": 3,
-            "as_lines": False,
+            "layout": JSON,
         }
         refs = [ObjectRef("in", key) for key in (asked or objects)]
         others = {ObjectRef("in", key): ObjectRef("in", other) for key, other in (alternatives or {}).items()}
-        reports = Scorer(**settings | changes).score(refs, others)
+        reports = Scorer(**settings | changes).score(refs, others, has_time)
         return {ref.key: report for ref, report in reports.items()}, documents
 
     return score
@@ -120,6 +138,32 @@ def test_an_unreadable_object_is_rejected_and_the_others_are_scored(score):
 
     assert [report.outcome for report in reports.values()] == [Outcome.SCORED, Outcome.REJECTED, Outcome.SCORED]
     assert json.loads(documents["bad.json"].content)["error"]["name"] == "UnrecognisedFormat"
+
+
+@pytest.mark.parametrize("batch_images", [1, 2, 3, 64])
+def test_what_cannot_be_read_is_a_row_at_its_place_and_the_others_are_scored(score, batch_images):
+    content = zipped(a=b"?", b=npy(0, 250, 0), c=b"", d=white_png(), e=npy(0.5)[:-1])
+    objects = {"rack.zip": found(content), "other": found(npy(0))}
+    errors = [["a", "UnrecognisedFormat"], ["c", "EmptyObject"], ["e", "UnreadableArray"]]
+
+    reports, documents = score(objects, batch_images=batch_images)
+    assert (reports["rack.zip"].outcome, reports["rack.zip"].images) == (Outcome.SCORED, 4)
+    document = json.loads(documents["rack.zip.json"].content)
+    assert [[row["image"], row["error"]] for row in document["rejected"]] == errors
+    assert [row["image"] for row in document["predictions"]] == ["b/0", "b/1", "b/2", "d"]
+    assert classes(documents["rack.zip.json"]) == ["dark", "light", "dark", "light"]
+    assert (document["summary"]["images"], document["summary"]["rejected"]) == (4, 3)
+
+    _, lines = score(objects, batch_images=batch_images, layout=LINES)
+    rows = [json.loads(line) for line in lines["rack.zip.json"].content.splitlines()[1:-1]]
+    assert [row["image"] for row in rows] == ["a", "b/0", "b/1", "b/2", "c", "d", "e"]
+
+
+def test_an_archive_of_nothing_readable_has_a_document_without_predictions(score):
+    reports, documents = score({"rack.zip": found(zipped(a=b"?", b=b"?"))}, classify=pytest.fail)
+
+    assert reports["rack.zip"].outcome is Outcome.SCORED
+    assert json.loads(documents["rack.zip.json"].content)["summary"]["mean_confidence"] is None
 
 
 def test_an_array_that_breaks_off_is_rejected_whole(score):
@@ -200,7 +244,7 @@ def test_a_single_image_is_named_after_its_file(score):
 
 
 def test_documents_are_lines_if_asked_for(score):
-    _, documents = score({"a": found(npy(0, 0, 0)), "bad": found(b"?")}, as_lines=True)
+    _, documents = score({"a": found(npy(0, 0, 0)), "bad": found(b"?")}, layout=LINES)
 
     assert {document.content_type for document in documents.values()} == {"application/jsonl"}
     assert len(documents["a.json"].content.splitlines()) == 5
@@ -221,7 +265,7 @@ def test_memory_is_bounded_by_what_is_in_flight(score, head, outcome):
     """Sixty objects of a megabyte; what holds on to any (a batch that fills slowly, an error's traceback) shows in the peak."""
 
     def fetch(ref):
-        return FetchedObject(StoredObject(ref, "e", None, 2**20), head + bytes(2**20))
+        return FetchedObject(StoredObject(ref, "e", None, len(head) + 2**20), head + bytes(2**20))
 
     gc.disable()  # what only the collector would free is not let go of
     tracemalloc.start()
@@ -253,7 +297,7 @@ def test_objects_are_fetched_no_further_ahead_than_the_concurrency(score, classi
 
     def fetch(ref):
         fetched.append(ref.key)
-        return FetchedObject(StoredObject(ref, "e", None, 10), contents[ref.key])
+        return FetchedObject(StoredObject(ref, "e", None, len(contents[ref.key])), contents[ref.key])
 
     def slow(images):
         time.sleep(0.05)  # for fetches that should not have been started to show themselves
@@ -311,3 +355,154 @@ def test_a_report_counts_what_was_predicted(score):
     assert (reports["a"].images, reports["a"].unsure, dict(reports["a"].by_class)) == (3, 1, {"dark": 1, "light": 2})
     assert reports["a"].size_bytes == len(npy(0, 255, 140))
     assert (reports["bad"].images, reports["bad"].size_bytes, dict(reports["bad"].by_class)) == (0, 1, {})
+
+
+class Body(io.BytesIO):
+    """An object's body that says whether it was read to its end and closed, and may break off."""
+
+    def __init__(self, content, breaks_after=None):
+        super().__init__(content)
+        self.breaks_after = breaks_after
+        self.ended = False
+
+    def read(self, size=-1):
+        block = super().read(size)
+        self.ended |= not block
+        if self.breaks_after is not None and self.tell() > self.breaks_after:
+            raise StorageUnavailable("broken off")
+        return block
+
+
+@pytest.fixture
+def stream(score):
+    """Scores one object that is too large to be fetched ahead; returns its report, its documents and its body."""
+
+    def stream(content, *, breaks_after=None, found=True, opened_as=None, **changes):
+        body = Body(content, breaks_after)
+        source = StoredObject(ObjectRef("in", "a"), "e1", None, len(content))
+
+        def fetch(ref):
+            return FetchedObject(source, b"")
+
+        def open_(ref):
+            return OpenObject(opened_as or source, body) if found else None
+
+        reports, documents = score({"a": None}, fetch=fetch, open=open_, **changes)
+        return reports["a"], documents, body
+
+    return stream
+
+
+def test_a_large_object_is_read_when_its_turn_comes_to_its_end_and_closed(stream):
+    report, documents, body = stream(npy(0, 255))
+
+    assert (report.outcome, report.images) == (Outcome.SCORED, 2)
+    assert classes(documents["a.json"]) == ["dark", "light"]
+    assert body.ended
+    assert body.closed
+
+
+def test_a_large_object_that_is_rejected_is_read_to_its_end_and_closed(stream):
+    """Bytes that arrived wrongly look like a broken object; whether they did is known at the end."""
+    report, _, body = stream(npy(0, 255)[:-1] + b"more and more")
+
+    assert report.outcome is Outcome.REJECTED
+    assert body.ended
+    assert body.closed
+
+
+@pytest.mark.parametrize("content", [npy(*range(200)), b"no format that is known" * 100])
+def test_an_object_that_breaks_off_is_tried_again_and_never_rejected(stream, content):
+    report, documents, body = stream(content, breaks_after=len(content) - 2)
+
+    assert (report.outcome, documents) == (Outcome.FAILED, {})
+    assert isinstance(report.error, StorageUnavailable)
+    assert body.closed
+
+
+def test_an_object_that_is_gone_when_its_turn_comes_is_gone(stream):
+    report, documents, _ = stream(npy(0), found=False)
+
+    assert (report.outcome, documents) == (Outcome.GONE, {})
+
+
+def test_an_object_that_was_overwritten_before_its_turn_is_scored_as_it_is_then(stream):
+    newer = StoredObject(ObjectRef("in", "a"), "e2", None, len(npy(255)))
+
+    report, documents, _ = stream(npy(255), opened_as=newer)
+
+    assert report.outcome is Outcome.SCORED
+    assert documents["a.json"].source.etag == "e2"
+    assert json.loads(documents["a.json"].content)["input"]["etag"] == "e2"
+
+
+def test_an_object_that_has_grown_too_large_before_its_turn_is_rejected_and_closed(stream):
+    newer = StoredObject(ObjectRef("in", "a"), "e2", None, 10**9)
+
+    report, _, body = stream(npy(255), opened_as=newer)
+
+    assert isinstance(report.error, ObjectTooLarge)
+    assert body.closed
+
+
+def test_what_there_is_no_time_for_has_failed_and_what_is_done_is_done(score):
+    objects = {str(number): found(npy(0, 255)) for number in range(6)}
+    looks = iter([True] * 8)  # one before each fetch, one before each image
+
+    reports, documents = score(objects, has_time=lambda: next(looks, False), concurrency=1)
+
+    outcomes = [report.outcome for report in reports.values()]
+    done = outcomes.count(Outcome.SCORED)
+    assert 0 < done < 6
+    assert outcomes == [Outcome.SCORED] * done + [Outcome.FAILED] * (6 - done)
+    assert sorted(documents) == [f"{number}.json" for number in range(done)]
+    assert {type(report.error) for report in reports.values() if report.outcome is Outcome.FAILED} == {OutOfTime}
+
+
+def test_without_time_nothing_is_read(score):
+    read = []
+
+    reports, documents = score({"a": None, "b": None}, fetch=read.append, has_time=lambda: False)
+
+    assert ({report.outcome for report in reports.values()}, documents, read) == ({Outcome.FAILED}, {}, [])
+
+
+def test_an_image_that_cannot_be_read_is_a_row_in_its_place_and_the_others_are_scored(score, monkeypatch):
+    dark, light = np.zeros((2, 3, 1), np.uint8), np.full((2, 3, 1), 255, np.uint8)
+    broken = Unreadable("b", UnreadableImage("It is cut."))
+    monkeypatch.setattr("handler.scoring.decode", lambda *_: iter([Image("a", dark), broken, Image("c", light), broken]))
+
+    reports, documents = score({"x": found(b"?")}, layout=LINES)
+
+    rows = [json.loads(line) for line in documents["x.json"].content.splitlines()[1:]]
+    assert [row.get("image") for row in rows] == ["a", "b", "c", "b", None]
+    assert rows[1] == {"image": "b", "error": "UnreadableImage", "message": "It is cut."}
+    assert (rows[4]["summary"]["images"], rows[4]["summary"]["rejected"]) == (2, 2)
+    assert (reports["x"].outcome, reports["x"].images) == (Outcome.SCORED, 2)
+
+
+def test_an_object_of_unreadable_images_only_has_a_document_of_them(score, monkeypatch, classify):
+    monkeypatch.setattr("handler.scoring.decode", lambda *_: iter([Unreadable("b", UnreadableImage("It is cut."))]))
+    calls = []
+
+    _, documents = score({"x": found(b"?")}, classify=lambda images: calls.append(images) or classify(images))
+
+    assert json.loads(documents["x.json"].content)["summary"]["rejected"] == 1
+    assert calls == []
+
+
+def test_a_disk_that_is_full_fails_its_object_and_no_other(score, monkeypatch):
+    from handler.writing import DocumentWriter
+
+    add = DocumentWriter.add
+
+    def full(self, row):
+        if self.source.ref.key == "a":
+            raise OSError(28, "No space left on device")
+        add(self, row)
+
+    monkeypatch.setattr(DocumentWriter, "add", full)
+    reports, documents = score({"a": found(npy(0)), "b": found(npy(0))})
+
+    assert (reports["a"].outcome, reports["b"].outcome) == (Outcome.FAILED, Outcome.SCORED)
+    assert list(documents) == ["b.json"]

@@ -67,11 +67,14 @@ def test_a_model_is_a_directory_or_a_prefix(uri, place):
     assert load_settings(ENOUGH | {"MODEL_URI": uri}).model == place
 
 
-@pytest.mark.parametrize(("result_format", "as_lines", "suffix"), [("json", False, ".json"), ("jsonl", True, ".jsonl")])
-def test_the_format_decides_the_place(result_format, as_lines, suffix):
-    settings = load_settings(ENOUGH | {"RESULT_FORMAT": result_format})
+@pytest.mark.parametrize(
+    ("result_format", "lines_above", "suffix"), [("json", None, ".json"), ("jsonl", -1, ".jsonl"), ("auto", 500, ".jsonl")]
+)
+def test_the_format_decides_the_layout_and_the_one_place(result_format, lines_above, suffix):
+    settings = load_settings(ENOUGH | {"RESULT_FORMAT": result_format, "LINES_ABOVE_IMAGES": "500"})
 
-    assert settings.as_lines is as_lines
+    assert settings.layout.lines_above == lines_above
+    assert settings.layout.content_type == f"application/{suffix[1:]}"
     assert settings.locate(ObjectRef("in-bucket", "a")).key == f"documents/a{suffix}"
 
 
@@ -79,6 +82,15 @@ def test_the_format_decides_the_place(result_format, as_lines, suffix):
 def test_numbers_have_bounds(text):
     with pytest.raises(BadSettings, match="MAX_IMAGE_PIXELS: expected a whole number from 1 to 89478485"):
         load_settings(ENOUGH | {"MAX_IMAGE_PIXELS": text})
+
+
+@pytest.mark.parametrize(
+    "name", ["MAX_IMAGES_PER_OBJECT", "MAX_ARCHIVE_MEMBERS", "MAX_MEMBER_BYTES", "MAX_UNPACKED_BYTES", "MAX_COMPRESSION_RATIO"]
+)
+def test_every_limit_is_a_number_of_at_least_one(name):
+    assert getattr(load_settings(ENOUGH | {name: "7"}), name.lower()) == 7
+    with pytest.raises(BadSettings, match=f"{name}: expected a whole number from 1 to"):
+        load_settings(ENOUGH | {name: "0"})
 
 
 @pytest.mark.parametrize("key", ["uploads/a.png", "more/b c/../d.png", "uploads/"])

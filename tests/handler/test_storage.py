@@ -2,8 +2,10 @@
 
 import http.server
 import inspect
+import io
 import threading
-from contextlib import contextmanager
+from collections import deque
+from contextlib import closing, contextmanager
 
 import boto3
 import botocore.config
@@ -68,8 +70,8 @@ def test_what_is_gone_is_none(storage, buckets):
 def test_a_document_is_created_once(storage, s3, buckets):
     ref = ObjectRef(buckets[1], "a.json")
 
-    assert storage.create(ref, b"1", "application/json", {"input-etag": "e1"}) is WriteResult.WRITTEN
-    assert storage.create(ref, b"2", "application/json", {}) is WriteResult.STOPPED
+    assert storage.create(ref, io.BytesIO(b"1"), "application/json", {"input-etag": "e1"}) is WriteResult.WRITTEN
+    assert storage.create(ref, io.BytesIO(b"2"), "application/json", {}) is WriteResult.STOPPED
     stored = s3.get_object(Bucket=ref.bucket, Key=ref.key)
     assert (stored["Body"].read(), stored["ContentType"]) == (b"1", "application/json")
     assert storage.describe(ref).metadata == {"input-etag": "e1"}
@@ -77,18 +79,18 @@ def test_a_document_is_created_once(storage, s3, buckets):
 
 def test_a_document_is_replaced_only_if_it_is_still_the_same(storage, s3, buckets):
     ref = ObjectRef(buckets[1], "a.json")
-    storage.create(ref, b"1", "application/json", {})
+    storage.create(ref, io.BytesIO(b"1"), "application/json", {})
     etag = storage.describe(ref).etag
 
-    assert storage.replace(ref, b"2", "application/json", {}, etag=etag) is WriteResult.WRITTEN
-    assert storage.replace(ref, b"3", "application/json", {}, etag=etag) is WriteResult.STOPPED
+    assert storage.replace(ref, io.BytesIO(b"2"), "application/json", {}, etag=etag) is WriteResult.WRITTEN
+    assert storage.replace(ref, io.BytesIO(b"3"), "application/json", {}, etag=etag) is WriteResult.STOPPED
     assert s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read() == b"2"
 
 
 def test_a_replacement_of_what_was_deleted_starts_again(storage, buckets):
     ref = ObjectRef(buckets[1], "gone.json")
 
-    assert storage.replace(ref, b"1", "application/json", {}, etag='"e"') is WriteResult.CONFLICT
+    assert storage.replace(ref, io.BytesIO(b"1"), "application/json", {}, etag='"e"') is WriteResult.CONFLICT
 
 
 def test_a_conflict_with_another_writer_starts_again(aws):
@@ -96,7 +98,7 @@ def test_a_conflict_with_another_writer_starts_again(aws):
     with Stubber(client) as stubber:
         stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
 
-        assert S3Storage(client).create(ObjectRef("bucket", "a"), b"", "application/json", {}) is WriteResult.CONFLICT
+        assert S3Storage(client).create(ObjectRef("bucket", "a"), io.BytesIO(), "application/json", {}) is WriteResult.CONFLICT
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_every_other_error_of_s3_is_transient_and_names_operation_and_code(aws, 
     calls = {
         "get_object": lambda storage: storage.read(ref, 1),
         "head_object": lambda storage: storage.identify(ref),
-        "put_object": lambda storage: storage.create(ref, b"", "application/json", {}),
+        "put_object": lambda storage: storage.create(ref, io.BytesIO(b""), "application/json", {}),
     }
     with Stubber(client) as stubber:
         stubber.add_client_error(operation, code)
@@ -291,3 +293,59 @@ def test_a_listing_that_is_refused_is_transient(storage, buckets):
 
 def test_the_function_s_calls_can_be_told_from_others_in_access_logs(environment):
     assert "coatcheck" in make_client(1).meta.config.user_agent_extra
+
+
+def test_an_open_object_is_read_forwards_with_its_identity(storage, s3, buckets):
+    ref = ObjectRef(buckets[0], "a b.bin")
+    content = bytes(range(256)) * 5000
+    etag = put(s3, ref, content)
+
+    opened = storage.open(ref)
+
+    assert (opened.source.ref, opened.source.etag, opened.source.size_bytes) == (ref, etag, len(content))
+    assert opened.body.read(10) == content[:10]
+    assert opened.body.peek(1)[:1] == content[10:11]
+    assert opened.body.read() == content[10:]
+    assert opened.body.read(1) == b""
+    opened.body.close()
+
+
+def test_an_open_object_that_is_gone_is_none(storage, buckets):
+    assert storage.open(ObjectRef(buckets[0], "none")) is None
+
+
+def test_an_open_object_that_may_not_be_read_is_transient(storage):
+    with pytest.raises(StorageUnavailable, match="GetObject"):
+        storage.open(ObjectRef("no-such-bucket", "a"))
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Length": "300000"}, {"Content-Length": "6", "x-amz-checksum-crc32": "AAAAAA=="}], ids=["short", "sum"]
+)
+def test_an_open_body_that_breaks_off_or_fails_its_checksum_says_so_at_its_end(environment, headers):
+    def respond(handler):
+        send(handler, headers | {"ETag": '"e"'}, b"pixels")
+
+    with answering(respond) as endpoint:
+        opened = impatient(endpoint).open(ObjectRef("bucket", "a"))
+        with closing(opened.body), pytest.raises(StorageUnavailable, match="GetObject of s3://bucket/a"):
+            deque(iter(lambda: opened.body.read(2), b""), maxlen=0)
+
+
+def test_a_document_is_read_from_its_beginning_at_every_attempt(storage, s3, buckets):
+    ref, content = ObjectRef(buckets[0], "a.json"), io.BytesIO(b"document")
+    content.read()
+
+    storage.create(ref, content, "application/json", {})
+
+    assert s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read() == b"document"
+
+
+def test_a_document_in_a_file_is_sent_out_of_it(storage, s3, buckets, tmp_path):
+    """Larger than what is held in memory; S3 takes up to 5 GiB in one PUT, whole or not at all."""
+    ref = ObjectRef(buckets[0], "a.jsonl")
+    with (tmp_path / "document").open("w+b") as file:
+        file.write(b"line\n" * 2_000_000)
+
+        assert storage.create(ref, file, "application/jsonl", {}) is WriteResult.WRITTEN
+    assert s3.head_object(Bucket=ref.bucket, Key=ref.key)["ContentLength"] == 10_000_000

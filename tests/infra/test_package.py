@@ -52,7 +52,7 @@ scorer = dataclasses.replace(
     publish=lambda document: written.append(document) or Published.WRITTEN,
 )
 scorer.score([ObjectRef("in-bucket", "coat-0.png")])
-print(json.loads(written[0].content)["predictions"][0]["class_name"])
+print(json.loads(written[0].content.read())["predictions"][0]["class_name"])
 """
 
     done = subprocess.run(
