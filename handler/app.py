@@ -85,11 +85,13 @@ def _handle(event: dict[str, Any], context: LambdaContext, work: _Work) -> objec
         return context.get_remaining_time_in_millis() > parts.settings.deadline_reserve_ms
 
     def score(refs: Iterable[ObjectRef], alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({})) -> Reports:
-        reports = parts.scorer.score(refs, alternatives, has_time)
+        try:
+            reports = parts.scorer.score(refs, alternatives, has_time)
+        finally:
+            work.model_s += parts.stopwatch.take_s()
         for named, report in reports.items():
             log_report(named, report)
         work.reports.extend(reports.values())
-        work.model_s += parts.stopwatch.take_s()
         return reports
 
     results: dict[Any, Any] = {**score(request.objects, request.alternatives)}
@@ -162,8 +164,9 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _build_sweeper(parts: Parts, score: Callable[[Iterable[ObjectRef]], Reports]) -> Sweeper:
-    """Builds what only sweeps need, for each of them, so that no other invocation waits for a client of SQS."""
+    """Builds what only sweeps need, and the client of SQS when there is something to send: no other invocation waits for it."""
     settings, storage = parts.settings, parts.storage
+    queue = functools.cache(lambda url: WorkQueue(make_queue_client(), url))
     return Sweeper(
         inputs=settings.inputs,
         model_sha256=parts.scorer.manifest.model.sha256,
@@ -172,7 +175,7 @@ def _build_sweeper(parts: Parts, score: Callable[[Iterable[ObjectRef]], Reports]
         locate=settings.locate,
         require_accepted=settings.require_accepted,
         require_accepted_prefix=settings.require_accepted_prefix,
-        send=WorkQueue(make_queue_client(), settings.queue_url).send if settings.queue_url else None,
+        send=(lambda messages: queue(settings.queue_url).send(messages)) if settings.queue_url else None,
         score=score,
         concurrency=settings.s3_concurrency,
     )

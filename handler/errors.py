@@ -29,6 +29,8 @@ A message says what was expected, what was received, and for which object; a cla
 Nothing ever branches on the text of a message.
 """
 
+_MOST_CHARACTERS = 1000
+
 
 class ScoringError(Exception):
     """Any error of the handler's own; see the module's tree."""
@@ -112,7 +114,13 @@ class UnacceptedObject(TransientError):
 
 
 class UnreadableMessage(TransientError):
-    """A message that names no object; it fails alone, and from a queue reaches the dead letters intact."""
+    """A message that names no object; it fails alone, and from a queue reaches the dead letters intact.
+
+    What it quotes is cut: messages may be as long as anybody likes, and lines of a log may not.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= _MOST_CHARACTERS else f"{message[:_MOST_CHARACTERS]}…")
 
 
 class UnrecognisedEvent(TransientError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import BinaryIO
 
+MAX_BUCKET_CHARACTERS = 255  # of the oldest buckets; 63 of others
 MAX_KEY_BYTES = 1024  # S3's own limit, of the key in UTF-8
 
 _URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<key>.*))?", re.DOTALL)

@@ -70,6 +70,11 @@ def is_about(existing: StoredDocument, source: StoredObject, model_sha256: str) 
     return wanted.items() <= existing.metadata.items()
 
 
+def is_anothers(existing: StoredDocument, source: StoredObject) -> bool:
+    """Whether what stands is about an object of another bucket; it is left alone."""
+    return existing.metadata.get(_BUCKET) != source.ref.bucket
+
+
 class Store(Protocol):
     """The part of storage that publishing needs; `handler.storage.S3Storage` is one."""
 
@@ -140,11 +145,10 @@ def _replace(document: Document, existing: StoredDocument, store: Store) -> Publ
 
 
 def _require_same_input(document: Document, existing: StoredDocument) -> None:
-    bucket = existing.metadata.get(_BUCKET)
-    if bucket != document.source.ref.bucket:
+    if is_anothers(existing, document.source):
         raise UnacceptedObject(
             f"Expected {document.ref} to be free, or the document of {document.source.ref}. "
-            f"Received: an object that belongs to input bucket {bucket!r}; it was left alone. "
+            f"Received: an object that belongs to input bucket {existing.metadata.get(_BUCKET)!r}; it was left alone. "
             "Give each input bucket an OUTPUT_URI, and so a function, of its own."
         )
 

@@ -82,13 +82,25 @@ class Scorer:
     def _fetch(self, work: _Work, has_time: Callable[[], bool]) -> _Work:
         with _isolated(work):
             _require_time(has_time)
-            fetched = self.fetch(work.named)
-            if fetched is None and work.alternative:
-                with suppress(UnacceptedObject):  # then there is just none of the name given
-                    fetched = self.fetch(work.alternative)
+            fetched = self._fetch_either(work.named, work.alternative)
             if fetched:
                 work.source, work.content = fetched.source, fetched.content
         return work
+
+    def _fetch_either(self, named: ObjectRef, alternative: ObjectRef | None) -> FetchedObject | None:
+        if alternative is None:
+            return self.fetch(named)
+        try:
+            fetched = self.fetch(named)
+        except UnacceptedObject:
+            fetched = self.fetch(alternative)
+            if fetched is None:
+                raise
+            return fetched
+        if fetched is None:
+            with suppress(UnacceptedObject):  # then there is just none of the name given
+                return self.fetch(alternative)
+        return fetched
 
     def _decoded(
         self, works: Iterable[_Work], has_time: Callable[[], bool]
@@ -173,7 +185,8 @@ class Scorer:
         with _isolated(work):
             if work.source and not work.failure:
                 document = self._document(work, work.source)
-                published, place = self.publish(document), document.ref
+                with closing(document.content):  # an error's traceback would hold on to it
+                    published, place = self.publish(document), document.ref
         work.close()
         return work.named, _report(work, published, place)
 

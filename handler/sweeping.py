@@ -13,14 +13,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from itertools import islice
 from typing import Any
 
-from handler.errors import InvocationFailed, OutOfTime, ScoringError, UnacceptedObject
+from handler.errors import InvocationFailed, OutOfTime, StorageUnavailable, UnacceptedObject
 from handler.jobs import Sweep, SweepReport, score_message
 from handler.objects import ObjectRef, Prefix, StoredDocument, StoredObject
 from handler.outcomes import Report
-from handler.publishing import is_about
+from handler.publishing import is_about, is_anothers
 
 CHUNK_OBJECTS = 100  # between two looks at the time that is left: a second or so
 
@@ -50,7 +51,7 @@ class Sweeper:
         tally = _Tally()
         try:
             self._sweep(sweep, has_time, tally)
-        except ScoringError as error:
+        except Exception as error:  # other messages of its batch must not be taken with it
             tally.error = error
         return SweepReport(
             sweep,
@@ -66,7 +67,7 @@ class Sweeper:
     def _sweep(self, sweep: Sweep, has_time: Callable[[], bool], tally: _Tally) -> None:
         if sweep.prefix:
             self.require_accepted_prefix(sweep.prefix)
-        waiting = deque((prefix, sweep.after) for prefix in ((sweep.prefix,) if sweep.prefix else self.inputs))
+        waiting = deque((prefix, sweep.after) for prefix in ((sweep.prefix,) if sweep.prefix else _outermost(self.inputs)))
         while waiting:
             prefix, after = waiting.popleft()
             listed = self.list_objects(prefix, after)
@@ -81,15 +82,10 @@ class Sweeper:
     def _examine(self, chunk: Sequence[StoredObject], tally: _Tally) -> None:
         """Has those of some inputs scored that lack a document."""
         tally.examined += len(chunk)
-        accepted = [source for source in chunk if self._is_accepted(source.ref)]
-        tally.refused += len(chunk) - len(accepted)
         with ThreadPoolExecutor(self.concurrency) as pool:
-            documents = pool.map(lambda source: self.describe(self.locate(source.ref)), accepted)
-            missing = [
-                source.ref
-                for source, document in zip(accepted, documents, strict=True)
-                if document is None or not is_about(document, source, self.model_sha256)
-            ]
+            states = list(pool.map(self._look_at, chunk))
+        missing = [source.ref for source, state in zip(chunk, states, strict=True) if state is _State.MISSING]
+        tally.refused += states.count(_State.REFUSED)
         tally.missing += len(missing)
         if self.send:
             self.send(score_message(ref) for ref in missing)
@@ -105,13 +101,21 @@ class Sweeper:
                     f"Not every object that was swept is finished. The last: {report.ref}: {report.error}"
                 )
 
-    def _is_accepted(self, ref: ObjectRef) -> bool:
-        """An object whose document has no place would go to the dead letters at every sweep; its own event took it there."""
+    def _look_at(self, source: StoredObject) -> _State:
+        """An object whose document has no place would go to the dead letters at every sweep; its own event took it there.
+
+        A document that cannot be looked at counts as missing: the object's own message will say why.
+        """
         try:
-            self.require_accepted(ref)
+            self.require_accepted(source.ref)
+            document = self.describe(self.locate(source.ref))
         except UnacceptedObject:
-            return False
-        return True
+            return _State.REFUSED
+        except StorageUnavailable:
+            return _State.MISSING
+        if document and is_anothers(document, source):
+            return _State.REFUSED
+        return _State.DONE if document and is_about(document, source, self.model_sha256) else _State.MISSING
 
     def _hand_on(self, rest: Sequence[Sweep], tally: _Tally) -> None:
         if self.send is None:
@@ -133,4 +137,17 @@ class _Tally:
     sent: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     handed_on: tuple[Sweep, ...] = ()
-    error: ScoringError | None = None
+    error: Exception | None = None
+
+
+class _State(Enum):
+    """How an input stands."""
+
+    DONE = auto()
+    MISSING = auto()
+    REFUSED = auto()  # its document has no place
+
+
+def _outermost(prefixes: Sequence[Prefix]) -> list[Prefix]:
+    """Those that lie in no other, so that nothing is examined twice."""
+    return [one for one in dict.fromkeys(prefixes) if not any(other.includes(one) for other in prefixes if other != one)]

@@ -24,6 +24,8 @@ SERVICE = "coatcheck"
 NAMESPACE = "Coatcheck"
 MOST_CLASSES = 100  # with a metric of their own; each costs as much as any custom metric
 
+_MOST_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
+
 logger = Logger(service=SERVICE, location=None)
 
 
@@ -109,7 +111,7 @@ def write_metrics(
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MOST_CLASSES):
         metrics = _metrics(function_name, request_id)
-        metrics.add_dimension("class_name", class_name.encode("ascii", "backslashreplace").decode())  # what CloudWatch takes
+        metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MOST_CHARACTERS].strip() or "?")
         metrics.add_metric("Predictions", MetricUnit.Count, count)
         metrics.flush_metrics()
 

@@ -114,7 +114,7 @@ def test_only_the_entry_point_reads_the_environment():
 
 
 def test_blind_excepts_stand_where_they_are_explained():
-    """One isolates objects from each other, one logs what ends an invocation; there is no third."""
+    """One isolates objects from each other, one sweeps, one logs what ends an invocation; there is no fourth."""
     blind = [
         path.stem
         for path in (ROOT / "handler").rglob("*.py")
@@ -123,7 +123,7 @@ def test_blind_excepts_stand_where_they_are_explained():
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
     ]
 
-    assert sorted(blind) == ["app", "scoring"]
+    assert sorted(blind) == ["app", "scoring", "sweeping"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -1,4 +1,4 @@
-"""What queues and topics carry: the events of other sources, as text, perhaps in an envelope of SNS. Pure.
+"""What queues and topics carry: the events of other sources, as text, perhaps in an envelope of SNS or Lambda. Pure.
 
 S3 -> SQS, S3 -> SNS -> SQS, EventBridge -> SQS, a sweep's work -> SQS, … : each message names what the event within it names.
 """
@@ -27,10 +27,15 @@ def parse_carried(message_id: str, text: str) -> Message:
 
 
 def _open(text: str) -> Any:
-    """Reads a message's JSON, and that of the messages in it; each envelope is longer than what it holds, so this ends."""
+    """Reads a message's JSON, and that of the messages in it; each envelope is longer than what it holds, so this ends.
+
+    What Lambda keeps of an invocation that failed holds the event that failed, so that dead letters can be sent back.
+    """
     body = _read(text)
     while isinstance(body, dict) and body.get("Type") == "Notification" and isinstance(body.get("Message"), str):
         body = _read(body["Message"])
+    if isinstance(body, dict) and {"requestContext", "requestPayload"} <= body.keys():
+        return body["requestPayload"]
     return body
 
 

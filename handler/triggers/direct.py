@@ -41,7 +41,8 @@ def parse(event: dict[str, Any]) -> Request:
 def _parse_uri(message_id: str, uri: object) -> Message:
     ref = parse_ref(uri) if isinstance(uri, str) else None
     if ref is None:
-        return Message(message_id, problem=UnreadableMessage(f"Expected s3://bucket/key. Received: {str(uri)[:200]!r}."))
+        received = repr(uri) if isinstance(uri, str) else f"a JSON {type(uri).__name__}"
+        return Message(message_id, problem=UnreadableMessage(f"Expected s3://bucket/key. Received: {received}."))
     try:
         return Message(message_id, (name_object(ref.bucket, ref.key),))
     except UnreadableMessage as error:

@@ -6,6 +6,9 @@ give it as `BatchInput.bucket`, or add it to each item with an ItemSelector. Wha
 numbers or text) is not read: the object is scored as it is now. Shape:
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html
 
+Keys are taken as they are, and decoded where there is no object of that name. An inventory writes them form-encoded: say so
+with `BatchInput.encoded_keys: true` where keys hold a "+" or a "%", since nobody can tell.
+
 The answer is a small summary. If more than `BatchInput.tolerated_failure_percentage` of the items failed, by default if any
 did, the invocation raises, so that the state machine tries the batch again or counts it as failed.
 """
@@ -21,8 +24,8 @@ import msgspec
 from handler.errors import InvocationFailed, UnreadableMessage, UnrecognisedEvent
 from handler.objects import parse_ref
 from handler.triggers.answers import MOST_REASONS, reports_of, shorten, summarise
-from handler.triggers.keys import name_raw
-from handler.triggers.request import Message, Request, Results
+from handler.triggers.keys import decode_key, name_raw
+from handler.triggers.request import Message, Request, Results, name_object
 
 NAME = "Step Functions Distributed Map"
 
@@ -30,6 +33,7 @@ NAME = "Step Functions Distributed Map"
 class _BatchInput(msgspec.Struct):
     bucket: str | None = None
     tolerated_failure_percentage: float = 0
+    encoded_keys: bool = False
 
 
 class _Batch(msgspec.Struct):
@@ -51,7 +55,7 @@ def parse(event: dict[str, Any]) -> Request:
     batch = _parse_batch(event) if "Items" in event else _Batch([event], _parse_batch({**event, "Items": []}).BatchInput)
     if not batch.Items:
         raise UnrecognisedEvent("Expected a batch of one item or more. Received: none.")
-    messages = tuple(_parse_item(str(index), item, batch.BatchInput.bucket) for index, item in enumerate(batch.Items))
+    messages = tuple(_parse_item(str(index), item, batch.BatchInput) for index, item in enumerate(batch.Items))
     return Request(NAME, messages, partial(_answer, batch.BatchInput.tolerated_failure_percentage))
 
 
@@ -67,9 +71,12 @@ def _parse_batch(event: dict[str, Any]) -> _Batch:
     return batch
 
 
-def _parse_item(message_id: str, item: object, bucket: str | None) -> Message:
+def _parse_item(message_id: str, item: object, batch_input: _BatchInput) -> Message:
     try:
-        return name_raw(message_id, *_address(item, bucket))
+        bucket, key = _address(item, batch_input.bucket)
+        if batch_input.encoded_keys:
+            return Message(message_id, (name_object(bucket, decode_key(key)),))
+        return name_raw(message_id, bucket, key)
     except UnreadableMessage as error:
         return Message(message_id, problem=error)
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from handler.errors import UnreadableMessage
 from handler.jobs import Sweep, SweepReport
-from handler.objects import MAX_KEY_BYTES, ObjectRef
+from handler.objects import MAX_BUCKET_CHARACTERS, MAX_KEY_BYTES, ObjectRef
 from handler.outcomes import Report
 
 Results = Mapping[ObjectRef | Sweep, Report | SweepReport]
@@ -97,7 +97,7 @@ def name_object(bucket: str, key: str) -> ObjectRef:
         key_bytes = len(key.encode())
     except UnicodeEncodeError as error:
         raise UnreadableMessage("Expected a key in UTF-8. Received: one with lone surrogates.") from error
-    if not bucket or not 0 < key_bytes <= MAX_KEY_BYTES:
+    if not 0 < len(bucket) <= MAX_BUCKET_CHARACTERS or not 0 < key_bytes <= MAX_KEY_BYTES:
         raise UnreadableMessage(
             f"Expected a bucket, and a key of 1 to {MAX_KEY_BYTES} bytes. Received: bucket={bucket!r}, a key of {key_bytes}."
         )

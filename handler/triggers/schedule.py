@@ -23,6 +23,7 @@ NAME = "schedule"
 
 _SOURCES = ("aws.scheduler", "aws.events")
 _SCHEDULED = "Scheduled Event"
+_SWEEP = "sweep"
 
 
 class _Job(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,8 +50,8 @@ def parse(event: dict[str, Any]) -> Request:
 
 
 def _is_job(event: dict[str, Any]) -> bool:
-    """S3 Batch Operations have a "job" too, which is an object."""
-    return isinstance(event.get("job"), str)
+    """Others have a "job" too: S3 Batch Operations an object, and a row of a CSV file whatever it likes."""
+    return event.get("job") == _SWEEP
 
 
 def _parse_envelope(event: dict[str, Any]) -> Sweep:
@@ -61,7 +62,7 @@ def _parse_envelope(event: dict[str, Any]) -> Sweep:
 def _parse_job(event: dict[str, Any]) -> Sweep:
     try:
         job = msgspec.convert(event, _Job)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise UnreadableMessage(
             f'Expected {{"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "…"}}. Received: {error}.'
         ) from error

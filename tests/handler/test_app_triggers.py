@@ -259,3 +259,75 @@ def test_a_snapshot_holds_the_model_and_a_cold_start_is_counted_once(environment
     lines = done.stdout.splitlines()
     assert lines[0] == f"built at import: {built}"
     assert [json.loads(line)["ColdStart"][0] for line in lines if '"ColdStart"' in line] == [1, 0]
+
+
+def test_why_a_message_is_unreadable_is_in_the_log(invoke, buckets, load_event, logged):
+    invoke(load_event("sqs-unreadable.json"))
+
+    lines = logged()
+    assert [line["message"] for line in lines] == ["message_unreadable"] * 4
+    assert lines[0]["message_id"].endswith("0000")
+    assert "not JSON" not in lines[0]["reason"]
+    assert lines[0]["reason"].startswith("Expected a message in JSON")
+
+
+def test_nothing_of_one_invocation_is_in_the_log_of_the_next(invoke, buckets, load_event, logged):
+    invoke(load_event("s3-test-event.json"))
+    with pytest.raises(UnrecognisedEvent):
+        invoke({"hello": 1})
+
+    assert "trigger" not in logged()[-1]
+
+
+def test_a_sweep_keeps_to_the_inputs_and_to_what_has_a_place(invoke, upload, queue, s3):
+    upload("uploads/" + "k" * 1000, COAT)
+    upload("private/a.png", COAT)
+
+    with pytest.raises(InvocationFailed, match="Expected a prefix under INPUT_URIS"):
+        invoke({"job": "sweep", "prefix": f"s3://{INPUT}/private/"})
+    answer = invoke({"job": "sweep"})
+
+    assert (answer["sweeps"][0]["examined"], answer["sweeps"][0]["refused"]) == (1, 1)
+    assert queue() == []
+
+
+def test_a_sweep_s_line_of_the_log_says_how_far_it_came(invoke, upload, queue, load_event, monkeypatch, logged):
+    monkeypatch.setattr("handler.sweeping.CHUNK_OBJECTS", 1)
+    for number in range(2):
+        upload(f"uploads/{number}", COAT)
+
+    invoke(load_event("schedule-sweep.json"), remaining_ms=5_000)
+
+    (line,) = logged()
+    assert (line["message"], line["examined"], line["sent"]) == ("sweep", 1, 1)
+    assert line["handed_on"][0]["after"] == "uploads/0"
+
+
+def test_what_there_is_no_time_for_comes_back_and_nothing_is_read_of_it(invoke, upload, stored, load_event):
+    upload("uploads/coat-0.png", COAT)
+
+    answer = invoke(load_event("sqs-s3-upload.json"), remaining_ms=5_000)
+
+    assert len(answer["batchItemFailures"]) == 1
+    assert stored() == {}
+
+
+def test_the_model_s_time_is_told_also_of_an_invocation_that_it_fails(invoke, upload, capsys, monkeypatch):
+    upload("uploads/coat-0.png", COAT)
+    stopwatch = build_parts().stopwatch
+    classify = stopwatch.classify
+
+    def broken(images):
+        classify(images)
+        raise RuntimeError("the graph is broken")
+
+    uri = f"s3://{INPUT}/uploads/coat-0.png"
+    stopwatch.classify = broken
+    with pytest.raises(RuntimeError):
+        invoke({"objects": [uri]})
+    stopwatch.classify = classify
+    invoke({"job": "sweep"})
+
+    first, second = emitted(capsys)
+    assert first["ModelTime"] > 0
+    assert second["ObjectsScored"] == 1

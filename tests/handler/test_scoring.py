@@ -506,3 +506,35 @@ def test_a_disk_that_is_full_fails_its_object_and_no_other(score, monkeypatch):
 
     assert (reports["a"].outcome, reports["b"].outcome) == (Outcome.FAILED, Outcome.SCORED)
     assert list(documents) == ["b.json"]
+
+
+def test_an_alternative_is_tried_also_for_a_name_that_may_not_be_read(score):
+    reports, _ = score(
+        {"x%2Fa": UnacceptedObject("outside"), "x/a": found(npy(0))}, asked=["x%2Fa"], alternatives={"x%2Fa": "x/a"}
+    )
+
+    assert (reports["x%2Fa"].outcome, reports["x%2Fa"].ref.key) == (Outcome.SCORED, "x/a")
+
+
+@pytest.mark.parametrize(
+    "objects", [{"a": UnacceptedObject("outside")}, {"a": UnacceptedObject("x"), "b": UnacceptedObject("y")}]
+)
+def test_a_name_that_may_not_be_read_and_has_no_alternative_has_failed(score, objects):
+    reports, _ = score(objects, asked=["a"], alternatives={"a": "b"})
+
+    assert isinstance(reports["a"].error, UnacceptedObject)
+
+
+def test_documents_that_could_not_be_written_are_let_go_of(score):
+    """An error's traceback holds what its frames held: here it would be the rows of 300 objects, 20 KB each."""
+
+    def publish(document):
+        raise StorageUnavailable(f"down after {len(document.content.read())} bytes")
+
+    tracemalloc.start()
+    reports, _ = score({str(number): found(npy(*[0] * 90)) for number in range(300)}, publish=publish, batch_images=64)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert {report.outcome for report in reports.values()} == {Outcome.FAILED}
+    assert peak_bytes < 4 * 2**20

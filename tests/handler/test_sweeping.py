@@ -37,6 +37,12 @@ class World:
             if prefix.holds(ref) and ref.key > after:
                 yield StoredObject(ref, self.inputs[ref], None, 1)
 
+    def describe(self, ref):
+        document = self.documents.get(ref)
+        if isinstance(document, Exception):
+            raise document
+        return document
+
     def score(self, refs):
         refs = list(refs)
         self.scored += refs
@@ -50,12 +56,12 @@ class World:
         if not (UPLOADS.includes(prefix) or MORE.includes(prefix)):
             raise UnacceptedObject(f"Expected a prefix under INPUT_URIS. Received: {prefix}.")
 
-    def sweep(self, sweep=Sweep(UPLOADS), has_time=lambda: True):  # noqa: B008  # a frozen value
+    def sweep(self, sweep=Sweep(UPLOADS), has_time=lambda: True, inputs=(UPLOADS, MORE)):  # noqa: B008  # a frozen value
         sweeper = Sweeper(
-            inputs=(UPLOADS, MORE),
+            inputs=inputs,
             model_sha256=MODEL,
             list_objects=self.list_objects,
-            describe=self.documents.get,
+            describe=self.describe,
             locate=lambda ref: ObjectRef("out", f"{ref.key}.json"),
             require_accepted=self.require_accepted,
             require_accepted_prefix=self.require_accepted_prefix,
@@ -76,8 +82,8 @@ def test_what_has_no_document_is_sent():
     assert (report.examined, report.missing, report.sent, report.is_finished) == (2, 1, 1, True)
 
 
-@pytest.mark.parametrize("stale", [{"etag": "older"}, {"model": "0" * 64}, {"bucket": "another"}])
-def test_a_document_of_another_state_or_model_or_bucket_counts_as_none(stale):
+@pytest.mark.parametrize("stale", [{"etag": "older"}, {"model": "0" * 64}])
+def test_a_document_of_another_state_or_model_counts_as_none(stale):
     world = World("uploads/a")
     world.put_document("uploads/a", **stale)
 
@@ -209,3 +215,37 @@ def test_a_message_survives_its_way_through_json():
     world.sweep()
 
     assert json.loads(json.dumps(world.queue[0])) == {"objects": ["s3://in/uploads/\uffff\x01 ñ"]}
+
+
+def test_a_document_that_cannot_be_looked_at_holds_up_no_other_object():
+    """A permanent 403, say; the object's own message will fail for the reason, and the others are found."""
+    world = World(*(f"uploads/{number}" for number in range(5)))
+    world.documents[ObjectRef("out", "uploads/2.json")] = StorageUnavailable("403")
+
+    report = world.sweep()
+
+    assert (report.missing, report.sent, report.is_finished) == (5, 5, True)
+
+
+def test_an_object_whose_place_holds_another_bucket_s_document_is_not_sent_at_every_sweep():
+    world = World("uploads/a")
+    world.put_document("uploads/a", bucket="another")
+
+    report = world.sweep()
+
+    assert (report.refused, world.queue) == (1, [])
+
+
+def test_inputs_that_lie_in_one_another_are_examined_once():
+    world = World("uploads/a", "uploads/b/c")
+
+    report = world.sweep(Sweep(), inputs=(Prefix("in", "uploads/b/"), UPLOADS, UPLOADS))
+
+    assert (report.examined, len(world.queue)) == (2, 2)
+
+
+def test_a_bug_fails_the_sweep_and_nothing_beside_it():
+    world = World("uploads/a")
+    world.list_objects = lambda prefix, after: 1 / 0
+
+    assert isinstance(world.sweep().error, ZeroDivisionError)

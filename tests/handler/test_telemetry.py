@@ -80,10 +80,13 @@ def test_without_images_there_is_no_share(written):
     assert values(line)["Images"] == 0
 
 
-def test_a_class_that_is_not_ascii_is_a_dimension_that_cloudwatch_takes(written):
-    _, line = written(Report(A, Outcome.SCORED, images=1, by_class={"Schürze": 1}))
+@pytest.mark.parametrize(
+    ("class_name", "dimension"), [("Schürze", r"Sch\xfcrze"), ("a\nb", r"a\nb"), (" ", "?"), ("x" * 2400, "x" * 250)]
+)
+def test_any_class_is_a_dimension_that_cloudwatch_takes(written, class_name, dimension):
+    _, line = written(Report(A, Outcome.SCORED, images=1, by_class={class_name: 1}))
 
-    assert line["class_name"] == r"Sch\xfcrze"
+    assert line["class_name"] == dimension
 
 
 def test_many_classes_do_not_become_as_many_metrics(written):

@@ -25,10 +25,16 @@ def received(url):
 
 def test_messages_arrive_as_they_were_whatever_keys_hold(url):
     """SQS takes no control characters and no U+FFFF; keys may hold both."""
+    client, bodies = make_client(), []
+    client.meta.events.register(
+        "provide-client-params.sqs.SendMessageBatch",
+        lambda params, **_: bodies.extend(entry["MessageBody"] for entry in params["Entries"]),
+    )
     messages = [{"objects": [f"s3://in/{key}"]} for key in ("a", "ñ 😀", "\x01\x0b\uffff\ufffe", "k" * 1024, '"\\')]
 
-    WorkQueue(make_client(), url).send(messages)
+    WorkQueue(client, url).send(messages)
 
+    assert all(body.isascii() and body.isprintable() for body in bodies)
     assert sorted(received(url), key=str) == sorted(messages, key=str)
 
 

@@ -278,7 +278,6 @@ def test_the_summary_of_a_batch_is_small_however_large_the_batch():
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
-        ({"job": "score"}, "sweep"),
         ({"job": "sweep", "prefx": "s3://bucket/a/"}, "prefx"),
         ({"job": "sweep", "prefix": "uploads/"}, "slash at its end"),
         ({"job": "sweep", "prefix": "s3://bucket/a"}, "slash at its end"),
@@ -375,3 +374,100 @@ def test_whatever_stands_anywhere_in_an_event_it_is_asked_for_or_refused(data):
 def test_a_key_that_no_object_can_have_fails_its_event(event):
     with pytest.raises(InvocationFailed, match="a key of 1 to 1024 bytes"):
         parse_event(event).reply({})
+
+
+def queued(*bodies):
+    return {
+        "Records": [
+            {"eventSource": "aws:sqs", "messageId": f"m{n}", "body": body if isinstance(body, str) else json.dumps(body)}
+            for n, body in enumerate(bodies)
+        ]
+    }
+
+
+def failures(event):
+    request, answered = answer(event)
+    return [ref.key for ref in request.objects], [row["itemIdentifier"] for row in answered["batchItemFailures"]]
+
+
+GOOD = {"objects": [f"s3://{BUCKET}/a"]}
+
+
+@pytest.mark.parametrize("bad", [{"objects": []}, {"objects": [f"s3://{BUCKET}/b"], "more": 1}, {"requestContext": {}}])
+def test_a_message_that_its_source_refuses_fails_alone(bad):
+    assert failures(queued(bad, GOOD)) == (["a"], ["m0"])
+
+
+@pytest.mark.parametrize("depth", [100, 900, 5_000, 9_990, 100_000])
+def test_a_list_of_nonsense_however_deep_fails_alone(depth):
+    keys, failed = failures(queued('{"objects": [' + "[" * depth + "]" * depth + "]}", GOOD))
+
+    assert (keys, failed) == (["a"], ["m0"])
+
+
+def test_an_envelope_in_an_envelope_is_opened():
+    envelope = {"Type": "Notification", "Message": json.dumps({"Type": "Notification", "Message": json.dumps(GOOD)})}
+
+    assert failures(queued(envelope)) == (["a"], [])
+
+
+def test_what_lambda_kept_of_a_failed_invocation_asks_for_what_that_asked_for(load_event):
+    kept = {
+        "version": "1.0",
+        "requestContext": {"condition": "RetriesExhausted"},
+        "requestPayload": load_event("s3-upload.json"),
+    }
+
+    assert failures(queued(kept)) == (COAT, [])
+
+
+def test_the_alternative_of_a_raw_key_is_carried_along(load_event):
+    request = parse_event(queued(load_event("eventbridge-encoded-key.json")))
+
+    assert list(request.alternatives.values()) == [ObjectRef(BUCKET, "uploads/red flower.jpg")]
+
+
+def test_a_result_s_text_is_cut_to_what_a_job_takes(load_event):
+    request = parse_event(load_event("batch-operations-1.json"))
+    (ref,) = request.objects
+
+    (result,) = request.reply({ref: Report(ref, Outcome.FAILED, error=ValueError("x" * 5000))})["results"]
+
+    assert len(result["resultString"]) == 1024
+
+
+def test_an_item_s_own_bucket_goes_before_the_batch_s():
+    assert parse_event(items({"Key": "a", "Bucket": "its-own"})).objects == (ObjectRef("its-own", "a"),)
+
+
+def test_keys_that_are_said_to_be_encoded_are_decoded_and_nothing_else_is_tried():
+    request = parse_event(items({"Key": "a+b"}, {"Key": "a%2Bb"}, encoded_keys="true"))
+
+    assert [ref.key for ref in request.objects] == ["a b", "a+b"]
+    assert request.alternatives == {}
+
+
+def test_a_row_with_a_column_named_job_is_an_item():
+    assert parse_event({"key": "a", "bucket": BUCKET, "job": "7"}).objects == (ObjectRef(BUCKET, "a"),)
+
+
+@pytest.mark.parametrize("event", [{"job": "sweep", "\ud800": 1}, {"job": "\ud800"}])
+def test_text_that_is_no_unicode_is_refused(event):
+    with pytest.raises((UnrecognisedEvent, InvocationFailed)):
+        parse_event(event).reply({})
+
+
+def test_what_is_quoted_of_a_hostile_message_is_cut():
+    """Ten of a batch are quoted in one summary, which Step Functions limits to 256 KiB."""
+    request = parse_event(
+        {"Items": [{"Key": "k"}] * 20, "BatchInput": {"bucket": "b" * 150_000, "tolerated_failure_percentage": 100}}
+    )
+
+    assert len(json.dumps(request.reply({}))) < 20_000
+    assert all(len(str(message.problem)) < 1100 for message in request.messages)
+
+
+def test_a_major_version_is_compared_whole():
+    record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventVersion": "21.0"}
+
+    assert parse_event({"Records": [record]}).messages[0].problem
