@@ -201,6 +201,7 @@ def nothing_is_made_that_was_not_asked_for(template):
     put("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Event", "s3:ObjectCreated:Put"),
     drop("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Filter"),
     put("InputBucket/NotificationConfiguration/EventBridgeConfiguration/Fn::If/0", "TriggerIsQueue"),
+    put("InputBucket/NotificationConfiguration/EventBridgeConfiguration/Fn::If/1/EventBridgeEnabled", True),  # before its rule
 )
 def an_upload_is_told_of_once_and_by_what_was_chosen(template):
     configuration = properties(template, "InputBucket")["NotificationConfiguration"]
@@ -208,11 +209,12 @@ def an_upload_is_told_of_once_and_by_what_was_chosen(template):
     common = {"Event": "s3:ObjectCreated:*", "Filter": filtered}
     function = {"Fn::Select": [0, [ALIAS, {"Ref": "DirectPermission"}]]}
     queue = {"Fn::GetAtt": ["UploadQueue", "Arn"]}
+    enabled = {"Fn::Select": [0, ["true", {"Ref": "UploadRule"}, {"Ref": "UploadRulePermission"}]]}
 
     assert configuration == {
         "QueueConfigurations": {"Fn::If": ["TriggerIsQueue", [{**common, "Queue": queue}], NOTHING]},
         "LambdaConfigurations": {"Fn::If": ["TriggerIsDirect", [{**common, "Function": function}], NOTHING]},
-        "EventBridgeConfiguration": {"Fn::If": ["TriggerIsEventBridge", {"EventBridgeEnabled": True}, NOTHING]},
+        "EventBridgeConfiguration": {"Fn::If": ["TriggerIsEventBridge", {"EventBridgeEnabled": enabled}, NOTHING]},
     }
 
 
@@ -736,6 +738,7 @@ def the_outputs_say_where_everything_is(template):
         "InputUri": variables["INPUT_URIS"],
         "OutputUri": variables["OUTPUT_URI"],
         "QueueUrl": {"Ref": "UploadQueue"},
+        "QueueArn": {"Fn::GetAtt": ["UploadQueue", "Arn"]},
         "DeadLetterQueueUrl": {"Ref": "DeadLetterQueue"},
         "DeadLetterQueueArn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
         "FunctionName": {"Ref": "ScoringFunction"},
