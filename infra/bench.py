@@ -18,18 +18,23 @@ import statistics
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
 from handler.contract import Manifest
 from handler.formats import decode
-from handler.formats.image import Image, Limits, Target
+from handler.formats.image import Image, Limits, Target, Unreadable
 from handler.model import BUNDLED_ARTIFACT, Model, directory_reader, load_model
 from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
 from handler.publishing import Published
@@ -77,6 +82,8 @@ def main() -> None:
     packed = packed_object(10_000)
     rates = _rates(lambda: score_once(scorer, "packed", packed), 10_000)
     _add(table, "function without S3, one IDX object of 10,000", rates, "images/s")
+    for label, content, images in packed_formats(pngs[:100]):
+        _add(table, f"decoding alone, {label}", _rates(partial(_decode_all, model, content), images), "images/s")
     for images in (10_000, 100_000, 1_000_000):
         _add(
             table,
@@ -165,6 +172,50 @@ def _target(manifest: Manifest) -> Target:
         compression_ratio=100,
     )
     return Target(manifest.input, manifest.conversion, limits)
+
+
+def packed_formats(pngs: list[bytes]) -> Iterator[tuple[str, list[bytes], int]]:
+    """The same images in each format: what it is called, its objects, and how many images they hold."""
+    pictures = [PIL.Image.open(io.BytesIO(content)) for content in pngs]
+    pixels = np.stack([np.asarray(picture) for picture in pictures])
+    many = np.tile(pixels, (100, 1, 1))
+    yield "PNG", pngs * 10, len(pngs) * 10
+    for kind, options in (("JPEG", {}), ("WebP", {"lossless": True})):
+        yield kind, [_saved(picture, kind, **options) for picture in pictures] * 10, len(pngs) * 10
+    array = io.BytesIO()
+    np.save(array, many)
+    yield ".npy", [array.getvalue()], len(many)
+    zipped = io.BytesIO()
+    np.savez_compressed(zipped, many)
+    yield ".npz, deflated", [zipped.getvalue()], len(many)
+    packed = struct.pack(">IIII", 0x0803, *many.shape) + many.tobytes()
+    yield "IDX", [packed], len(many)
+    yield "IDX, gzipped", [gzip.compress(packed)], len(many)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zip_file:
+        for number, content in enumerate(pngs):
+            zip_file.writestr(f"{number}.png", content)
+    yield "zip of PNGs", [archive.getvalue()] * 10, len(pngs) * 10
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for number, content in enumerate(pngs):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    yield "tar.gz of PNGs", [archive.getvalue()] * 10, len(pngs) * 10
+
+
+def _saved(picture: PIL.Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _decode_all(model: Model, contents: list[bytes]) -> None:
+    for content in contents:
+        for image in decode(io.BytesIO(content), "object", _target(model.manifest)):
+            if isinstance(image, Unreadable):
+                raise TypeError(f"The benchmark's own objects must be readable. Received: {image.error}")
 
 
 def _model_rates(model: Model, size: int) -> list[float]:

@@ -105,7 +105,7 @@ _COAT = _samples("coat-0.png")
 _RED, _PLUS, _FOLDER, _GONE = "uploads/red flower.jpg", "uploads/c++ notes+100%.png", "uploads/rack 2/", "uploads/deleted.png"
 _HOSTILE = {_RED: "coat-0.png", _PLUS: "bag-0.png", "uploads/naïve/ñ.png": "dress-0.png", _FOLDER: EMPTY}
 _NO_BYTES = (
-    "Expected an image, an array or an IDX file. "
+    "Expected images in one of the known formats. "
     "Received: the 0 bytes of a folder, which has no images itself; there is nothing to do."
 )
 _OUTSIDE = (

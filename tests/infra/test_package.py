@@ -49,10 +49,10 @@ written = []
 scorer = dataclasses.replace(
     build_parts().scorer,
     fetch=lambda ref: FetchedObject(StoredObject(ref, "e", None, len(content)), content),
-    publish=lambda document: written.append(document) or Published.WRITTEN,
+    publish=lambda document: written.append(document.content.read()) or Published.WRITTEN,
 )
 scorer.score([ObjectRef("in-bucket", "coat-0.png")])
-print(json.loads(written[0].content.read())["predictions"][0]["class_name"])
+print(json.loads(written[0])["predictions"][0]["class_name"])
 """
 
     done = subprocess.run(
