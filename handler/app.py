@@ -139,6 +139,9 @@ def build_parts() -> Parts:
         classify=stopwatch,
         publish=functools.partial(publish, store=storage, sleep=time.sleep),
         locate=settings.locate,
+        describe=storage.describe,
+        require_accepted=settings.require_accepted,
+        send=_sender(settings),
         target=Target(
             shape=model.manifest.input,
             conversion=model.manifest.conversion,
@@ -164,9 +167,8 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _build_sweeper(parts: Parts, score: Callable[[Iterable[ObjectRef]], Reports]) -> Sweeper:
-    """Builds what only sweeps need, and the client of SQS when there is something to send: no other invocation waits for it."""
+    """Builds what only sweeps need."""
     settings, storage = parts.settings, parts.storage
-    queue = functools.cache(lambda url: WorkQueue(make_queue_client(), url))
     return Sweeper(
         inputs=settings.inputs,
         model_sha256=parts.scorer.manifest.model.sha256,
@@ -175,10 +177,19 @@ def _build_sweeper(parts: Parts, score: Callable[[Iterable[ObjectRef]], Reports]
         locate=settings.locate,
         require_accepted=settings.require_accepted,
         require_accepted_prefix=settings.require_accepted_prefix,
-        send=(lambda messages: queue(settings.queue_url).send(messages)) if settings.queue_url else None,
+        send=parts.scorer.send,
         score=score,
         concurrency=settings.s3_concurrency,
     )
+
+
+def _sender(settings: Settings) -> Callable[[Iterable[Mapping[str, Any]]], None] | None:
+    """What sends to the queue; its client is built when there is something to send, and nothing else waits for it."""
+    queue_url = settings.queue_url
+    if queue_url is None:
+        return None
+    queue = functools.cache(lambda: WorkQueue(make_queue_client(), queue_url))
+    return lambda messages: queue().send(messages)
 
 
 def _load_model(settings: Settings, storage: S3Storage) -> Model:

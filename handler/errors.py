@@ -7,6 +7,7 @@ ScoringError
 │   ├── UnreadableImage       an image that is truncated, corrupt or of an unsupported kind
 │   ├── UnreadableArray       a .npy array that is truncated, corrupt or not plain uint8
 │   ├── UnreadableIdx         an IDX file that is truncated, corrupt or not of uint8
+│   ├── UnreadableList        a list of objects, or a line of one, that names none which may be read
 │   ├── UnreadableArchive     a zip or tar archive that is truncated or corrupt
 │   ├── UnreadableMember      a member of an archive that is corrupt or compressed in an unsupported way
 │   ├── UnsafeMember          a member that is encrypted, a link or an archive itself, or that points out of its archive
@@ -58,6 +59,10 @@ class UnreadableArray(RejectedInput):
 
 class UnreadableIdx(RejectedInput):
     """An IDX file that cannot be read, or does not hold uint8 images."""
+
+
+class UnreadableList(RejectedInput):
+    """A list of objects, or a line of one, that names none which may be read."""
 
 
 class UnreadableArchive(RejectedInput):

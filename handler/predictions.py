@@ -112,6 +112,30 @@ class RejectionDocument(
     error: Problem
 
 
+class NamedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One object that a list names, and where its document will be."""
+
+    object: str
+    document: str
+
+
+class ListSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many objects a list names, and how many of its lines name none."""
+
+    objects: Count
+    rejected: Count
+
+
+class ListDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.list/1"):
+    """What is written for a list: the objects that it names were sent to be scored, each into a document of its own."""
+
+    input: Input
+    model: ModelName
+    summary: ListSummary
+    objects: list[NamedObject]
+    rejected: list[RejectedImage]
+
+
 Row = Prediction | RejectedImage
 
 
@@ -148,3 +172,17 @@ def render_rejection(source: StoredObject, manifest: Manifest, error: RejectedIn
     """Writes why one object could not be scored."""
     problem = Problem(type(error).__name__, str(error))
     return msgspec.json.encode(RejectionDocument(input=name_input(source), model=name_model(manifest), error=problem))
+
+
+def render_list(
+    source: StoredObject, manifest: Manifest, objects: Sequence[NamedObject], rejected: Sequence[RejectedImage]
+) -> bytes:
+    """Writes what one list named."""
+    document = ListDocument(
+        input=name_input(source),
+        model=name_model(manifest),
+        summary=ListSummary(len(objects), len(rejected)),
+        objects=list(objects),
+        rejected=list(rejected),
+    )
+    return msgspec.json.encode(document)

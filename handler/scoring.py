@@ -15,20 +15,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from handler.contract import Manifest
-from handler.errors import ObjectTooLarge, OutOfTime, RejectedInput, UnacceptedObject
+from handler.errors import ObjectTooLarge, OutOfTime, RejectedInput, UnacceptedObject, UnreadableList
 from handler.formats import decode
-from handler.formats.image import Image, Target, Unreadable
-from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
+from handler.formats.image import Image, Item, Named, Target, Unreadable
+from handler.jobs import score_message
+from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredDocument, StoredObject
 from handler.outcomes import Outcome, Report
-from handler.predictions import Prediction, RejectedImage, predict, render_rejection
-from handler.publishing import Document, Published
+from handler.predictions import NamedObject, Prediction, RejectedImage, predict, render_list, render_rejection
+from handler.publishing import Document, Published, is_about
 from handler.writing import DocumentWriter
 
 _REST_BYTES = 2**20  # read at once of what a decoder left
@@ -43,7 +44,9 @@ class Scorer:
 
     `fetch` reads a small object whole, and of a larger one its identity; `open` opens one of any size. Both return None for
     an object that is gone. `classify` takes `(n, height, width, channels)` uint8 and returns `(n, classes)` float32
-    probabilities. `publish` writes a document. `locate` says where the document of an object belongs.
+    probabilities. `publish` writes a document. `locate` says where the document of an object belongs, `describe` what stands
+    there. For lists, `require_accepted` raises UnacceptedObject for what may not be read, and `send` puts messages into the
+    queue; None: there is none.
     """
 
     manifest: Manifest
@@ -52,6 +55,9 @@ class Scorer:
     classify: Callable[[np.ndarray], np.ndarray]
     publish: Callable[[Document], Published]
     locate: Callable[[ObjectRef], ObjectRef]
+    describe: Callable[[ObjectRef], StoredDocument | None]
+    require_accepted: Callable[[ObjectRef], None]
+    send: Callable[[Iterable[Mapping[str, Any]]], None] | None
     target: Target
     max_object_bytes: int
     batch_images: int
@@ -108,14 +114,17 @@ class Scorer:
         """Yields every image with the work it belongs to, and each work once more, without one, when it has no more."""
         for work in works:
             with _isolated(work):
-                for image in self._images(work):
+                for item in self._items(work):
                     _require_time(has_time)
-                    yield work, image
+                    if isinstance(item, Named):
+                        self._name(work, item)
+                    else:
+                        yield work, item
             work.content = b""
             yield work, None
 
-    def _images(self, work: _Work) -> Iterator[Image | Unreadable]:
-        """Reads one object's images, from memory or as they arrive, and then the rest of its bytes.
+    def _items(self, work: _Work) -> Iterator[Item]:
+        """Reads what one object holds, from memory or as they arrive, and then the rest of its bytes.
 
         Bytes that arrived wrongly can look like an object that is broken, and only its end tells: so it is read in any case.
         """
@@ -130,6 +139,19 @@ class Scorer:
                 _read_to_the_end(body)
                 raise
             _read_to_the_end(body)
+
+    def _name(self, work: _Work, item: Named) -> None:
+        """Takes note of an object that a list names."""
+        if self.send is None:
+            raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
+        if work.source:
+            ref = ObjectRef(item.bucket or work.source.ref.bucket, item.key)
+            try:
+                self.require_accepted(ref)
+            except UnacceptedObject as error:
+                work.refused.append(RejectedImage(str(ref), type(error).__name__, str(error)))
+            else:
+                work.names[ref] = None
 
     def _open(self, work: _Work) -> BinaryIO | None:
         """The body of an object that is not too large; None: it is gone, since when does not matter."""
@@ -184,6 +206,8 @@ class Scorer:
         published, place = Published.GONE, None
         with _isolated(work):
             if work.source and not work.failure:
+                if work.names and not work.rejection:
+                    self._send(work.names, work.source)
                 document = self._document(work, work.source)
                 with closing(document.content):  # an error's traceback would hold on to it
                     published, place = self.publish(document), document.ref
@@ -197,9 +221,20 @@ class Scorer:
             result = type(work.rejection).__name__
         else:
             rows = work.document or DocumentWriter(source, self.manifest, self.layout)
-            content, result = rows.finish(), "predictions"
+            if work.names or work.refused:
+                objects = [NamedObject(str(ref), str(self.locate(ref))) for ref in work.names]
+                rejected = [*rows.read_rejected(), *work.refused]
+                content, result = io.BytesIO(render_list(source, self.manifest, objects, rejected)), "list"
+            else:
+                content, result = rows.finish(), "predictions"
         digest = self.manifest.model.sha256
         return Document(self.locate(source.ref), content, self.layout.content_type, source, digest, result)
+
+    def _send(self, names: Iterable[ObjectRef], source: StoredObject) -> None:
+        """Has what a list names scored, unless its document says that it was: a list that names itself must come to an end."""
+        existing = self.describe(self.locate(source.ref))
+        if self.send and not (existing and is_about(existing, source, self.manifest.model.sha256)):
+            self.send(score_message(ref) for ref in names)
 
     def _require_size(self, source: StoredObject) -> None:
         if source.size_bytes > self.max_object_bytes:
@@ -217,6 +252,8 @@ class _Work:
     source: StoredObject | None = None
     content: bytes = b""
     document: DocumentWriter | None = None
+    names: dict[ObjectRef, None] = field(default_factory=dict)  # of a list, each once
+    refused: list[RejectedImage] = field(default_factory=list)
     rejection: RejectedInput | None = None
     failure: Exception | None = None
 

@@ -77,6 +77,12 @@ class DocumentWriter:
         self._file.seek(0)
         return cast("BinaryIO", self._file)
 
+    def read_rejected(self) -> list[RejectedImage]:
+        """The rows that say why something could not be read."""
+        self._file.seek(0)
+        rows = self._file.read().split(b"\n")[1:-1]
+        return [msgspec.json.decode(row, type=RejectedImage) for n, row in enumerate(rows) if n in self._rejected_rows]
+
     def summarise(self) -> Summary:
         """Counts what was taken so far; every class is named, in index order."""
         mean = round(self._confidence / self.images, DECIMALS) if self.images else None

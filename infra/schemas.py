@@ -11,7 +11,15 @@ from typing import Any
 import msgspec
 
 from handler.contract import Manifest
-from handler.predictions import LinesEnd, LinesHead, Prediction, PredictionDocument, RejectedImage, RejectionDocument
+from handler.predictions import (
+    LinesEnd,
+    LinesHead,
+    ListDocument,
+    Prediction,
+    PredictionDocument,
+    RejectedImage,
+    RejectionDocument,
+)
 
 DIRECTORY = Path(__file__).parent.parent / "handler" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,6 +31,7 @@ def render_schemas() -> dict[str, bytes]:
         "predictions.json": _schema(PredictionDocument),
         "prediction-lines.json": _schema(LinesHead, Prediction, RejectedImage, LinesEnd),
         "rejection.json": _schema(RejectionDocument),
+        "list.json": _schema(ListDocument),
         "artifact.json": _schema(Manifest),
     }
     return {name: msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n" for name, schema in schemas.items()}

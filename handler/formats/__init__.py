@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handler.errors import EmptyObject, ObjectTooLarge
-from handler.formats import idx, npy, picture, tar_archive, zip_archive
-from handler.formats.image import Image, Target, Unreadable
+from handler.formats import idx, listing, npy, picture, tar_archive, zip_archive
+from handler.formats.image import Item, Target
 from handler.formats.known import Format, recognise
 from handler.formats.stream import Body, Stream
 
@@ -20,11 +20,11 @@ HEAD_BYTES = (
 )
 
 
-FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive)
+FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, listing)
 
 
-def decode(body: Body, name: str, target: Target) -> Iterator[Image | Unreadable]:
-    """Yields the images of one object, in its order, and what of it cannot be read while the rest can.
+def decode(body: Body, name: str, target: Target) -> Iterator[Item]:
+    """Yields the images of one object, in its order, or the objects that it names, and what of it cannot be read.
 
     Args:
         body: the object from its first byte on. What its `read` raises passes through.
@@ -41,11 +41,11 @@ def decode(body: Body, name: str, target: Target) -> Iterator[Image | Unreadable
         raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes{folder}.")
     recognised = recognise(head, FORMATS)
     most, count = target.limits.images, 0
-    for count, image in enumerate(recognised.decode(stream, name, target), start=1):
+    for count, item in enumerate(recognised.decode(stream, name, target), start=1):
         if count > most:
             raise ObjectTooLarge(
                 f"Expected at most {most} images in an object (MAX_IMAGES_PER_OBJECT). Received: more; split it."
             )
-        yield image
+        yield item
     if not count:
         raise EmptyObject(f"Expected at least one image. Received: {recognised.NAME} with none.")

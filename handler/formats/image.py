@@ -39,6 +39,17 @@ class Unreadable:
         return cls(name, type(error)(str(error)))
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An object that a list names; `bucket` is None where that is the list's own. `key` is decoded."""
+
+    bucket: str | None
+    key: str
+
+
+Item = Image | Unreadable | Named
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one object may hold; the settings of the same names tell what each means."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from handler.errors import UnrecognisedFormat
 from handler.formats import gunzip
-from handler.formats.image import Image, Target, Unreadable
+from handler.formats.image import Item, Target
 from handler.formats.stream import Stream
 
 
@@ -19,7 +19,7 @@ class Format(Protocol):
     def recognises(self, head: bytes) -> bool:
         """Whether an object that begins with `head` is of this format."""
 
-    def decode(self, body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
+    def decode(self, body: Stream, name: str, target: Target) -> Iterator[Item]:
         """Yields the images of `body`, as `target` wants them; raises RejectedInput when the object is at fault."""
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, UnsafeMember
 from handler.formats import gunzip, idx, npy, picture
-from handler.formats.image import Image, Limits, Target, Unreadable
+from handler.formats.image import Image, Limits, Named, Target, Unreadable
 from handler.formats.known import Format, recognise
 from handler.formats.stream import Stream
 
@@ -92,8 +92,9 @@ def decode_members(members: Iterable[Member | Unreadable], target: Target) -> It
 def _decode_member(member: Member, target: Target) -> list[Image | Unreadable]:
     try:
         recognised = _recognise(member.content)
-        images = recognised.decode(Stream(io.BytesIO(member.content)), member.name, target)
-        decoded = list(itertools.islice(images, target.limits.images + 1))  # one more than may be: the object is refused
+        items = recognised.decode(Stream(io.BytesIO(member.content)), member.name, target)
+        most = target.limits.images + 1  # one more than may be: the object is refused
+        decoded = [item for item in itertools.islice(items, most) if not isinstance(item, Named)]  # no list is among them
         if not decoded:
             raise EmptyObject("Expected at least one image. Received: an array with none.")
     except RejectedInput as error:

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import boto3
+import jsonschema
 import pytest
 
 from handler.app import build_parts, lambda_handler
 from handler.errors import InvocationFailed, UnrecognisedEvent
 from handler.telemetry import logger
 from infra.event_source import Context
+from infra.schemas import DIRECTORY
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "events" / "images"
@@ -331,3 +333,26 @@ def test_the_model_s_time_is_told_also_of_an_invocation_that_it_fails(invoke, up
     first, second = emitted(capsys)
     assert first["ModelTime"] > 0
     assert second["ObjectsScored"] == 1
+
+
+def test_a_list_has_what_it_names_scored_as_if_it_had_been_uploaded(invoke, upload, stored, queue):
+    upload("uploads/a b.png", COAT)
+    upload("uploads/list.csv", f"{INPUT},uploads/a+b.png\n{INPUT},uploads/list.csv\n{INPUT},private/c.png\n".encode())
+    uri = f"s3://{INPUT}/uploads/list.csv"
+
+    invoke({"objects": [uri]})
+    bodies = queue()
+    records = [{"eventSource": "aws:sqs", "messageId": str(n), "body": body} for n, body in enumerate(bodies)]
+    answer = invoke({"Records": records})
+
+    assert answer == {"batchItemFailures": []}
+    assert len(bodies) == 2
+    assert queue() == []  # the list names itself, and is through
+    documents = {key: json.loads(content)["schema"] for key, content in stored().items()}
+    assert documents == {
+        "predictions/uploads/a b.png.json": "coatcheck.predictions/1",
+        "predictions/uploads/list.csv.json": "coatcheck.list/1",
+    }
+    document = json.loads(stored()["predictions/uploads/list.csv.json"])
+    jsonschema.validate(document, json.loads((DIRECTORY / "list.json").read_text()))
+    assert [row["error"] for row in document["rejected"]] == ["UnacceptedObject"]

@@ -13,9 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handler.errors import ObjectTooLarge, OutOfTime, StorageUnavailable, UnacceptedObject, UnreadableImage
+from handler.errors import ObjectTooLarge, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject, UnreadableImage
 from handler.formats.image import Image, Unreadable
-from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
+from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredDocument, StoredObject
 from handler.outcomes import Outcome
 from handler.publishing import Published
 from handler.scoring import Scorer
@@ -72,6 +72,9 @@ def score(manifest, target, classify):
             "classify": classify,
             "publish": publish or keep,
             "locate": lambda ref: ObjectRef("out", ref.key + ".json"),
+            "describe": lambda ref: None,
+            "require_accepted": lambda ref: None,
+            "send": None,
             "target": target,
             "max_object_bytes": 10_000,
             "batch_images": 4,
@@ -538,3 +541,88 @@ def test_documents_that_could_not_be_written_are_let_go_of(score):
 
     assert {report.outcome for report in reports.values()} == {Outcome.FAILED}
     assert peak_bytes < 4 * 2**20
+
+
+@pytest.fixture
+def score_list(score):
+    """Scores one list of CSV; returns its report, its document, and what was sent to the queue."""
+
+    def score_list(content, *, standing=None, refuse=(), sent=None, **changes):
+        sent = [] if sent is None else sent
+
+        def require_accepted(ref):
+            if ref.key in refuse:
+                raise UnacceptedObject(f"Expected another. Received: {ref}.")
+
+        settings = {"send": sent.extend, "describe": lambda ref: standing, "require_accepted": require_accepted}
+        reports, documents = score({"list.csv": found(content)}, **settings | changes)
+        document = documents.get("list.csv.json")
+        return reports["list.csv"], document and json.loads(document.content), sent
+
+    return score_list
+
+
+def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(score_list, manifest):
+    report, document, sent = score_list(b"bucket,a%20b\nbucket,a%20b\nbucket\nbucket,c")
+
+    assert sent == [{"objects": ["s3://bucket/a b"]}, {"objects": ["s3://bucket/c"]}]
+    assert (report.outcome, report.images) == (Outcome.SCORED, 0)
+    assert document == {
+        "schema": "coatcheck.list/1",
+        "input": {"bucket": "in", "key": "list.csv", "etag": "etag of list.csv", "version_id": None, "size_bytes": 41},
+        "model": {"name": "lightness", "version": "2.1.0", "sha256": manifest.model.sha256},
+        "summary": {"objects": 2, "rejected": 1},
+        "objects": [
+            {"object": "s3://bucket/a b", "document": "s3://out/a b.json"},
+            {"object": "s3://bucket/c", "document": "s3://out/c.json"},
+        ],
+        "rejected": [
+            {
+                "image": "line 3",
+                "error": "UnreadableList",
+                "message": "Expected a bucket and a key, with a comma between. Received: one of them.",
+            }
+        ],
+    }
+
+
+def test_a_list_of_json_lines_means_its_own_bucket(score):
+    sent = []
+
+    score({"list": found(b'{"key": "a"}')}, send=sent.extend)
+
+    assert sent == [{"objects": ["s3://in/a"]}]
+
+
+def test_what_a_list_names_and_may_not_be_read_is_a_row_and_is_not_sent(score_list):
+    _, document, sent = score_list(b"bucket,a\nbucket,private", refuse={"private"})
+
+    assert sent == [{"objects": ["s3://bucket/a"]}]
+    assert [(row["image"], row["error"]) for row in document["rejected"]] == [("s3://bucket/private", "UnacceptedObject")]
+
+
+def test_a_list_whose_document_stands_is_not_sent_again(score_list, manifest):
+    """So a list that names itself, or two that name each other, come to an end."""
+    about = {"input-bucket": "in", "input-etag": "etag of list.csv", "model-sha256": manifest.model.sha256}
+
+    _, _, sent = score_list(b"bucket,a", standing=StoredDocument("e", about))
+    _, _, sent_of_an_older = score_list(b"bucket,a", standing=StoredDocument("e", about | {"input-etag": "older"}))
+
+    assert (sent, len(sent_of_an_older)) == ([], 1)
+
+
+def test_a_list_that_could_not_be_sent_has_no_document_and_comes_again(score_list):
+    def send(messages):
+        raise QueueUnavailable("full")
+
+    report, document, _ = score_list(b"bucket,a", send=send)
+
+    assert (report.outcome, document) == (Outcome.FAILED, None)
+
+
+def test_without_a_queue_a_list_is_rejected_and_says_what_to_set(score_list):
+    report, document, _ = score_list(b"bucket,a", send=None)
+
+    assert report.outcome is Outcome.REJECTED
+    assert document["error"]["name"] == "UnreadableList"
+    assert "QUEUE_URL" in document["error"]["message"]

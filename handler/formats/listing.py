@@ -1,0 +1,133 @@
+"""Lists that name objects: each of them is scored as if it had been uploaded. Read line by line, but for a manifest.
+
+    [{"prefix": "s3://bucket/rack/"}, "a.png", "b/c.png"]         a manifest of SageMaker's
+    {"key": "rack/a.png"}                                         JSON Lines, with "bucket" where it is another
+    bucket,rack/a%20b.png                                         CSV of S3 Batch Operations, its keys form-encoded
+
+A line that names nothing is a row under `rejected`; the others count. Sources:
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/specify-batchjob-manifest.html
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from handler.errors import UnreadableList
+from handler.formats.image import Named, Target, Unreadable
+from handler.formats.meter import read_whole
+from handler.formats.stream import Stream
+from handler.objects import MAX_KEY_BYTES, Prefix, parse_prefix
+
+NAME = "list of objects (SageMaker manifest, JSON Lines with key, CSV of bucket and key)"
+
+T = TypeVar("T")
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MANIFEST = re.compile(rb'\s*\[\s*\{\s*"prefix"\s*:')
+_JSON_LINE = re.compile(rb'\s*\{[^\n]*"key"\s*:', re.IGNORECASE)
+_CSV_LINE = re.compile(rb'"?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"?,[^\x00-\x1f,]+(,[^\x00-\x1f]*)?\r?(\n|$)')
+_MOST_LINE_BYTES = 16 * 2**10  # a key of 1,024 bytes, each of them encoded in six
+_BLOCK_BYTES = 2**16
+
+
+class _Line(msgspec.Struct, rename=str.lower):
+    """One line of JSON Lines; its names are in lower case by then."""
+
+    key: str
+    bucket: str | None = None
+
+
+def recognises(head: bytes) -> bool:
+    """Whether `head` begins a list; CSV has no mark of its own, so what looks like a bucket and a key is taken for one."""
+    text = head.removeprefix(_BYTE_ORDER_MARK)
+    return any(pattern.match(text) for pattern in (_MANIFEST, _JSON_LINE, _CSV_LINE))
+
+
+def decode(body: Stream, name: str, target: Target) -> Iterator[Named | Unreadable]:
+    """Yields what the list names, in its order, and the lines that name nothing.
+
+    Raises:
+        UnreadableList: it is no list after all, or has a line that is far too long.
+        ObjectTooLarge: a manifest of more bytes than may be in memory.
+    """
+    head = body.peek(4096).removeprefix(_BYTE_ORDER_MARK)
+    if _MANIFEST.match(head):
+        return _read_manifest(read_whole(body, target.limits, "a manifest"))
+    return _read_lines(body, _parse_json if head.lstrip().startswith(b"{") else _parse_csv)
+
+
+def _read_manifest(content: bytes) -> Iterator[Named | Unreadable]:
+    try:
+        first, *names = msgspec.json.decode(content.removeprefix(_BYTE_ORDER_MARK), type=list[Any])
+        prefix = parse_prefix(first["prefix"]) if set(first) == {"prefix"} else None
+    except (msgspec.DecodeError, RecursionError, TypeError, AttributeError) as error:
+        raise UnreadableList(f"Expected a manifest in JSON. Received: one that cannot be read ({error}).") from error
+    if prefix is None:
+        raise UnreadableList(f'Expected a first entry {{"prefix": "s3://bucket/prefix/"}}. Received: {str(first)[:200]}.')
+    for position, entry in enumerate(names, start=1):
+        yield _named(f"entry {position}", partial(_parse_entry, prefix), entry)
+
+
+def _read_lines(body: Stream, parse: Callable[[bytes], tuple[str | None, str]]) -> Iterator[Named | Unreadable]:
+    for number, line in enumerate(_lines(body), start=1):
+        if line.strip():
+            yield _named(f"line {number}", parse, line)
+
+
+def _lines(body: Stream) -> Iterator[bytes]:
+    rest = body.read(_BLOCK_BYTES).removeprefix(_BYTE_ORDER_MARK)
+    while rest:
+        *whole, rest = rest.split(b"\n")
+        for line in whole:
+            yield _bounded(line)
+        more = body.read(_BLOCK_BYTES)
+        if not more:
+            yield _bounded(rest)
+            return
+        rest = _bounded(rest) + more
+
+
+def _bounded(line: bytes) -> bytes:
+    if len(line) > _MOST_LINE_BYTES:
+        raise UnreadableList(f"Expected lines of at most {_MOST_LINE_BYTES} bytes. Received: a longer one; it is no list.")
+    return line
+
+
+def _named(where: str, parse: Callable[[T], tuple[str | None, str]], entry: T) -> Named | Unreadable:
+    try:
+        bucket, key = parse(entry)
+        if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
+            raise UnreadableList(f"Expected a key of 1 to {MAX_KEY_BYTES} bytes. Received: {len(key.encode())}.")
+    except UnreadableList as error:
+        return Unreadable.because(where, error)
+    except (msgspec.DecodeError, UnicodeError, RecursionError, csv.Error, ValueError) as error:
+        reason = f"Expected an object's bucket and key. Received: what cannot be read as that ({type(error).__name__})."
+        return Unreadable.because(where, UnreadableList(reason))
+    return Named(bucket, key)
+
+
+def _parse_json(line: bytes) -> tuple[str | None, str]:
+    fields = msgspec.json.decode(line, type=dict[str, Any])
+    entry = msgspec.convert({name.lower(): value for name, value in fields.items()}, _Line)
+    return entry.bucket, entry.key
+
+
+def _parse_csv(line: bytes) -> tuple[str | None, str]:
+    (row,) = csv.reader([line.decode().strip()], strict=True)
+    if len(row) < 2:
+        raise UnreadableList("Expected a bucket and a key, with a comma between. Received: one of them.")
+    return row[0], unquote_plus(row[1], errors="strict")
+
+
+def _parse_entry(prefix: Prefix, entry: object) -> tuple[str, str]:
+    if not isinstance(entry, str):
+        raise UnreadableList(f"Expected a name relative to the prefix. Received: a JSON {type(entry).__name__}.")
+    return prefix.bucket, prefix.prefix + entry

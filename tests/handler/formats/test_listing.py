@@ -1,0 +1,139 @@
+"""Lists of objects: what they name, whatever form they have, and what of them names nothing."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.errors import ObjectTooLarge, UnreadableList
+from handler.formats import decode, listing
+from handler.formats.image import Named, Unreadable
+
+KEYS = ["a.png", "rack 1/c++ notes+100%.png", "naïve/ñ.png", 'quo"te,comma.png', "trailing/"]
+
+
+def manifest(*names, prefix="s3://bucket/rack/"):
+    return json.dumps([{"prefix": prefix}, *names]).encode()
+
+
+@pytest.fixture
+def read(fashion_target):
+    return lambda content: list(decode(io.BytesIO(content), "list", fashion_target))
+
+
+def reasons(items):
+    return {item.name: str(item.error) for item in items if isinstance(item, Unreadable)}
+
+
+def test_a_manifest_names_what_lies_under_its_prefix(read):
+    assert read(manifest(*KEYS)) == [Named("bucket", f"rack/{key}") for key in KEYS]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_json_lines_name_keys_with_or_without_a_bucket(read, end):
+    lines = [
+        json.dumps({"key": KEYS[0]}),
+        json.dumps({"Key": KEYS[1], "Bucket": "other", "size": "5"}),
+        json.dumps({"key": KEYS[2]}),
+    ]
+
+    assert read(("\n".join(lines) + end).encode()) == [Named(None, KEYS[0]), Named("other", KEYS[1]), Named(None, KEYS[2])]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_csv_names_buckets_and_encoded_keys(read, newline):
+    from urllib.parse import quote_plus
+
+    content = newline.join(f"bucket,{quote_plus(key)},version" for key in KEYS).encode()
+
+    assert read(content) == [Named("bucket", key) for key in KEYS]
+
+
+def test_csv_may_be_quoted_and_percent_encoded(read):
+    assert read(b'"bucket","rack%201/a.png"\n"bucket","b%2Bc.png"') == [
+        Named("bucket", "rack 1/a.png"),
+        Named("bucket", "b+c.png"),
+    ]
+
+
+@pytest.mark.parametrize("content", [manifest("a"), b'{"key": "a"}', b"bucket,a"])
+def test_a_byte_order_mark_is_no_part_of_a_list(read, content):
+    assert read(b"\xef\xbb\xbf" + content) == read(content)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"key": 5}', "ValidationError"),
+        (b'{"name": "x"}', "ValidationError"),
+        (b'{"key": "', "DecodeError"),
+        (b"\xff\xfe", "DecodeError"),
+        (b'{"key": ""}', "1 to 1024 bytes"),
+        (b'{"key": "' + b"k" * 1025 + b'"}', "1 to 1024 bytes"),
+        (b"[" * 5000, "Expected an object's bucket and key"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_line_that_names_nothing_is_a_row_and_the_others_count(read, line, reason):
+    items = read(b'{"key": "a"}\n' + line + b'\n{"key": "b"}\n')
+
+    assert [item for item in items if isinstance(item, Named)] == [Named(None, "a"), Named(None, "b")]
+    ((where, why),) = reasons(items).items()
+    assert where == "line 2"
+    assert reason in why
+
+
+@pytest.mark.parametrize("line", [b"bucket", b"bucket,%FF", b'bucket,"open', b"bucket,"])
+def test_a_row_of_csv_that_names_nothing_is_a_row_under_rejected(read, line):
+    items = read(b"bucket,a\n" + line + b"\nbucket,b")
+
+    assert [item for item in items if isinstance(item, Named)] == [Named("bucket", "a"), Named("bucket", "b")]
+    assert list(reasons(items)) == ["line 2"]
+
+
+def test_an_entry_of_a_manifest_that_is_no_name_is_a_row(read):
+    items = read(manifest("a", 5, {"x": 1}, "", "b", prefix="s3://bucket/"))
+
+    assert [item.key for item in items if isinstance(item, Named)] == ["a", "b"]
+    assert list(reasons(items)) == ["entry 2", "entry 3", "entry 4"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [manifest("a")[:-1], manifest("a", prefix="s3://bucket/no-slash"), manifest("a", prefix="bucket"), b'[{"prefix": 5}, "a"]'],
+)
+def test_a_manifest_that_is_broken_is_refused(read, content):
+    with pytest.raises(UnreadableList, match="Expected"):
+        read(content)
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(read):
+    with pytest.raises(UnreadableList, match="it is no list"):
+        read(b'{"key": "' + b"k" * 10**6)
+
+
+def test_more_names_than_images_may_be_are_refused(read):
+    with pytest.raises(ObjectTooLarge, match="1000 images"):
+        read(b"\n".join(b"bucket,%d" % number for number in range(1001)))
+
+
+@pytest.mark.parametrize(
+    "head", [b"<html>", b"bucket", b"Bucket,key", b"", b"%PDF-1.7", b'{"a": 1}', b"[1, 2]", b"ab,\x00", b"a,b"]
+)
+def test_what_is_no_list_is_not_taken_for_one(head):
+    assert not listing.recognises(head)
+
+
+@given(st.binary(max_size=300), st.sampled_from([b'[{"prefix": "s3://bucket/"},', b'{"key": "a"}\n', b"bucket,a\n"]))
+def test_whatever_follows_only_names_rows_and_refusals_come_out(content, beginning):
+    from handler.contract import Conversion, PixelShape
+    from handler.formats.image import Limits, Target
+
+    limits = Limits(image_pixels=1, images=10**6, archive_members=1, member_bytes=10**6, unpacked_bytes=1, compression_ratio=1)
+    try:
+        items = list(decode(io.BytesIO(beginning + content), "list", Target(PixelShape(2, 3, 1), Conversion(), limits)))
+    except UnreadableList:
+        return
+    assert {type(item) for item in items} <= {Named, Unreadable}
