@@ -23,13 +23,17 @@ Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The object that was scored, in the state that was scored; of versions of equal content, the one scored first."""
+    """The object that was scored, in the state that was scored; of versions of equal content, the one scored first.
+
+    `format` is what its content was recognised as, whatever its name says; None: as nothing that is known.
+    """
 
     bucket: str
     key: str
     etag: str
     version_id: str | None
     size_bytes: Count
+    format: str | None
 
 
 class ModelName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,9 +143,9 @@ class ListDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 Row = Prediction | RejectedImage
 
 
-def name_input(source: StoredObject) -> Input:
-    """The scored object as documents name it."""
-    return Input(source.ref.bucket, source.ref.key, source.etag, source.version_id, source.size_bytes)
+def name_input(source: StoredObject, kind: str | None) -> Input:
+    """The scored object as documents name it, and what it was recognised as."""
+    return Input(source.ref.bucket, source.ref.key, source.etag, source.version_id, source.size_bytes, kind)
 
 
 def name_model(manifest: Manifest) -> ModelName:
@@ -168,18 +172,22 @@ def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest)
     ]
 
 
-def render_rejection(source: StoredObject, manifest: Manifest, error: RejectedInput) -> bytes:
+def render_rejection(source: StoredObject, kind: str | None, manifest: Manifest, error: RejectedInput) -> bytes:
     """Writes why one object could not be scored."""
     problem = Problem(type(error).__name__, str(error))
-    return msgspec.json.encode(RejectionDocument(input=name_input(source), model=name_model(manifest), error=problem))
+    return msgspec.json.encode(RejectionDocument(input=name_input(source, kind), model=name_model(manifest), error=problem))
 
 
 def render_list(
-    source: StoredObject, manifest: Manifest, objects: Sequence[NamedObject], rejected: Sequence[RejectedImage]
+    source: StoredObject,
+    kind: str | None,
+    manifest: Manifest,
+    objects: Sequence[NamedObject],
+    rejected: Sequence[RejectedImage],
 ) -> bytes:
     """Writes what one list named."""
     document = ListDocument(
-        input=name_input(source),
+        input=name_input(source, kind),
         model=name_model(manifest),
         summary=ListSummary(len(objects), len(rejected)),
         objects=list(objects),

@@ -132,9 +132,10 @@ class Scorer:
         if body is None or work.source is None:
             return
         with closing(body):
-            work.document = DocumentWriter(work.source, self.manifest, self.layout)
             try:
-                yield from decode(body, work.source.ref.name, self.target)
+                decoded = decode(body, work.source.ref.name, self.target)
+                work.document = DocumentWriter(work.source, decoded.kind, self.manifest, self.layout)
+                yield from decoded
             except RejectedInput:
                 _read_to_the_end(body)
                 raise
@@ -216,17 +217,16 @@ class Scorer:
 
     def _document(self, work: _Work, source: StoredObject) -> Document:
         content: BinaryIO
+        rows = work.document = work.document or DocumentWriter(source, None, self.manifest, self.layout)
         if work.rejection:
-            content = io.BytesIO(render_rejection(source, self.manifest, work.rejection))
+            content = io.BytesIO(render_rejection(source, rows.kind, self.manifest, work.rejection))
             result = type(work.rejection).__name__
+        elif work.names or work.refused:
+            objects = [NamedObject(str(ref), str(self.locate(ref))) for ref in work.names]
+            rejected = [*rows.read_rejected(), *work.refused]
+            content, result = io.BytesIO(render_list(source, rows.kind, self.manifest, objects, rejected)), "list"
         else:
-            rows = work.document or DocumentWriter(source, self.manifest, self.layout)
-            if work.names or work.refused:
-                objects = [NamedObject(str(ref), str(self.locate(ref))) for ref in work.names]
-                rejected = [*rows.read_rejected(), *work.refused]
-                content, result = io.BytesIO(render_list(source, self.manifest, objects, rejected)), "list"
-            else:
-                content, result = rows.finish(), "predictions"
+            content, result = rows.finish(), "predictions"
         digest = self.manifest.model.sha256
         return Document(self.locate(source.ref), content, self.layout.content_type, source, digest, result)
 

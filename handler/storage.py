@@ -60,17 +60,11 @@ class S3Storage:
         Raises:
             StorageUnavailable: S3 refused, failed or broke off.
         """
-        with _translated("GetObject", ref):
-            try:
-                response = self._client.get_object(Bucket=ref.bucket, Key=ref.key)
-            except ClientError as error:
-                if _code(error) in _GONE:
-                    return None
-                raise
-            source = _identity(ref, response)
-            # `with` on the body itself would enter the bare stream, past botocore's checks of length and checksum.
-            with closing(response["Body"]) as body:
-                return FetchedObject(source, body.read() if source.size_bytes <= at_most_bytes else b"")
+        opened = self.open(ref)
+        if opened is None:
+            return None
+        with closing(opened.body) as body:
+            return FetchedObject(opened.source, body.read() if opened.source.size_bytes <= at_most_bytes else b"")
 
     def open(self, ref: ObjectRef) -> OpenObject | None:
         """Opens an object to be read forwards, however large it is; its body is to be closed. None: there is no such object.

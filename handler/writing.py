@@ -39,6 +39,7 @@ class DocumentWriter:
     """Takes the rows of one object's document and counts them; `close` lets go of what it holds."""
 
     source: StoredObject
+    kind: str | None
     manifest: Manifest
     layout: Layout
     images: int = 0
@@ -50,7 +51,7 @@ class DocumentWriter:
     _rejected_rows: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._write(LinesHead(input=name_input(self.source), model=name_model(self.manifest)))
+        self._write(LinesHead(input=name_input(self.source, self.kind), model=name_model(self.manifest)))
 
     def add(self, row: Row) -> None:
         """Takes the next row.
@@ -97,7 +98,7 @@ class DocumentWriter:
         self._file.seek(0)
         rows = [msgspec.Raw(line) for line in self._file.read().split(b"\n")[1:-1]]
         document = PredictionDocument(
-            input=name_input(self.source),
+            input=name_input(self.source, self.kind),
             model=name_model(self.manifest),
             summary=self.summarise(),
             predictions=cast("list[Prediction]", [row for n, row in enumerate(rows) if n not in self._rejected_rows]),

@@ -8,6 +8,7 @@ a zip, which lies at its end, needs more.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from handler.errors import EmptyObject, ObjectTooLarge
 from handler.formats import idx, listing, npy, picture, tar_archive, zip_archive
@@ -23,8 +24,19 @@ HEAD_BYTES = (
 FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, listing)
 
 
-def decode(body: Body, name: str, target: Target) -> Iterator[Item]:
-    """Yields the images of one object, in its order, or the objects that it names, and what of it cannot be read.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What an object was recognised as; iterating over it reads what is in it, once."""
+
+    kind: str
+    items: Iterator[Item]
+
+    def __iter__(self) -> Iterator[Item]:
+        return self.items
+
+
+def decode(body: Body, name: str, target: Target) -> Decoded:
+    """Recognises one object, to yield its images in its order, or the objects that it names, and what of it cannot be read.
 
     Args:
         body: the object from its first byte on. What its `read` raises passes through.
@@ -32,7 +44,8 @@ def decode(body: Body, name: str, target: Target) -> Iterator[Item]:
         target: the size that the model takes, and the limits.
 
     Raises:
-        RejectedInput: there is nothing in it, nothing knows it, it is broken, or it holds more than the limits allow.
+        RejectedInput: there is nothing in it, or nothing knows it; while its items are read also if it is broken, or holds
+            more than the limits allow.
     """
     stream = Stream(body)
     head = stream.peek(HEAD_BYTES)
@@ -40,6 +53,10 @@ def decode(body: Body, name: str, target: Target) -> Iterator[Item]:
         folder = " of an empty object" if name else " of a folder, which has no images itself; there is nothing to do"
         raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes{folder}.")
     recognised = recognise(head, FORMATS)
+    return Decoded(recognised.kind(head), _items(recognised, stream, name, target))
+
+
+def _items(recognised: Format, stream: Stream, name: str, target: Target) -> Iterator[Item]:
     most, count = target.limits.images, 0
     for count, item in enumerate(recognised.decode(stream, name, target), start=1):
         if count > most:

@@ -27,6 +27,11 @@ def recognises(head: bytes) -> bool:
     return len(magic) == 4 and magic[:2] == b"\x00\x00" and magic[2] in _DTYPES and magic[3] > 0
 
 
+def kind(head: bytes) -> str:
+    """What documents call it."""
+    return "idx.gz" if head.startswith(gunzip.MAGIC) else "idx"
+
+
 def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
     """Yields the file's images, named by position.
 

@@ -19,6 +19,9 @@ class Format(Protocol):
     def recognises(self, head: bytes) -> bool:
         """Whether an object that begins with `head` is of this format."""
 
+    def kind(self, head: bytes) -> str:
+        """What documents call what begins with `head`, which is of this format: png, zip, ..."""
+
     def decode(self, body: Stream, name: str, target: Target) -> Iterator[Item]:
         """Yields the images of `body`, as `target` wants them; raises RejectedInput when the object is at fault."""
 

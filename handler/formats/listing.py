@@ -51,6 +51,11 @@ def recognises(head: bytes) -> bool:
     return any(pattern.match(text) for pattern in (_MANIFEST, _JSON_LINE, _CSV_LINE))
 
 
+def kind(head: bytes) -> str:
+    """What documents call it."""
+    return "list"
+
+
 def decode(body: Stream, name: str, target: Target) -> Iterator[Named | Unreadable]:
     """Yields what the list names, in its order, and the lines that name nothing.
 

@@ -35,6 +35,11 @@ def recognises(head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
+def kind(head: bytes) -> str:
+    """What documents call it."""
+    return "npy"
+
+
 def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
     """Yields the array's images, named by position.
 

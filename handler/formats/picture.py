@@ -61,6 +61,11 @@ def recognises(head: bytes) -> bool:
     return _kind(head) is not None
 
 
+def kind(head: bytes) -> str:
+    """What documents call it: png, jpeg or webp."""
+    return (_kind(head) or "").lower()
+
+
 def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
     """Yields the one image of the file.
 

@@ -48,6 +48,11 @@ def recognises(head: bytes) -> bool:
         return False
 
 
+def kind(head: bytes) -> str:
+    """What documents call it."""
+    return "tar.gz" if head.startswith(gunzip.MAGIC) else "tar"
+
+
 def decode(body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
     """Yields the images of all members, and the members that cannot be read.
 

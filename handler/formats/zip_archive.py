@@ -43,6 +43,11 @@ def recognises(head: bytes) -> bool:
     return head.startswith((_MAGIC, _EMPTY_MAGIC))
 
 
+def kind(head: bytes) -> str:
+    """What documents call it."""
+    return "zip"
+
+
 def decode(body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
     """Yields the images of all members, and the members that cannot be read.
 

@@ -1,11 +1,16 @@
 import dataclasses
 import hashlib
+import io
+import json
 
 import numpy as np
 import pytest
 
+from handler.app import build_parts, lambda_handler
 from handler.contract import Conversion, Golden, Manifest, Metrics, ModelFile, PixelShape
 from handler.formats.image import Limits, Target
+from handler.telemetry import logger
+from infra.event_source import Context
 
 SHAPE = PixelShape(height=2, width=3, channels=1)
 LIMITS = Limits(
@@ -55,3 +60,19 @@ def fashion_target():
 @pytest.fixture
 def classify():
     return fake_classify
+
+
+@pytest.fixture
+def invoke():
+    """Invokes the function as a fresh process would."""
+    build_parts.cache_clear()
+    yield lambda event, **context: lambda_handler(event, Context(aws_request_id="request-1", **context))
+    build_parts.cache_clear()
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """Returns the lines logged so far, parsed."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -11,36 +11,14 @@ import jsonschema
 import numpy as np
 import pytest
 
-from handler.app import build_parts, lambda_handler
+from handler.app import build_parts
 from handler.errors import BadArtifact, BadSettings, InvocationFailed, UnrecognisedEvent
 from handler.model import BUNDLED_ARTIFACT
-from handler.telemetry import logger
-from infra.event_source import Context
 from infra.schemas import DIRECTORY
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "events" / "images"
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_process():
-    build_parts.cache_clear()
-    yield
-    build_parts.cache_clear()
-
-
-@pytest.fixture
-def invoke():
-    return lambda event: lambda_handler(event, Context(aws_request_id="request-1"))
-
-
-@pytest.fixture
-def logged(monkeypatch):
-    """Returns the lines logged so far, parsed."""
-    stream = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", stream)
-    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def uploaded(*keys, bucket=INPUT):

@@ -1,6 +1,5 @@
 """The function under each kind of trigger, with the bundled model, on moto: documents, answers, log and metrics."""
 
-import io
 import json
 import subprocess
 import sys
@@ -10,36 +9,14 @@ import boto3
 import jsonschema
 import pytest
 
-from handler.app import build_parts, lambda_handler
+from handler.app import build_parts
 from handler.errors import InvocationFailed, UnrecognisedEvent
-from handler.telemetry import logger
-from infra.event_source import Context
 from infra.schemas import DIRECTORY
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "events" / "images"
 COAT = (IMAGES / "coat-0.png").read_bytes()
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_process():
-    build_parts.cache_clear()
-    yield
-    build_parts.cache_clear()
-
-
-@pytest.fixture
-def invoke():
-    return lambda event, **context: lambda_handler(event, Context(aws_request_id="request-1", **context))
-
-
-@pytest.fixture
-def logged(monkeypatch):
-    """Returns the lines logged so far, parsed."""
-    stream = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", stream)
-    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_confidence_at_the_threshold_is_sure(manifest):
 
 
 def test_a_rejection_names_the_error_and_what_to_do(manifest):
-    document = json.loads(render_rejection(SOURCE, manifest, WrongShape("Expected (n, 2, 3). Received: (4, 4).")))
+    document = json.loads(render_rejection(SOURCE, None, manifest, WrongShape("Expected (n, 2, 3). Received: (4, 4).")))
 
     assert document["schema"] == "coatcheck.rejection/1"
     assert document["error"] == {"name": "WrongShape", "message": "Expected (n, 2, 3). Received: (4, 4)."}

@@ -14,6 +14,7 @@ import PIL.Image
 import pytest
 
 from handler.errors import ObjectTooLarge, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject, UnreadableImage
+from handler.formats import Decoded
 from handler.formats.image import Image, Unreadable
 from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredDocument, StoredObject
 from handler.outcomes import Outcome
@@ -473,7 +474,9 @@ def test_without_time_nothing_is_read(score):
 def test_an_image_that_cannot_be_read_is_a_row_in_its_place_and_the_others_are_scored(score, monkeypatch):
     dark, light = np.zeros((2, 3, 1), np.uint8), np.full((2, 3, 1), 255, np.uint8)
     broken = Unreadable("b", UnreadableImage("It is cut."))
-    monkeypatch.setattr("handler.scoring.decode", lambda *_: iter([Image("a", dark), broken, Image("c", light), broken]))
+    monkeypatch.setattr(
+        "handler.scoring.decode", lambda *_: Decoded("zip", iter([Image("a", dark), broken, Image("c", light), broken]))
+    )
 
     reports, documents = score({"x": found(b"?")}, layout=LINES)
 
@@ -485,7 +488,9 @@ def test_an_image_that_cannot_be_read_is_a_row_in_its_place_and_the_others_are_s
 
 
 def test_an_object_of_unreadable_images_only_has_a_document_of_them(score, monkeypatch, classify):
-    monkeypatch.setattr("handler.scoring.decode", lambda *_: iter([Unreadable("b", UnreadableImage("It is cut."))]))
+    monkeypatch.setattr(
+        "handler.scoring.decode", lambda *_: Decoded("zip", iter([Unreadable("b", UnreadableImage("It is cut."))]))
+    )
     calls = []
 
     _, documents = score({"x": found(b"?")}, classify=lambda images: calls.append(images) or classify(images))
@@ -569,7 +574,14 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
     assert (report.outcome, report.images) == (Outcome.SCORED, 0)
     assert document == {
         "schema": "coatcheck.list/1",
-        "input": {"bucket": "in", "key": "list.csv", "etag": "etag of list.csv", "version_id": None, "size_bytes": 41},
+        "input": {
+            "bucket": "in",
+            "key": "list.csv",
+            "etag": "etag of list.csv",
+            "version_id": None,
+            "size_bytes": 41,
+            "format": "list",
+        },
         "model": {"name": "lightness", "version": "2.1.0", "sha256": manifest.model.sha256},
         "summary": {"objects": 2, "rejected": 1},
         "objects": [
@@ -626,3 +638,19 @@ def test_without_a_queue_a_list_is_rejected_and_says_what_to_set(score_list):
     assert report.outcome is Outcome.REJECTED
     assert document["error"]["name"] == "UnreadableList"
     assert "QUEUE_URL" in document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "kind"),
+    [
+        ("a.jpg", npy(0), "npy"),
+        ("a.npy", white_png(), "png"),
+        ("a.png", b"bucket,a", "list"),
+        ("a.png", b"", None),
+        ("a.png", b"?", None),
+    ],
+)
+def test_a_name_that_lies_is_scored_by_its_content_and_the_document_says_so(score, key, content, kind):
+    _, documents = score({key: found(content)}, send=[].extend)
+
+    assert json.loads(documents[f"{key}.json"].content)["input"]["format"] == kind

@@ -27,7 +27,7 @@ def is_valid(document, schema):
 @pytest.fixture
 def write(manifest):
     def write(layout, *rows):
-        writer = DocumentWriter(SOURCE, manifest, layout)
+        writer = DocumentWriter(SOURCE, "npy", manifest, layout)
         for row in rows:
             writer.add(row)
         content = writer.finish().read()
@@ -48,7 +48,14 @@ def test_a_document_holds_what_was_scored_by_what_and_how(write, rows, manifest)
 
     assert document == {
         "schema": "coatcheck.predictions/1",
-        "input": {"bucket": "in", "key": "uploads/rack 1.npy", "etag": "e1", "version_id": None, "size_bytes": 12},
+        "input": {
+            "bucket": "in",
+            "key": "uploads/rack 1.npy",
+            "etag": "e1",
+            "version_id": None,
+            "size_bytes": 12,
+            "format": "npy",
+        },
         "model": {"name": "lightness", "version": "2.1.0", "sha256": manifest.model.sha256},
         "summary": {"images": 2, "rejected": 1, "mean_confidence": 0.8, "by_class": {"dark": 1, "light": 1}},
         "predictions": [
@@ -111,7 +118,7 @@ def test_no_rows_and_rejected_rows_only_have_no_mean_confidence(write):
 
 
 def test_many_rows_wait_in_a_file_and_not_in_memory(manifest, rows):
-    writer = DocumentWriter(SOURCE, manifest, LINES)
+    writer = DocumentWriter(SOURCE, "npy", manifest, LINES)
     tracemalloc.start()
     for _ in range(30_000):
         writer.add(rows[0])

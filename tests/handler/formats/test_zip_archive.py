@@ -229,7 +229,7 @@ def test_an_archive_that_is_kept_on_disk_is_gone_afterwards(fashion_target, monk
     monkeypatch.setattr(zip_archive, "_SPOOL_BYTES", 10)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
-    images = decode(Forwards(zipped(GOOD)), "x", fashion_target)
+    images = iter(decode(Forwards(zipped(GOOD)), "x", fashion_target))
     assert next(images).name == "a.png"
     assert list(tmp_path.iterdir()) == []  # unlinked at once
     assert next(images).name == "b.png"
