@@ -50,9 +50,10 @@ ENVIRONMENT = {"OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/"
 _START_HANDLER = "import handler.app; handler.app.build_parts()"
 _START_TENSORFLOW = "import tensorflow"
 _TIMED = "import time; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
+# The kernel's own high-water mark of this process: ru_maxrss would begin at that of the process which started it.
 _PEAK = (
-    "import resource; from infra.bench import score_stream; score_stream({images})\n"
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    "import re; from infra.bench import score_stream; score_stream({images})\n"
+    "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)"
 )
 
 
