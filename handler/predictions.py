@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from handler.contract import Manifest, Sha256
-from handler.errors import RejectedInput
+from handler.errors import BadArtifact, RejectedInput
 from handler.objects import StoredObject
 
 DECIMALS = 6  # of probabilities and confidences; float32 holds no more
@@ -154,7 +154,13 @@ def name_model(manifest: Manifest) -> ModelName:
 
 
 def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest) -> list[Prediction]:
-    """Reads a batch's predictions off its probabilities `(n, classes)` float32: the most probable class of each image."""
+    """Reads a batch's predictions off its probabilities `(n, classes)` float32: the most probable class of each image.
+
+    Raises:
+        BadArtifact: some are not finite, which JSON has no numbers for and no model that was measured gives.
+    """
+    if not np.isfinite(probabilities).all():
+        raise BadArtifact("Expected finite probabilities of the model. Received: NaN or infinite ones; export it again.")
     winners = probabilities.argmax(axis=1)
     rows = np.round(probabilities.astype(np.float64), DECIMALS)
     confidences = rows[np.arange(len(rows)), winners]

@@ -2,8 +2,9 @@ import json
 
 import jsonschema
 import numpy as np
+import pytest
 
-from handler.errors import WrongShape
+from handler.errors import BadArtifact, WrongShape
 from handler.objects import ObjectRef, StoredObject
 from handler.predictions import predict, render_rejection
 from infra.schemas import DIRECTORY
@@ -37,3 +38,9 @@ def test_a_rejection_names_the_error_and_what_to_do(manifest):
     assert document["schema"] == "coatcheck.rejection/1"
     assert document["error"] == {"name": "WrongShape", "message": "Expected (n, 2, 3). Received: (4, 4)."}
     assert is_valid(document, "rejection.json")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_probability_that_json_has_no_number_for_is_the_model_s_fault(manifest, value):
+    with pytest.raises(BadArtifact, match="finite"):
+        predict(["a"], np.array([[0.5, value]], np.float32), manifest)
