@@ -73,7 +73,7 @@ def _read_manifest(content: bytes) -> Iterator[Named | Unreadable]:
     try:
         first, *names = msgspec.json.decode(content.removeprefix(_BYTE_ORDER_MARK), type=list[Any])
         prefix = parse_prefix(first["prefix"]) if set(first) == {"prefix"} else None
-    except (msgspec.DecodeError, RecursionError, TypeError, AttributeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError, LookupError, TypeError, ValueError) as error:
         raise UnreadableList(f"Expected a manifest in JSON. Received: one that cannot be read ({error}).") from error
     if prefix is None:
         raise UnreadableList(f'Expected a first entry {{"prefix": "s3://bucket/prefix/"}}. Received: {str(first)[:200]}.')

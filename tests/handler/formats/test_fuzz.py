@@ -18,7 +18,7 @@ import PIL.Image
 import pytest
 
 from handler.errors import RejectedInput
-from handler.formats.image import Image, Unreadable
+from handler.formats.image import Image, Named, Unreadable
 from tests.handler.formats.samples import decoded, idx, limited, npy, png, saved, targz, tarred, webp, zip64, zipped
 
 MUTATIONS = 10_000
@@ -50,6 +50,9 @@ SEEDS = {
     "tar, pax": tarred(FILES | {"é" * 80: FILES["a.png"]}, 2),
     "tar, GNU": tarred(FILES | {"n" * 120: FILES["a.png"]}),
     "tar.gz": targz(FILES),
+    "list, manifest": b'[{"prefix": "s3://bucket/rack/"}, "a.png", "b c.png"]',
+    "list, JSON Lines": b'{"key": "a.png"}\n{"key": "b c.png", "bucket": "other"}\n',
+    "list, CSV": b'bucket,a.png\n"bucket","b%20c.png",version\n',
 }
 REPACKED = {"idx.gz": gzip.decompress, "tar.gz": gzip.decompress}  # damaged inside and packed again, to get past the checksum
 INTERESTING = [
@@ -116,7 +119,7 @@ def test_the_seeds_are_sound(fashion_target):
 @pytest.mark.slow
 def test_damaged_objects_give_images_named_members_or_a_rejection(fashion_target):
     target = limited(fashion_target, image_pixels=10**5, member_bytes=10**6, unpacked_bytes=4 * 10**6)
-    seconds, counts, half_time_bytes = {}, dict.fromkeys(["images", "members", "rejections"], 0), 0
+    seconds, counts, half_time_bytes = {}, dict.fromkeys(["images", "members", "names", "rejections"], 0), 0
     for number, (name, content) in enumerate(mutations()):
         if number == MUTATIONS // 2:
             gc.collect()
@@ -132,6 +135,7 @@ def test_damaged_objects_give_images_named_members_or_a_rejection(fashion_target
         else:
             counts["images"] += any(isinstance(item, Image) and item.pixels.shape == (28, 28, 1) for item in items)
             counts["members"] += any(isinstance(item, Unreadable) for item in items)
+            counts["names"] += any(isinstance(item, Named) for item in items)
             assert all(item.pixels.dtype == np.uint8 for item in items if isinstance(item, Image)), name
         seconds[name] = time.process_time() - began
 
