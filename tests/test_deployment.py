@@ -557,6 +557,10 @@ def test_alarms_watch_the_real_queues_and_the_real_function(deploy):
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.com")
 
 
+def arn_of_queue(url):
+    return boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
 def test_the_outputs_say_where_everything_is(deploy):
     deployment = deploy(InputPrefix="in/", OutputPrefix="out/")
     function = boto3.client("lambda").get_function_configuration(FunctionName=deployment.function)
@@ -565,7 +569,9 @@ def test_the_outputs_say_where_everything_is(deploy):
         "InputUri": f"s3://{INPUT}/in/",
         "OutputUri": f"s3://{OUTPUT}/out/",
         "QueueUrl": deployment.queue,
+        "QueueArn": arn_of_queue(deployment.queue),
         "DeadLetterQueueUrl": deployment.dead_letters,
+        "DeadLetterQueueArn": arn_of_queue(deployment.dead_letters),
         "FunctionName": deployment.function,
         "FunctionArn": f"{function['FunctionArn'].removesuffix(':$LATEST')}:live",
         "LogGroup": "/aws/lambda/coatcheck",
