@@ -31,7 +31,8 @@ from handler.objects import MAX_KEY_BYTES, Layout, ObjectRef, Prefix, parse_pref
 
 SUFFIXES = {"json": ".json", "jsonl": ".jsonl", "auto": ".jsonl"}  # by RESULT_FORMAT; the first is the default
 
-# They suit a function of 1,769 MB: S3_CONCURRENCY objects of MAX_OBJECT_BYTES in memory at once, and their documents.
+# They suit a function of 1,769 MB: in memory are S3_CONCURRENCY objects of up to 1 MiB, one picture or member of
+# MAX_MEMBER_BYTES, and the rows of documents that are joined as JSON.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**24,

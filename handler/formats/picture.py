@@ -57,7 +57,7 @@ _DECODER_ERRORS = (
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins a PNG or a JPEG file."""
+    """Whether `head` begins a PNG, JPEG or WebP file."""
     return _kind(head) is not None
 
 
