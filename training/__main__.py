@@ -39,6 +39,13 @@ class Preset(StrEnum):
     smoke = "smoke"
 
 
+class Precision(StrEnum):
+    """What is computed in; weights are float32 in both."""
+
+    float32 = "float32"
+    mixed_bfloat16 = "mixed_bfloat16"
+
+
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are looked for.")]
 ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
@@ -57,26 +64,28 @@ def fit_command(
     out: Out,
     data_dir: DataDir = None,
     classes: ClassesFile = None,
-    work: Annotated[Path, typer.Option(help="Where the finished run is kept.")] = Path(".training"),
+    work: Annotated[Path, typer.Option(help="Where the run is kept, under the preset's name.")] = Path(".training"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the held-out slice.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
+    precision: Annotated[Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs and CPUs with AMX.")] = Precision.float32,
     name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
     """Trains a classifier and exports it as an artifact."""
     from training.fit import TrainingError, fit
-    from training.runs import read_revision, save_run
 
-    config = dataclasses.replace(PRESETS[preset.value], seed=seed)
+    config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
     if epochs:
-        config = dataclasses.replace(config, epochs=epochs)
-    revision = read_revision()
+        config = dataclasses.replace(config, cycles=(epochs,))
+    if learning_rate:
+        config = dataclasses.replace(config, learning_rate=learning_rate)
     try:
         dataset = load_dataset(data_dir, _read_classes(classes))
-        trained = fit(config, dataset)
+        fit(config, dataset, work / config.preset, resume=resume)
     except (DataError, TrainingError) as error:
         raise SystemExit(f"error: {error}") from error
-    save_run(work / config.preset, trained, config, dataset, revision)
     # A process of its own, because a backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
     command += ["--version", version, "--data-dir", str(dataset.directory)]

@@ -1,22 +1,28 @@
 """Trains the network. Keras 3 only: the TensorFlow, JAX and Torch backends run the same lines.
 
-Reads top to bottom: batches, schedule, optimiser, fit. The weights that come out are the averaged ones (EMA), in float32.
+After each epoch the run is on disk, whole, so that one that was killed goes on from there and ends where it would have
+ended: what a batch holds depends on seed, epoch and index alone.
 """
 
 from __future__ import annotations
 
+import datetime
 import logging
 import math
-import sys
-from dataclasses import dataclass
+import time
+from pathlib import Path
 
 import keras
+import msgspec
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from training.augment import augment
 from training.config import Config
 from training.data import Dataset, Split, hold_out
-from training.network import build_network
+from training.network import multiplications
+from training.runs import Epoch, Run, read_revision, read_run, restore, store_run, versions
 
 logger = logging.getLogger(__name__)
 
@@ -25,26 +31,17 @@ class TrainingError(Exception):
     """Training cannot go on; the message says what to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """`network` takes uint8 images and returns logits, in float32, whatever the precision of the training."""
-
-    network: keras.Model
-    held_out_accuracy_by_epoch: tuple[float, ...]
-
-
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
     """Shuffled, augmented batches: `(batch, height, width, channels)` uint8 with `(batch, classes)` float32 one-hot labels.
 
-    `one_hot` `(classes, classes)` has a row for each label. What a batch holds depends on seed, epoch and index alone, so
-    that a run can be repeated.
+    `one_hot` `(classes, classes)` has a row for each label. `first_epoch` counts from 0; Keras asks for the next one itself.
     """
 
-    def __init__(self, split: Split, classes: int, config: Config) -> None:
+    def __init__(self, split: Split, classes: int, config: Config, first_epoch: int = 0) -> None:
         super().__init__()
         self._split, self._config = split, config
         self.one_hot = np.eye(classes, dtype=np.float32)
-        self._epoch = 0
+        self._epoch = first_epoch
         self._shuffle()
 
     def __len__(self) -> int:
@@ -71,36 +68,47 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no ty
         self._order = np.random.default_rng((self._config.seed, self._epoch)).permutation(len(self._split))
 
 
-def fit(config: Config, dataset: Dataset) -> Trained:
-    """Trains on all of `dataset.train` but a held-out slice, with a progress bar on the terminal.
+def fit(config: Config, dataset: Dataset, directory: Path, *, resume: bool = False) -> Run:
+    """Trains on all of `dataset.train` but a held-out slice, with a progress bar, and leaves the run in `directory`.
+
+    Args:
+        config: what to do.
+        dataset: on what.
+        directory: where the run is kept; it is replaced after each epoch.
+        resume: go on with the run that is there, if there is one; a finished one is left as it is.
 
     Raises:
-        TrainingError: the slice leaves nothing to train on, or the loss became infinite or not a number.
+        TrainingError: the slice leaves nothing to train on, the loss became infinite or not a number, `directory` holds an
+            unfinished run that would be lost, or another run than the one to resume.
     """
-    keras.utils.set_random_seed(config.seed)
     train, held_out = slices(config, dataset)
-    network = _build(config, train, len(dataset.classes), config.precision)
-    batches = Batches(train, len(dataset.classes), config)
-    network.compile(
-        optimizer=_optimizer(config, len(batches)),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=False,  # with two cores and AMX, a step takes 135 ms by oneDNN's kernels and 240 ms by XLA's
+    run = _begin(config, dataset, train, directory, resume=resume)
+    keras.utils.set_random_seed(config.seed)
+    network, run = restore(directory, run, config.precision)
+    batches = Batches(train, len(dataset.classes), config, first_epoch=len(run.history))
+    logger.info(
+        "training on %d images, holding out %d; %d parameters, %.1f million multiplications an image",
+        *(len(train), len(held_out), network.count_params(), multiplications(network) / 1e6),
     )
-    logger.info("training on %d images, holding out %d, %d parameters", len(train), len(held_out), network.count_params())
-    history = network.fit(
-        batches,
-        epochs=config.epochs,
-        validation_data=(held_out.images, batches.one_hot[held_out.labels]),
-        validation_batch_size=1000,
-        callbacks=[keras.callbacks.TerminateOnNaN()],
-        verbose="auto" if sys.stdout.isatty() else 2,  # a line for each epoch where a bar would be garbled
-    ).history
-    if not np.all(np.isfinite(history["loss"])):
-        raise TrainingError(f"The loss is not finite. Received: learning_rate={config.learning_rate}. Try a smaller one.")
-    full_precision = _build(config, train, len(dataset.classes), "float32")
-    full_precision.set_weights(network.get_weights())
-    return Trained(full_precision, tuple(round(float(value), 4) for value in history["val_accuracy"]))
+    if run.history:
+        logger.info("%d of %d epochs are done", len(run.history), config.epochs)
+    if run.finished:
+        return run
+    recorder, bar = _Recorder(run, directory), _ProgressBar(run)
+    try:
+        network.fit(
+            batches,
+            initial_epoch=len(run.history),
+            epochs=config.epochs,
+            validation_data=(held_out.images, batches.one_hot[held_out.labels]),
+            validation_batch_size=1000,
+            callbacks=[_FiniteLoss(run), recorder, bar],
+            shuffle=False,  # of the order of batches, by a state that a resumed run would not have
+            verbose=0,
+        )
+    finally:
+        bar.close()
+    return recorder.run
 
 
 def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:
@@ -120,30 +128,132 @@ def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:
     return hold_out(train, held_out, config.seed)
 
 
-def _build(config: Config, train: Split, classes: int, precision: str) -> keras.Model:
-    mean, std = float(train.images.mean()), float(max(train.images.std(), 1.0))
-    keras.config.set_dtype_policy(precision)
-    try:
-        return build_network(train.images.shape[1:], classes, filters=config.filters, blocks=config.blocks, mean=mean, std=std)
-    finally:
-        keras.config.set_dtype_policy("float32")
+class _FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
+    """Stops at the first loss that is not a number, before more time is spent on it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {})["loss"]
+        if not math.isfinite(loss):
+            step = int(self.model.optimizer.iterations)
+            raise TrainingError(
+                f"Expected a finite loss. Received: loss={loss} at step {step} (epoch {1 + (step - 1) // self._run.steps_per_epoch}), "
+                f"with a learning rate of {_learning_rate(self.model):.3g} and {self._run.config.precision}. Try a smaller "
+                f"--learning-rate than {self._run.config.learning_rate:g}, a third of it say, or --precision float32."
+            )
 
 
-def _optimizer(config: Config, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    warm_up = max(1, round(config.warm_up_epochs * steps_per_epoch))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=config.learning_rate,
-        warmup_steps=warm_up,
-        decay_steps=max(1, config.epochs * steps_per_epoch - warm_up),
+class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the run on disk up to date."""
+
+    def __init__(self, run: Run, directory: Path) -> None:
+        super().__init__()
+        self.run, self._directory = run, directory
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        seen, members = logs or {}, self.run.config.architecture.members
+        record = Epoch(
+            loss=round(seen["loss"] / members, 5),
+            accuracy=round(seen["ensemble_accuracy"], 5),
+            held_out_loss=round(seen["val_loss"] / members, 5),
+            held_out_accuracy=round(seen["val_ensemble_accuracy"], 5),
+            learning_rate=_learning_rate(self.model),
+            seconds=round(time.monotonic() - self._began, 1),
+        )
+        self.run = msgspec.structs.replace(self.run, history=(*self.run.history, record))
+        store_run(self._directory, self.run, self.model)
+
+
+class _ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
+    """A bar over all steps with the time left; a line for each epoch where a bar would be garbled."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}  held-out {task.fields[held_out]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("left"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        config = self._run.config
+        self._began = time.monotonic()
+        self._task = self._progress.add_task(
+            "training",
+            total=config.epochs * self._run.steps_per_epoch,
+            completed=len(self._run.history) * self._run.steps_per_epoch,
+            epoch=len(self._run.history) + 1,
+            epochs=config.epochs,
+            loss=math.nan,
+            held_out="",
+        )
+        self._progress.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._progress.update(self._task, advance=1, loss=(logs or {})["loss"] / self._run.config.architecture.members)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        accuracy, epochs = f"{(logs or {})['val_ensemble_accuracy']:.2%}", self._run.config.epochs
+        self._progress.update(self._task, epoch=min(epoch + 2, epochs), held_out=accuracy)
+        if not self._console.is_terminal:
+            spent_s = time.monotonic() - self._began
+            left_s = spent_s / (epoch + 1 - len(self._run.history)) * (epochs - epoch - 1)
+            left = datetime.timedelta(seconds=round(left_s))
+            logger.info("epoch %d of %d: held-out accuracy %s, %s left", epoch + 1, epochs, accuracy, left)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, resume: bool) -> Run:
+    """A new run, or the one in `directory`."""
+    run = Run(
+        config=config,
+        dataset=dataset.name,
+        checksums=dataset.checksums,
+        shape=train.images.shape[1:],
+        classes=dataset.classes,
+        pixel_mean=float(train.images.mean()),
+        pixel_std=float(max(train.images.std(), 1.0)),
+        steps_per_epoch=math.ceil(len(train) / config.batch),
+        backend=keras.backend.backend(),
+        versions=versions(),
+        revision=read_revision(),
     )
-    optimizer = keras.optimizers.SGD(
-        schedule,
-        momentum=config.momentum,
-        nesterov=True,
-        weight_decay=config.weight_decay,
-        use_ema=True,
-        ema_momentum=config.ema,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return optimizer
+    found = read_run(directory)
+    if found is None:
+        return run
+    if not resume:
+        if not found.finished:
+            raise TrainingError(
+                f"{directory} holds a run of {len(found.history)} of {found.config.epochs} epochs, which would be lost. "
+                "Go on with it by --resume, choose another --work, or delete it."
+            )
+        return run
+    differing = [name for name in ("config", "checksums", "classes") if getattr(found, name) != getattr(run, name)]
+    if differing:
+        raise TrainingError(
+            f"Expected the run in {directory} to be the one to resume. Received: another {' and '.join(differing)}. "
+            "Give the options and the data it was begun with, or choose another --work."
+        )
+    if found.revision != run.revision:
+        logger.warning("the run was begun by the code of %s and goes on with that of %s", found.revision, run.revision)
+        return msgspec.structs.replace(found, revision=f"{found.revision}, then {run.revision}")
+    return found
+
+
+def _learning_rate(network: keras.Model) -> float:
+    return float(network.optimizer.learning_rate)

@@ -1,4 +1,8 @@
-"""The classifier: a small residual network that takes raw uint8 pixels and returns logits.
+"""The classifier: a few small residual networks side by side, from raw uint8 pixels to logits.
+
+The members of the ensemble never see each other: each learns the same task from weights of its own, and their logits are
+averaged at the end (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
+NeurIPS 2017, arXiv:1612.01474). They are one graph, so that they train at the same time, a core each, on the same batches.
 
 Convolutions, batch normalisation, ReLU and max-pooling only: what the converter folds and XNNPACK runs fast.
 Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385.
@@ -6,20 +10,24 @@ Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import keras
-from keras import layers
+from keras import layers, ops
+
+from training.config import Architecture
 
 
 def build_network(
-    shape: tuple[int, int, int], classes: int, *, filters: tuple[int, ...], blocks: tuple[int, ...], mean: float, std: float
+    shape: tuple[int, int, int], classes: int, architecture: Architecture, *, mean: float, std: float
 ) -> keras.Model:
-    """Builds the network under the current dtype policy.
+    """Builds the members of the ensemble under the current dtype policy.
 
     Args:
         shape: `(height, width, channels)` of an image.
-        classes: how many logits come out.
-        filters: width of each stage; each but the first begins by halving the image's side.
-        blocks: residual blocks in each stage.
+        classes: how many logits come out of each member.
+        architecture: how many members, and of what.
         mean: of the training pixels, on the scale 0..255.
         std: of the training pixels, on the same scale.
 
@@ -27,20 +35,18 @@ def build_network(
         `(n, height, width, channels)` uint8, 0..255.
 
     Output shape:
-        `(n, classes)` float32 logits.
+        `(n, members, classes)` float32 logits.
     """
     images = keras.Input(shape, dtype="uint8", name="images")
-    x = layers.Rescaling(1 / std, offset=-mean / std, name="pixels")(images)
-    x = _convolve(x, filters[0])
-    x = layers.ReLU()(x)
-    for stage, (width, depth) in enumerate(zip(filters, blocks, strict=True)):
-        if stage:
-            x = layers.MaxPooling2D()(x)
-        for _ in range(depth):
-            x = _residual_block(x, width)
-    x = layers.GlobalAveragePooling2D()(x)
-    logits = layers.Dense(classes, dtype="float32", name="logits")(x)
-    return keras.Model(images, logits, name="coatcheck")
+    pixels = layers.Rescaling(1 / std, offset=-mean / std, name="pixels")(images)
+    logits = [_member(pixels, classes, architecture) for _ in range(architecture.members)]
+    return keras.Model(images, ops.stack(logits, axis=1), name="members")
+
+
+def averaged(network: keras.Model) -> keras.Model:
+    """The ensemble as one classifier: the mean of the members' logits, `(n, classes)` float32."""
+    mean = layers.GlobalAveragePooling1D(dtype="float32", name="logits")(network.output)
+    return keras.Model(network.input, mean, name="coatcheck")
 
 
 def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
@@ -52,6 +58,46 @@ def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
     return keras.Model(network.input, layers.Softmax(dtype="float32", name="probabilities")(scaled))
 
 
+def multiplications(network: keras.Model) -> int:
+    """How many multiplications the convolutions and dense layers of `network` take for one image."""
+    return sum(
+        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        for layer in network.layers
+        if isinstance(layer, layers.Conv2D | layers.Dense)
+    )
+
+
+class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
+    """Keras's layer, trained through TensorFlow's fused kernel where TensorFlow is the backend.
+
+    Keras composes the same figures from a dozen operations, each of which reads and writes the whole batch: fused, a step of
+    training takes a quarter less on a CPU.
+    """
+
+    def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalises `(n, height, width, channels)` by the batch when training, by the moving statistics otherwise."""
+        if not training or keras.backend.backend() != "tensorflow":
+            return super().call(x, training=training, mask=mask)
+        import tensorflow as tf
+
+        normal, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            x, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+        )
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return normal
+
+
+def _member(x: keras.KerasTensor, classes: int, architecture: Architecture) -> keras.KerasTensor:
+    x = layers.ReLU()(_convolve(x, architecture.stem))
+    for width, depth in zip(architecture.filters, architecture.blocks, strict=True):
+        x = layers.MaxPooling2D()(x)
+        for _ in range(depth):
+            x = _residual_block(x, width)
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Dense(classes, dtype="float32")(x)
+
+
 def _residual_block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
     shortcut = x if x.shape[-1] == width else _convolve(x, width, side=1)
     x = layers.ReLU()(_convolve(x, width))
@@ -60,4 +106,4 @@ def _residual_block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
 
 def _convolve(x: keras.KerasTensor, width: int, side: int = 3) -> keras.KerasTensor:
     x = layers.Conv2D(width, side, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5)(x)

@@ -1,7 +1,8 @@
-"""A finished training run on disk: `model.keras` and `run.json`, the latter written last.
+"""A training run on disk: `run.json` says what it is and how far it got, `checkpoint.weights.h5` holds all that was learnt.
 
 It stands between training and export, so that weights trained on any Keras backend can be exported by TensorFlow's converter,
-and an export can be repeated without training again.
+an export can be repeated without training again, and a run that was killed can go on. Both files are replaced whole, the
+description first: if they ever differ by an epoch, the checkpoint is right.
 """
 
 from __future__ import annotations
@@ -15,14 +16,30 @@ import keras
 import msgspec
 
 from training.config import Config
-from training.data import Dataset
-from training.fit import Trained
+from training.recipe import compile_network
 
-NETWORK_FILE = "model.keras"
 RUN_FILE = "run.json"
+CHECKPOINT_FILE = "checkpoint.weights.h5"
 _CODE = ("training", "handler/contract.py", "handler/model.py", "requirements.txt", "constraints.txt")
 _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
+
+
+class RunError(Exception):
+    """There is no run of this kind; the message says what to do."""
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """What was seen of one epoch: mean loss (nats, of one member) and accuracy over its augmented batches, the accuracy on the
+    held-out slice of the weights as they were then, the learning rate at its end, and how long it took.
+    """
+
+    loss: float
+    accuracy: float
+    held_out_loss: float
+    held_out_accuracy: float
+    learning_rate: float
+    seconds: float
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -31,40 +48,70 @@ class Run(msgspec.Struct, frozen=True):
     config: Config
     dataset: str
     checksums: dict[str, str]
-    held_out_accuracy_by_epoch: tuple[float, ...]
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    pixel_mean: float
+    pixel_std: float
+    steps_per_epoch: int
     backend: str
     versions: dict[str, str]
     revision: str
+    history: tuple[Epoch, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is done."""
+        return len(self.history) == self.config.epochs
 
 
-def save_run(directory: Path, trained: Trained, config: Config, dataset: Dataset, revision: str) -> Run:
-    """Writes a run, replacing what is in `directory`; `revision` is that of the code when the training began."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / RUN_FILE).unlink(missing_ok=True)
-    trained.network.save(directory / NETWORK_FILE)
-    run = Run(
-        config=config,
-        dataset=dataset.name,
-        checksums=dataset.checksums,
-        held_out_accuracy_by_epoch=trained.held_out_accuracy_by_epoch,
-        backend=keras.backend.backend(),
-        versions=_versions(),
-        revision=revision,
-    )
-    (directory / RUN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+def read_run(directory: Path) -> Run | None:
+    """The run in `directory`, with as many epochs as its checkpoint has; None if there is none."""
+    path = directory / RUN_FILE
+    if not path.is_file() or not (directory / CHECKPOINT_FILE).is_file():
+        return None
+    run: Run = msgspec.json.decode(path.read_bytes(), type=Run)
     return run
 
 
+def store_run(directory: Path, run: Run, network: keras.Model) -> None:
+    """Replaces the run in `directory`, one file at a time and each whole."""
+    directory.mkdir(parents=True, exist_ok=True)
+    description, checkpoint = directory / f"{RUN_FILE}.partial", directory / f"partial-{CHECKPOINT_FILE}"
+    network.save_weights(checkpoint)
+    description.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+    description.replace(directory / RUN_FILE)
+    checkpoint.replace(directory / CHECKPOINT_FILE)
+
+
+def restore(directory: Path, run: Run, precision: str) -> tuple[keras.Model, Run]:
+    """The network of a run as it was after the epoch of its checkpoint, optimiser included, and the run up to there."""
+    network = compile_network(
+        run.config,
+        run.shape,
+        len(run.classes),
+        mean=run.pixel_mean,
+        std=run.pixel_std,
+        steps_per_epoch=run.steps_per_epoch,
+        precision=precision,
+    )
+    if run.history:
+        network.load_weights(directory / CHECKPOINT_FILE)
+    done = int(network.optimizer.iterations) // run.steps_per_epoch
+    return network, msgspec.structs.replace(run, history=run.history[:done])
+
+
 def load_run(directory: Path) -> tuple[keras.Model, Run]:
-    """Reads what `save_run` wrote.
+    """What a run has learnt so far: the members with averaged weights (EMA), in float32, and its description.
 
     Raises:
-        FileNotFoundError: there is no finished run in `directory`.
+        RunError: there is no run in `directory`.
     """
-    if not (directory / RUN_FILE).is_file():
-        raise FileNotFoundError(f"Expected a finished run, with {RUN_FILE} and {NETWORK_FILE}. Received: {directory}.")
-    run = msgspec.json.decode((directory / RUN_FILE).read_bytes(), type=Run)
-    return keras.models.load_model(directory / NETWORK_FILE, compile=False), run
+    run = read_run(directory)
+    if run is None:
+        raise RunError(f"Expected a run, with {RUN_FILE} and {CHECKPOINT_FILE}. Received: {directory}.")
+    network, run = restore(directory, run, "float32")
+    network.optimizer.finalize_variable_values(network.trainable_variables)
+    return network, run
 
 
 def read_revision() -> str:
@@ -78,11 +125,12 @@ def read_revision() -> str:
     return commit.stdout.strip() + ("-dirty" if changed.stdout else "")
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that a run's result depends on."""
+    found = {"python": platform.python_version()}
     for name in (*_LIBRARIES, *_BACKENDS.get(keras.backend.backend(), ())):
         try:
-            versions[name] = importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
