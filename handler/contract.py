@@ -65,6 +65,17 @@ class Metrics(msgspec.Struct, frozen=True):
     images: Natural
 
 
+class ClassMetrics(msgspec.Struct, frozen=True):
+    """Of one class: how many predictions of it were right, how many of its images were found, and how many there were.
+
+    `precision` is 0 if the class was never predicted, `recall` 0 if it had no images.
+    """
+
+    precision: Fraction
+    recall: Fraction
+    images: int
+
+
 class Golden(msgspec.Struct, frozen=True):
     """A few images and the probabilities that the model must give them, checked whenever it is loaded.
 
@@ -79,7 +90,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     """The artifact's description of itself. `classes` are names in index order.
 
     `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out
-    predictions were right. `dataset` and `training` are for people: they tell where the figures come from.
+    predictions were right. `metrics` are of the file as it is, `metrics_before_scaling` of the same logits at temperature 1,
+    and `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
+    `agreement_with_float` of the test images; they are missing where no labelled images were at hand. `dataset` and
+    `training` are for people: they tell where the figures come from.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -90,7 +104,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     model: ModelFile
     temperature: float
     unsure_below: Fraction | None = None
-    metrics: Metrics
+    metrics: Metrics | None = None
+    metrics_before_scaling: Metrics | None = None
+    metrics_in_float: Metrics | None = None
+    agreement_with_float: Fraction | None = None
+    metrics_by_class: tuple[ClassMetrics, ...] = ()
     dataset: dict[str, Any]
     training: dict[str, Any]
     golden: Golden

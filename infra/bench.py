@@ -62,8 +62,8 @@ def main() -> None:
     console = Console(width=110)
     model = load_model(directory_reader(BUNDLED_ARTIFACT))
     table = Table("what", "median", "quartiles", "runs", title=f"Coatcheck on {_processor()}, {os.cpu_count()} cores")
-    metrics = model.manifest.metrics
-    table.add_row("test accuracy, from the manifest", f"{metrics.accuracy:.2%}", "", f"{metrics.images:,} images")
+    if metrics := model.manifest.metrics:
+        table.add_row("test accuracy, from the manifest", f"{metrics.accuracy:.2%}", "", f"{metrics.images:,} images")
     table.add_row("artifact", f"{model.manifest.model.size_bytes / 2**20:.2f} MiB", "", "")
     for label, code in (
         ("cold start: import, settings, model", _START_HANDLER),

@@ -28,6 +28,7 @@ from rich.table import Table
 from handler.contract import Manifest
 from training.config import PRESETS
 from training.data import DataError, load_dataset
+from training.errors import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -65,16 +66,19 @@ def fit_command(
     data_dir: DataDir = None,
     classes: ClassesFile = None,
     work: Annotated[Path, typer.Option(help="Where the run is kept, under the preset's name.")] = Path(".training"),
+    *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the held-out slice.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
-    precision: Annotated[Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs and CPUs with AMX.")] = Precision.float32,
+    precision: Annotated[
+        Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs and CPUs with AMX.")
+    ] = Precision.float32,
     name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
     """Trains a classifier and exports it as an artifact."""
-    from training.fit import TrainingError, fit
+    from training.fit import fit
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
     if epochs:
@@ -84,7 +88,7 @@ def fit_command(
     try:
         dataset = load_dataset(data_dir, _read_classes(classes))
         fit(config, dataset, work / config.preset, resume=resume)
-    except (DataError, TrainingError) as error:
+    except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     # A process of its own, because a backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
@@ -103,14 +107,12 @@ def export_command(
     version: Version = "1.0.0",
 ) -> None:
     """Exports a finished run: quantises, calibrates and measures it."""
-    from training.export import ExportError, export_run
-    from training.runs import load_run
+    from training.export import export_run
 
     try:
         dataset = load_dataset(data_dir, _read_classes(classes))
-        network, description = load_run(run)
-        model = export_run(network, description, dataset, out, name=name, version=version)
-    except (DataError, ExportError, OSError) as error:
+        model = export_run(run, dataset, out, name=name, version=version)
+    except (TrainingError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     _print_summary(model.manifest, out)
 
@@ -125,17 +127,25 @@ def samples_command(
 
     try:
         count = write_samples(load_dataset(data_dir), out)
-    except DataError as error:
+    except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     Console().print(f"wrote {count} images to {out}")
 
 
 def _print_summary(manifest: Manifest, out: Path) -> None:
-    metrics = manifest.metrics
+    metrics, before, in_float = manifest.metrics, manifest.metrics_before_scaling, manifest.metrics_in_float
     table = Table("figure", "value", title=f"{manifest.name} {manifest.version}, through the LiteRT file")
-    table.add_row("test accuracy", f"{metrics.accuracy:.2%} of {metrics.images:,} images")
-    table.add_row("negative log-likelihood", f"{metrics.negative_log_likelihood:.4f} nats")
-    table.add_row("expected calibration error", f"{metrics.expected_calibration_error:.4f}")
+    if metrics and before and in_float:
+        table.add_row("test accuracy", f"{metrics.accuracy:.2%} of {metrics.images:,} images")
+        table.add_row("the same in float", f"{in_float.accuracy:.2%}, {manifest.agreement_with_float:.2%} the same predictions")
+        table.add_row(
+            "negative log-likelihood",
+            f"{metrics.negative_log_likelihood:.4f} nats ({before.negative_log_likelihood:.4f} before)",
+        )
+        table.add_row(
+            "expected calibration error",
+            f"{metrics.expected_calibration_error:.4f} ({before.expected_calibration_error:.4f} before)",
+        )
     table.add_row("temperature", f"{manifest.temperature:.3f}")
     table.add_row("unsure below", "never sure" if manifest.unsure_below is None else f"{manifest.unsure_below:.3f}")
     table.add_row("model file", f"{manifest.model.size_bytes / 2**20:.2f} MiB")

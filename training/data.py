@@ -12,11 +12,14 @@ import logging
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from handler.contract import Conversion
+from training.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ FASHION_MNIST = {
 FILES = tuple(FASHION_MNIST)
 
 
-class DataError(Exception):
+class DataError(TrainingError):
     """The data set is missing, broken or not what it is called; the message names the file and what to do."""
 
 
@@ -78,7 +81,11 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`checksums` maps each file to the MD5 of its uncompressed bytes; `name` is "fashion-mnist" if they prove it to be."""
+    """Labelled images, in two parts, and where they come from.
+
+    `checksums` maps each file to the MD5 of its uncompressed bytes; `name` is "fashion-mnist" if they prove it to be.
+    `conversion` is how other pictures are made like these.
+    """
 
     name: str
     directory: Path
@@ -86,6 +93,7 @@ class Dataset:
     train: Split
     test: Split
     checksums: dict[str, str]
+    conversion: Conversion = field(default_factory=Conversion)
 
 
 def load_dataset(

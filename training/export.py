@@ -1,4 +1,4 @@
-"""Turns a finished run into the artifact: quantise, calibrate, measure, describe.
+"""Turns a trained network into the artifact: quantise, calibrate, measure, describe.
 
 Everything that the manifest states of the model is measured on the LiteRT file, through the code that serves it. The
 temperature and the threshold come from the held-out slice; the test images are read once, at the end.
@@ -11,11 +11,13 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import msgspec
 import numpy as np
+from scipy.special import softmax
 
 from handler.contract import (
     MANIFEST_FILE,
@@ -30,26 +32,38 @@ from handler.contract import (
 from handler.model import Classifier, Model, directory_reader, load_model
 from training.data import FASHION_MNIST, Dataset, Split
 from training.data import NAME as FASHION_MNIST_NAME
+from training.errors import TrainingError
 from training.fit import slices
-from training.metrics import fit_temperature, measure, unsure_below
-from training.network import with_softmax
-from training.runs import Run
+from training.metrics import fit_temperature, measure, measure_classes, unsure_below, without_temperature
+from training.network import averaged, multiplications, with_softmax
+from training.runs import Run, load_run
 
 logger = logging.getLogger(__name__)
 
 SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit the cache
 
 
-class ExportError(Exception):
-    """The run cannot be exported; the message says what to change."""
+class ExportError(TrainingError):
+    """The model cannot be exported; the message says what to change."""
 
 
-def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, name: str | None, version: str) -> Model:
-    """Writes the artifact of a run into `out`, the manifest last, and loads it as the handler will.
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the manifest says that cannot be measured; `dataset` and `training` are free for people."""
+
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    conversion: Conversion
+    dataset: dict[str, object]
+    training: dict[str, object]
+
+
+def export_run(directory: Path, dataset: Dataset, out: Path, *, name: str | None, version: str) -> Model:
+    """Writes the artifact of the run in `directory` into `out`.
 
     Args:
-        network: takes `(n, height, width, channels)` uint8 and returns logits `(n, classes)`.
-        run: how the network came to be.
+        directory: where `fit` left the run; one that is not finished is exported as it is after its last epoch.
         dataset: the same data that it was trained on.
         out: the artifact's directory, made if missing.
         name: of the model, as documents will state it; by default the data set's.
@@ -57,34 +71,66 @@ def export_run(network: keras.Model, run: Run, dataset: Dataset, out: Path, *, n
 
     Raises:
         ExportError: `dataset` is not the run's.
+        RunError: there is no run.
     """
+    members, run = load_run(directory)
     if dataset.checksums != run.checksums:
         raise ExportError(
             f"Expected the data the run was made with ({run.dataset}). Received: other MD5 sums in {dataset.directory}. "
             "Pass the --data-dir, and the --classes, of the training."
         )
+    if not run.finished:
+        logger.warning("the run is not finished: %d of %d epochs are done", len(run.history), run.config.epochs)
+    network = averaged(members)
     _, held_out = slices(run.config, dataset)
-    logits = np.asarray(network.predict(held_out.images, batch_size=1000, verbose=0))
+    description = Description(
+        name=name or (dataset.directory.resolve().name if dataset.name != FASHION_MNIST_NAME else FASHION_MNIST_NAME),
+        version=version,
+        classes=dataset.classes,
+        conversion=dataset.conversion,
+        dataset=_describe_dataset(dataset, run, held_out),
+        training=_describe_training(run, members, held_out),
+    )
+    return export_network(network, description, held_out, dataset.test, out)
+
+
+def export_network(network: keras.Model, description: Description, held_out: Split, test: Split, out: Path) -> Model:
+    """Quantises, calibrates, measures and describes a network, writes the manifest last, and loads it all as the handler will.
+
+    Args:
+        network: takes `(n, height, width, channels)` uint8 and returns logits `(n, classes)`.
+        description: what the manifest says besides.
+        held_out: labelled images that the weights were not trained on, for temperature, threshold and golden batch.
+        test: other labelled images, for the figures; read once.
+        out: the artifact's directory, made if missing.
+    """
+    logits = _predict(network, held_out.images)
     temperature = fit_temperature(logits, held_out.labels)
     content = quantise(with_softmax(network, temperature))
     classifier = Classifier(content, threads=os.cpu_count() or 1)
     golden = _one_of_each(held_out)
+    probabilities = score(classifier, test.images)
+    in_float = softmax(_predict(network, test.images) / temperature, axis=1)
     height, width, channels = network.input_shape[1:]
     manifest = Manifest(
-        name=name or (dataset.directory.resolve().name if dataset.name != FASHION_MNIST_NAME else FASHION_MNIST_NAME),
-        version=version,
-        classes=dataset.classes,
+        name=description.name,
+        version=description.version,
+        classes=description.classes,
         input=PixelShape(height=height, width=width, channels=channels),
-        conversion=Conversion(),
+        conversion=description.conversion,
         model=ModelFile(hashlib.sha256(content).hexdigest(), len(content), quantisation="dynamic-range"),
         temperature=temperature,
         unsure_below=unsure_below(score(classifier, held_out.images), held_out.labels),
-        metrics=measure(score(classifier, dataset.test.images), dataset.test.labels),
-        dataset=_describe_dataset(dataset, run, held_out),
-        training=_describe_training(run),
+        metrics=measure(probabilities, test.labels),
+        metrics_before_scaling=measure(without_temperature(probabilities, temperature), test.labels),
+        metrics_in_float=measure(in_float, test.labels),
+        agreement_with_float=float((probabilities.argmax(axis=1) == in_float.argmax(axis=1)).mean()),
+        metrics_by_class=measure_classes(probabilities, test.labels),
+        dataset=description.dataset,
+        training=description.training | {"multiplications": multiplications(network)},
         golden=Golden(golden.tobytes(), tuple(map(tuple, score(classifier, golden).tolist()))),
     )
-    _write_artifact(out, content, manifest)
+    write_artifact(out, content, manifest)
     return load_model(directory_reader(out))
 
 
@@ -101,6 +147,21 @@ def quantise(model: keras.Model) -> bytes:
 def score(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """Probabilities `(n, classes)` float32 of uint8 `images` `(n, height, width, channels)`, in small batches."""
     return np.concatenate([classifier.classify(batch) for batch in _batches(images)])
+
+
+def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
+    """Writes the three files of an artifact, the manifest last and in one step."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST_FILE).unlink(missing_ok=True)
+    (out / MODEL_FILE).write_bytes(content)
+    partial = out / f"{MANIFEST_FILE}.partial"
+    partial.write_bytes(render_manifest(manifest))
+    partial.replace(out / MANIFEST_FILE)
+    logger.info("wrote %s", out)
+
+
+def _predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    return np.asarray(network.predict(images, batch_size=500, verbose=0))
 
 
 def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
@@ -127,16 +188,11 @@ def _describe_dataset(dataset: Dataset, run: Run, held_out: Split) -> dict[str, 
     return description
 
 
-def _describe_training(run: Run) -> dict[str, object]:
+def _describe_training(run: Run, members: keras.Model, held_out: Split) -> dict[str, object]:
     description: dict[str, object] = msgspec.to_builtins(run)
-    return {name: value for name, value in description.items() if name not in {"dataset", "checksums"}}
-
-
-def _write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / MANIFEST_FILE).unlink(missing_ok=True)
-    (out / MODEL_FILE).write_bytes(content)
-    partial = out / f"{MANIFEST_FILE}.partial"
-    partial.write_bytes(render_manifest(manifest))
-    partial.replace(out / MANIFEST_FILE)
-    logger.info("wrote %s", out)
+    description = {
+        name: value for name, value in description.items() if name not in {"dataset", "checksums", "classes", "shape"}
+    }
+    each = _predict(members, held_out.images).argmax(axis=2)  # (n, members)
+    right = (each == held_out.labels[:, None]).mean(axis=0)
+    return description | {"parameters": members.count_params(), "held_out_accuracy_of_members": np.round(right, 5).tolist()}

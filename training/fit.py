@@ -6,29 +6,23 @@ ended: what a batch holds depends on seed, epoch and index alone.
 
 from __future__ import annotations
 
-import datetime
 import logging
 import math
-import time
 from pathlib import Path
 
 import keras
 import msgspec
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from training.augment import augment
+from training.callbacks import FiniteLoss, ProgressBar, Recorder
 from training.config import Config
 from training.data import Dataset, Split, hold_out
+from training.errors import TrainingError
 from training.network import multiplications
-from training.runs import Epoch, Run, read_revision, read_run, restore, store_run, versions
+from training.runs import Run, read_revision, read_run, restore, versions
 
 logger = logging.getLogger(__name__)
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says what to change."""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
@@ -94,7 +88,7 @@ def fit(config: Config, dataset: Dataset, directory: Path, *, resume: bool = Fal
         logger.info("%d of %d epochs are done", len(run.history), config.epochs)
     if run.finished:
         return run
-    recorder, bar = _Recorder(run, directory), _ProgressBar(run)
+    recorder, bar = Recorder(run, directory), ProgressBar(run)
     try:
         network.fit(
             batches,
@@ -102,7 +96,7 @@ def fit(config: Config, dataset: Dataset, directory: Path, *, resume: bool = Fal
             epochs=config.epochs,
             validation_data=(held_out.images, batches.one_hot[held_out.labels]),
             validation_batch_size=1000,
-            callbacks=[_FiniteLoss(run), recorder, bar],
+            callbacks=[FiniteLoss(run), recorder, bar],
             shuffle=False,  # of the order of batches, by a state that a resumed run would not have
             verbose=0,
         )
@@ -126,96 +120,6 @@ def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:
     if not held_out:
         raise TrainingError(f"Expected at least ten training images, one of them to hold out. Received: {len(train)}.")
     return hold_out(train, held_out, config.seed)
-
-
-class _FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
-    """Stops at the first loss that is not a number, before more time is spent on it."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self._run = run
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["loss"]
-        if not math.isfinite(loss):
-            step = int(self.model.optimizer.iterations)
-            raise TrainingError(
-                f"Expected a finite loss. Received: loss={loss} at step {step} (epoch {1 + (step - 1) // self._run.steps_per_epoch}), "
-                f"with a learning rate of {_learning_rate(self.model):.3g} and {self._run.config.precision}. Try a smaller "
-                f"--learning-rate than {self._run.config.learning_rate:g}, a third of it say, or --precision float32."
-            )
-
-
-class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the run on disk up to date."""
-
-    def __init__(self, run: Run, directory: Path) -> None:
-        super().__init__()
-        self.run, self._directory = run, directory
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._began = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        seen, members = logs or {}, self.run.config.architecture.members
-        record = Epoch(
-            loss=round(seen["loss"] / members, 5),
-            accuracy=round(seen["ensemble_accuracy"], 5),
-            held_out_loss=round(seen["val_loss"] / members, 5),
-            held_out_accuracy=round(seen["val_ensemble_accuracy"], 5),
-            learning_rate=_learning_rate(self.model),
-            seconds=round(time.monotonic() - self._began, 1),
-        )
-        self.run = msgspec.structs.replace(self.run, history=(*self.run.history, record))
-        store_run(self._directory, self.run, self.model)
-
-
-class _ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
-    """A bar over all steps with the time left; a line for each epoch where a bar would be garbled."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self._run = run
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
-            BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  held-out {task.fields[held_out]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("left"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        config = self._run.config
-        self._began = time.monotonic()
-        self._task = self._progress.add_task(
-            "training",
-            total=config.epochs * self._run.steps_per_epoch,
-            completed=len(self._run.history) * self._run.steps_per_epoch,
-            epoch=len(self._run.history) + 1,
-            epochs=config.epochs,
-            loss=math.nan,
-            held_out="",
-        )
-        self._progress.start()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._progress.update(self._task, advance=1, loss=(logs or {})["loss"] / self._run.config.architecture.members)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        accuracy, epochs = f"{(logs or {})['val_ensemble_accuracy']:.2%}", self._run.config.epochs
-        self._progress.update(self._task, epoch=min(epoch + 2, epochs), held_out=accuracy)
-        if not self._console.is_terminal:
-            spent_s = time.monotonic() - self._began
-            left_s = spent_s / (epoch + 1 - len(self._run.history)) * (epochs - epoch - 1)
-            left = datetime.timedelta(seconds=round(left_s))
-            logger.info("epoch %d of %d: held-out accuracy %s, %s left", epoch + 1, epochs, accuracy, left)
-
-    def close(self) -> None:
-        self._progress.stop()
 
 
 def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, resume: bool) -> Run:
@@ -253,7 +157,3 @@ def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, r
         logger.warning("the run was begun by the code of %s and goes on with that of %s", found.revision, run.revision)
         return msgspec.structs.replace(found, revision=f"{found.revision}, then {run.revision}")
     return found
-
-
-def _learning_rate(network: keras.Model) -> float:
-    return float(network.optimizer.learning_rate)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from sklearn.metrics import accuracy_score, log_loss
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
 
-from handler.contract import Metrics
+from handler.contract import ClassMetrics, Metrics
 
 CALIBRATION_BINS = 15
 TEMPERATURES = (0.05, 20.0)
@@ -25,6 +25,21 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
         expected_calibration_error=expected_calibration_error(probabilities, labels),
         images=len(labels),
     )
+
+
+def measure_classes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[ClassMetrics, ...]:
+    """Measures each class, in index order."""
+    indices = np.arange(probabilities.shape[1])
+    precision, recall, _, images = precision_recall_fscore_support(
+        labels, probabilities.argmax(axis=1), labels=indices, zero_division=0
+    )
+    return tuple(ClassMetrics(float(p), float(r), int(n)) for p, r, n in zip(precision, recall, images, strict=True))
+
+
+def without_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """What the softmax would have given at temperature 1: `softmax(logits)` out of `softmax(logits / temperature)`."""
+    with np.errstate(divide="ignore"):  # a probability of 0 stays one
+        return np.asarray(softmax(temperature * np.log(probabilities.astype(np.float64)), axis=1))
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:

@@ -55,6 +55,7 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         self._lengths = [epochs * steps_per_epoch for epochs in config.cycles]
 
     def __call__(self, step: Any) -> Any:
+        """The learning rate of `step`, which counts from 0; 0 after the last cycle."""
         step = ops.cast(step, "float32")
         rate, start = ops.zeros_like(step), 0
         for length in self._lengths:

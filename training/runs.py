@@ -16,6 +16,7 @@ import keras
 import msgspec
 
 from training.config import Config
+from training.errors import TrainingError
 from training.recipe import compile_network
 
 RUN_FILE = "run.json"
@@ -25,13 +26,15 @@ _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
 
 
-class RunError(Exception):
+class RunError(TrainingError):
     """There is no run of this kind; the message says what to do."""
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """What was seen of one epoch: mean loss (nats, of one member) and accuracy over its augmented batches, the accuracy on the
-    held-out slice of the weights as they were then, the learning rate at its end, and how long it took.
+    """What was seen of one epoch.
+
+    `loss` (nats, of one member) and `accuracy` are means over its augmented batches; `held_out_…` are of the weights as they
+    were at its end, not yet averaged, and so is `learning_rate`.
     """
 
     loss: float

@@ -17,10 +17,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 import PIL.WebPImagePlugin  # Pillow would import every decoder it has to find this one
 
-from handler.contract import Conversion, PixelShape
+from handler.conversion import convert
 from handler.errors import ObjectTooLarge, UnreadableImage
 from handler.formats.image import Image, Target
 from handler.formats.meter import read_whole
@@ -74,38 +73,6 @@ def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
         ObjectTooLarge: its header states more pixels than the limit, or it is more bytes than may be in memory.
     """
     yield Image(name, _read_pixels(body, target))
-
-
-def convert(picture: PIL.Image.Image, shape: PixelShape, conversion: Conversion) -> np.ndarray:
-    """Brings a picture to the model's size: `(height, width, channels)` uint8.
-
-    Turned upright by its EXIF tag, laid on the background, made grey or RGB, scaled until it just fits, centred. A picture
-    that has the size and the channels already keeps every pixel as it is.
-    """
-    upright = PIL.ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16"):
-        values = np.asarray(upright)
-        alpha = np.where(values == upright.info.get("transparency", -1), 0, 255)
-        upright = PIL.Image.fromarray(np.stack([values >> 8, alpha], axis=-1).astype(np.uint8), "LA")
-    if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        upright = PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, (conversion.background,) * 3 + (255,)), layer)
-    coloured = upright.convert("L" if shape.channels == 1 else "RGB")
-    if coloured.size != (shape.width, shape.height):
-        background = (conversion.background,) * shape.channels
-        size = (shape.width, shape.height)
-        coloured = _thickened(coloured, shape)
-        coloured = PIL.ImageOps.pad(coloured, size, PIL.Image.Resampling.LANCZOS, color=background)
-    return np.asarray(coloured, np.uint8).reshape(shape.as_tuple)
-
-
-def _thickened(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
-    """A picture so long that its other side would be scaled to no pixel at all gets as much of it as makes one."""
-    size = (
-        max(picture.width, -(-picture.height // shape.height)),
-        max(picture.height, -(-picture.width // shape.width)),
-    )
-    return picture if picture.size == size else picture.resize(size)
 
 
 def _kind(head: bytes) -> str | None:
