@@ -68,11 +68,18 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def read_run(directory: Path) -> Run | None:
-    """The run in `directory`, with as many epochs as its checkpoint has; None if there is none."""
+    """The description of the run in `directory`; None if there is none.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     path = directory / RUN_FILE
     if not path.is_file() or not (directory / CHECKPOINT_FILE).is_file():
         return None
-    run: Run = msgspec.json.decode(path.read_bytes(), type=Run)
+    try:
+        run: Run = msgspec.json.decode(path.read_bytes(), type=Run)
+    except ValueError as error:
+        raise RunError(f"Expected a run of this version of the code. Received: {path} ({error}). Delete its folder.") from error
     return run
 
 

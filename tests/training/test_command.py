@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,29 @@ def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path):
     assert "error: Expected the data the run was made with" in done.stderr
     with pytest.raises(BadArtifact):
         load_model(directory_reader(tmp_path / "artifact"))
+
+
+def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tmp_path):
+    """`fitted` was made by the same command without interruption."""
+    arguments = ("fit", "--preset", "smoke", "--data-dir", tiny_folder, "--classes", fitted[0] / "classes.txt")
+    arguments += ("--out", tmp_path / "artifact", "--work", tmp_path / "work", "--version", "0.1.0")
+    with subprocess.Popen([sys.executable, "-m", "training", *map(str, arguments)], cwd=ROOT, stderr=subprocess.DEVNULL) as run:
+        while run.poll() is None and not (tmp_path / "work" / "smoke" / "checkpoint.weights.h5").exists():
+            time.sleep(0.005)
+        run.kill()
+    epochs = len(json.loads((tmp_path / "work" / "smoke" / "run.json").read_text())["history"])
+
+    afresh = command(*arguments)
+    otherwise = command(*arguments, "--resume", "--seed", "1")
+    resumed = command(*arguments, "--resume")
+
+    assert (run.returncode, 1 <= epochs < 3) == (-signal.SIGKILL, True)
+    assert f"holds a run of {epochs} of 3 epochs, which would be lost. Go on with it by --resume" in afresh.stderr
+    assert "Received: another config" in otherwise.stderr
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{epochs} of 3 epochs are done" in resumed.stderr
+    for file in ("work/smoke/checkpoint.weights.h5", "artifact/model.tflite"):
+        assert (tmp_path / file).read_bytes() == (fitted[0] / file).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from training.metrics import expected_calibration_error, fit_temperature, measure, unsure_below
+from handler.contract import ClassMetrics
+from training.metrics import (
+    expected_calibration_error,
+    fit_temperature,
+    measure,
+    measure_classes,
+    unsure_below,
+    without_temperature,
+)
 
 
 def test_figures_of_a_case_worked_by_hand():
@@ -60,3 +68,21 @@ def test_equal_confidences_are_taken_together():
 
 def test_a_model_that_is_never_right_is_never_sure():
     assert unsure_below(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([1, 1])) is None
+
+
+def test_each_class_has_its_precision_and_recall():
+    probabilities = np.eye(3)[[0, 0, 0, 1, 1]]
+    labels = np.array([0, 0, 1, 1, 2])
+
+    assert measure_classes(probabilities, labels) == (
+        ClassMetrics(precision=2 / 3, recall=1.0, images=2),
+        ClassMetrics(precision=0.5, recall=0.5, images=2),
+        ClassMetrics(precision=0.0, recall=0.0, images=1),
+    )
+
+
+def test_a_temperature_can_be_taken_back():
+    logits = np.random.default_rng(0).normal(0, 5, (100, 4))
+
+    assert without_temperature(softmax(logits / 0.4, axis=1), 0.4) == pytest.approx(softmax(logits, axis=1), abs=1e-9)
+    assert without_temperature(np.array([[1.0, 0.0]]), 2.0).tolist() == [[1.0, 0.0]]

@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 
 from handler.model import Classifier
+from training.config import PRESETS, Architecture
 from training.export import quantise
-from training.network import build_network, with_softmax
+from training.network import FusedBatchNormalization, averaged, build_network, multiplications, with_softmax
+
+ARCHITECTURE = Architecture(members=2, stem=8, filters=(8, 16), blocks=(1, 1))
 
 
 @pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(0)
-    return build_network((28, 28, 1), 10, filters=(8, 16), blocks=(1, 1), mean=70.0, std=90.0)
+    return averaged(build_network((28, 28, 1), 10, ARCHITECTURE, mean=70.0, std=90.0))
 
 
 def test_the_softmax_of_the_known_example_is_the_known_one():
@@ -68,3 +71,40 @@ def test_probabilities_stay_in_float(network, sample_pixels):
     probabilities = Classifier(quantise(with_softmax(network, temperature=0.1))).classify(sample_pixels)
 
     assert len(np.unique(probabilities)) > 900
+
+
+def test_the_members_start_apart_and_their_logits_are_averaged(sample_pixels):
+    members = build_network((28, 28, 1), 10, ARCHITECTURE, mean=70.0, std=90.0)
+
+    each = members.predict(sample_pixels, verbose=0)
+
+    assert each.shape == (100, 2, 10)
+    assert np.abs(each[:, 0] - each[:, 1]).max() > 0.1
+    assert averaged(members).predict(sample_pixels, verbose=0) == pytest.approx(each.mean(axis=1), abs=1e-5)
+
+
+def test_multiplications_are_counted_as_by_hand():
+    architecture = Architecture(members=3, stem=4, filters=(6,), blocks=(1,))
+    one = 8 * 8 * 9 * 1 * 4 + 4 * 4 * 9 * 4 * 6 + 4 * 4 * 9 * 6 * 6 + 4 * 4 * 4 * 6 + 6 * 5  # stem, block, shortcut, logits
+
+    assert multiplications(build_network((8, 8, 1), 5, architecture, mean=0.0, std=1.0)) == 3 * one
+
+
+def test_the_network_that_ships_keeps_within_its_bounds():
+    network = build_network((28, 28, 1), 10, PRESETS["full"].architecture, mean=0.0, std=1.0)
+
+    assert network.count_params() <= 1_000_000
+    assert multiplications(network) <= 60_000_000
+
+
+def test_fused_normalisation_gives_what_keras_gives():
+    images = np.random.default_rng(0).normal(3, 2, (64, 5, 5, 8)).astype(np.float32)
+    fused, plain = (kind(momentum=0.9, epsilon=1e-5) for kind in (FusedBatchNormalization, keras.layers.BatchNormalization))
+
+    for layer in (fused, plain):
+        layer.build(images.shape)
+    assert fused(images, training=True).numpy() == pytest.approx(plain(images, training=True).numpy(), abs=1e-4)
+
+    assert fused.moving_mean.numpy() == pytest.approx(plain.moving_mean.numpy(), rel=1e-4)
+    assert fused.moving_variance.numpy() == pytest.approx(plain.moving_variance.numpy(), rel=2e-3)  # n-1 for n, of 1,600
+    assert fused(images).numpy() == pytest.approx(plain(images).numpy(), abs=5e-3)
