@@ -151,7 +151,7 @@ def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, r
     if differing:
         raise TrainingError(
             f"Expected the run in {directory} to be the one to resume. Received: another {' and '.join(differing)}. "
-            "Give the options and the data it was begun with, or choose another --work."
+            "Give the options and the data it was begun with, choose another --work, or delete it."
         )
     if found.revision != run.revision:
         logger.warning("the run was begun by the code of %s and goes on with that of %s", found.revision, run.revision)
