@@ -3,6 +3,8 @@
     python -m training fit --preset full --out handler/artifact      makes the artifact that ships (about half an hour)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training export --run .training/full --out DIR         exports a finished run again
+    python -m training explore --out DIR                             shows the data in pictures (half a minute)
+    python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
     python -m training samples                                       writes the sample images under events/
 
 Keras's backend is chosen as everywhere, by KERAS_BACKEND; the export itself needs TensorFlow.
@@ -15,6 +17,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +29,9 @@ from rich.console import Console
 from rich.table import Table
 
 from handler.contract import Manifest
+from handler.model import Model
 from training.config import PRESETS
-from training.data import DataError, load_dataset
+from training.data import DataError, Dataset, load_dataset
 from training.errors import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
@@ -51,6 +55,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX fil
 ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
 Name = Annotated[str | None, typer.Option(help="Of the model, as documents will state it; by default the data set's.")]
+Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; its manifest names the classes of the data.")]
+Pages = Annotated[Path, typer.Option(file_okay=False, help="Folder the pictures and their page, index.html, are written to.")]
 Version = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
 
 
@@ -117,6 +123,22 @@ def export_command(
     _print_summary(model.manifest, out)
 
 
+@app.command("explore")
+def explore_command(out: Pages, artifact: Artifact = Path("handler/artifact"), data_dir: DataDir = None) -> None:
+    """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
+    from training.explore import explore
+
+    _show(explore, artifact, data_dir, out)
+
+
+@app.command("report")
+def report_command(out: Pages, artifact: Artifact = Path("handler/artifact"), data_dir: DataDir = None) -> None:
+    """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
+    from training.report import report
+
+    _show(report, artifact, data_dir, out)
+
+
 @app.command("samples")
 def samples_command(
     out: Annotated[Path, typer.Option(help="Folder the images are written to.")] = Path("events/images"),
@@ -130,6 +152,17 @@ def samples_command(
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     Console().print(f"wrote {count} images to {out}")
+
+
+def _show(show: Callable[[Model, Dataset, Path], list[Path]], artifact: Path, data_dir: Path | None, out: Path) -> None:
+    from training.artifact import load_labelled
+
+    try:
+        paths = show(*load_labelled(artifact, data_dir), out)
+    except (TrainingError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+    for path in paths:
+        typer.echo(path)
 
 
 def _print_summary(manifest: Manifest, out: Path) -> None:

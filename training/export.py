@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,8 @@ from handler.contract import (
     render_manifest,
 )
 from handler.model import Classifier, Model, directory_reader, load_model
+from training.artifact import score
+from training.card import CARD_FILE, render_card
 from training.data import FASHION_MNIST, Dataset, Split
 from training.data import NAME as FASHION_MNIST_NAME
 from training.errors import TrainingError
@@ -39,8 +40,6 @@ from training.network import averaged, multiplications, with_softmax
 from training.runs import Run, load_run
 
 logger = logging.getLogger(__name__)
-
-SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit the cache
 
 
 class ExportError(TrainingError):
@@ -144,16 +143,12 @@ def quantise(model: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def score(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """Probabilities `(n, classes)` float32 of uint8 `images` `(n, height, width, channels)`, in small batches."""
-    return np.concatenate([classifier.classify(batch) for batch in _batches(images)])
-
-
 def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
     """Writes the three files of an artifact, the manifest last and in one step."""
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST_FILE).unlink(missing_ok=True)
     (out / MODEL_FILE).write_bytes(content)
+    (out / CARD_FILE).write_text(render_card(manifest), encoding="utf-8")
     partial = out / f"{MANIFEST_FILE}.partial"
     partial.write_bytes(render_manifest(manifest))
     partial.replace(out / MANIFEST_FILE)
@@ -162,11 +157,6 @@ def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
 
 def _predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
     return np.asarray(network.predict(images, batch_size=500, verbose=0))
-
-
-def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), SCORING_BATCH):
-        yield images[start : start + SCORING_BATCH]
 
 
 def _one_of_each(split: Split) -> np.ndarray:

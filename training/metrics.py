@@ -82,6 +82,25 @@ def unsure_below(probabilities: np.ndarray, labels: np.ndarray, precision: float
     return float(confidence[order][usable[-1]]) if len(usable) else None
 
 
+def accuracy_by_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What remains, and how good it is, if only the most confident predictions are kept: one of them, two, … all.
+
+    Returns:
+        The share of images that is kept and the accuracy on them, both `(n,)` float, 0..1.
+        Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
+    """
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    right = (probabilities.argmax(axis=1) == labels)[order]
+    kept = np.arange(1, len(labels) + 1)
+    return kept / len(labels), np.cumsum(right) / kept
+
+
+def confident_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
+    """The positions of at most so many wrong predictions, the most confident one first: `(m,)` int."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:most]
+
+
 def _negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
     # float32 rows sum to 1 within 1e-6, which log_loss warns about; in float64 the rows are brought to exactly 1.
     rows = probabilities.astype(np.float64)

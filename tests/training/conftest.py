@@ -21,3 +21,46 @@ def tiny_folder(tmp_path_factory):
         (folder / f"{part}-images-idx3-ubyte").write_bytes(pack(pixels))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x0801, count) + labels.tobytes())
     return folder
+
+
+HOSTILE = ('<script>alert("x")</script>', "_$\\frac{$|`b`", "middle\nof the image")
+
+
+@pytest.fixture(scope="session")
+def tiny_artifact(tiny_folder, tmp_path_factory):
+    """The folder of an artifact for `tiny_folder` that is right on most of its images, and whose class names are hostile."""
+    import keras
+
+    from handler.contract import Conversion
+    from training.data import hold_out, load_dataset
+    from training.export import Description, export_network
+
+    dataset = load_dataset(tiny_folder, HOSTILE)
+    weights = np.random.default_rng(0).normal(0, 0.003, (12, 12, 3)).astype(np.float32)
+    for index, band in enumerate((slice(0, 4), slice(8, 12), slice(4, 8))):
+        weights[band, :, index] += 0.0003
+    dense = keras.layers.Dense(3)
+    images = keras.Input((12, 12, 1), dtype="uint8")
+    network = keras.Model(images, dense(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(images))))
+    dense.set_weights([weights.reshape(144, 3), np.zeros(3, np.float32)])
+    rest, held_out = hold_out(dataset.train, 300, seed=0)
+    epoch = {"loss": 0.5, "accuracy": 0.8, "held_out_loss": 0.4, "held_out_accuracy": 0.9, "learning_rate": 0.1, "seconds": 1.0}
+    description = Description(
+        name="tiny & <b>$\\frac$</b>",
+        version="0.1.0",
+        classes=HOSTILE,
+        conversion=Conversion(),
+        dataset={"name": dataset.name, "train_images": len(rest), "md5_of_content": dataset.checksums},
+        training={"config": {"seed": 0}, "parameters": 435, "history": [epoch, epoch]},
+    )
+    out = tmp_path_factory.mktemp("tiny-artifact")
+    export_network(network, description, held_out, dataset.test, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def labelled(tiny_artifact, tiny_folder):
+    """The model in `tiny_artifact` and its data set."""
+    from training.artifact import load_labelled
+
+    return load_labelled(tiny_artifact, tiny_folder)

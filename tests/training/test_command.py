@@ -133,6 +133,8 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
     [
         (("fit", "--preset", "smoke", "--out", "x", "--data-dir", "/nonexistent"), "apt-get install dataset-fashion-mnist"),
         (("export", "--run", "/nonexistent", "--out", "x"), "error: "),
+        (("report", "--artifact", "/nonexistent", "--out", "x"), "--artifact names another folder"),
+        (("explore", "--out", "x", "--data-dir", "/nonexistent"), "apt-get install dataset-fashion-mnist"),
         (("fit", "--preset", "huge", "--out", "x"), "smoke"),
         (("fit", "--preset", "smoke", "--out", "x", "--classes", "/nonexistent"), "error: Expected a UTF-8 text file"),
         (("fit", "--preset", "smoke", "--out", "README.md"), "is a file"),
@@ -146,7 +148,7 @@ def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["fit", "export", "samples"])
+@pytest.mark.parametrize("name", ["fit", "export", "explore", "report", "samples"])
 def test_every_command_explains_itself(name):
     done = command(name, "--help", NO_COLOR="1", COLUMNS="120")
 

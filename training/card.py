@@ -1,0 +1,149 @@
+"""The model card: what the manifest says, as a page of Markdown for people. Pure, and without any library of training.
+
+Everything in it is out of the manifest, which a model from elsewhere fills sparsely: what is not there is not mentioned.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from handler.contract import Manifest, Metrics
+
+CARD_FILE = "MODEL_CARD.md"
+
+_MOST_VALUES = 10  # of a list; a longer one is counted instead
+_SHOWN_AS_FIGURES = {"parameters", "multiplications", "history"}
+_FITS = {"contain": "scaled until they just fit, and centred"}
+
+
+def render_card(manifest: Manifest) -> str:
+    """Writes `MODEL_CARD.md`; names and values are text in it, never Markdown or HTML."""
+    sections = (
+        _introduction(manifest),
+        _figures(manifest),
+        _classes(manifest),
+        _threshold(manifest),
+        "## Data\n\n" + _table(("what", "value"), _flat(manifest.dataset), "Nothing is recorded of the data."),
+        "## Training\n\n" + _table(("what", "value"), _training(manifest.training), "Nothing is recorded of the training."),
+        _limits(manifest),
+    )
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _introduction(manifest: Manifest) -> str:
+    shape, model, conversion = manifest.input, manifest.model, manifest.conversion
+    colours = "grey" if shape.channels == 1 else "RGB"
+    weights = "int8 weights (dynamic range)" if model.quantisation == "dynamic-range" else "float weights"
+    return (
+        f"# {_text(manifest.name)} {_text(manifest.version)}\n\n"
+        "Written out of `manifest.json` by `training/card.py`; what is changed here is lost at the next export.\n\n"
+        f"It tells images of {len(manifest.classes)} classes apart: {shape.height} by {shape.width} {colours} pixels in, the "
+        "probability of each class out. The handler serves it, and writes the predictions of each object it is given.\n\n"
+        f"Pictures of another size are turned upright, made {colours}, {_FITS.get(conversion.fit, conversion.fit)} on a "
+        f"background of {conversion.background} (0 is black, 255 white).\n\n"
+        f"`model.tflite`: {model.size_bytes:,} bytes ({model.size_bytes / 2**20:.2f} MiB), {weights}, "
+        f"sha256 `{model.sha256}`."
+    )
+
+
+def _figures(manifest: Manifest) -> str:
+    metrics = manifest.metrics
+    measured = (
+        f"Measured through the LiteRT file on {metrics.images:,} test images."
+        if metrics
+        else "No labelled test images were at hand, so accuracy and calibration are unknown."
+    )
+    return f"## Figures\n\n{measured}\n\n" + _table(("figure", "value"), _figure_rows(manifest), "")
+
+
+def _figure_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    metrics, in_float, agreement = manifest.metrics, manifest.metrics_in_float, manifest.agreement_with_float
+    if metrics:
+        yield "accuracy", f"{metrics.accuracy:.2%}"
+        yield from _scaled_rows(metrics, manifest.metrics_before_scaling)
+    if in_float:
+        yield "accuracy before quantisation, in float", f"{in_float.accuracy:.2%}"
+    if agreement is not None:
+        yield "test images predicted the same in float", f"{agreement:.2%}"
+    yield "temperature", f"{manifest.temperature:.3f}"
+    for name, label in (("parameters", "parameters"), ("multiplications", "multiplications an image")):
+        if name in manifest.training:
+            value = manifest.training[name]
+            yield label, f"{value:,}" if isinstance(value, int) else _text(value)
+
+
+def _scaled_rows(metrics: Metrics, before: Metrics | None) -> Iterator[tuple[str, str]]:
+    likelihood, error = f"{metrics.negative_log_likelihood:.4f} nats", f"{metrics.expected_calibration_error:.4f}"
+    if before:
+        likelihood += f" ({before.negative_log_likelihood:.4f} before temperature scaling)"
+        error += f" ({before.expected_calibration_error:.4f} before)"
+    yield "negative log-likelihood", likelihood
+    yield "expected calibration error, 15 equal-width bins", error
+
+
+def _classes(manifest: Manifest) -> str:
+    head: tuple[str, ...] = ("index", "class")
+    rows: Iterator[tuple[str, ...]] = ((str(index), _text(name)) for index, name in enumerate(manifest.classes))
+    if manifest.metrics_by_class:
+        head = (*head, "precision", "recall", "test images")
+        rows = (
+            (*row, f"{measured.precision:.1%}", f"{measured.recall:.1%}", f"{measured.images:,}")
+            for row, measured in zip(rows, manifest.metrics_by_class, strict=True)
+        )
+    return "## Classes\n\n" + _table(head, rows, "")
+
+
+def _threshold(manifest: Manifest) -> str:
+    if manifest.unsure_below is None:
+        return (
+            "## When it is unsure\n\nThere is no confidence above which it is known to be right often enough to be called sure."
+        )
+    return (
+        f"## When it is unsure\n\nPredictions with a confidence below {manifest.unsure_below:.3f} are marked `unsure`, to be "
+        "looked at by a person: at and above it, 99% were right on images held out of the training."
+    )
+
+
+def _training(training: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    history = training.get("history")
+    if isinstance(history, list):
+        yield "epochs done", str(len(history))
+    yield from _flat({name: value for name, value in training.items() if name not in _SHOWN_AS_FIGURES})
+
+
+def _limits(manifest: Manifest) -> str:
+    limits = ["It gives every image one of its classes, also one that shows none of them, and may be sure of it."]
+    if manifest.dataset.get("name") == "fashion-mnist":
+        if manifest.conversion.fit in _FITS:
+            limits.append("It knows one light article, centred on black; a photo on a light background is foreign to it.")
+        limits.append("Some labels of Fashion-MNIST are wrong (arXiv:1912.05283), in the training images and the test images.")
+    if manifest.metrics:
+        limits.append(
+            "The figures are of this data set alone. Elsewhere expect less, also of the probabilities; measure there."
+        )
+    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _flat(values: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
+    """The values of a tree of mappings, each with the names that lead to it."""
+    for name, value in values.items():
+        path = f"{above}, {name}" if above else str(name)
+        if isinstance(value, Mapping):
+            yield from _flat(value, path)
+        else:
+            yield _text(path.replace("_", " ")), _text(value)
+
+
+def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]], otherwise: str) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines]) if lines else otherwise
+
+
+def _text(value: object) -> str:
+    """`value` on one line, with nothing in it that Markdown or HTML would act on."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = ", ".join(map(str, value)) if len(value) <= _MOST_VALUES else f"{len(value)} values"
+    text = "none" if value is None else " ".join(str(value).split())
+    return re.sub(r"([\\`*_{}\[\]|~$#@:!])", r"\\\1", html.escape(text, quote=False))
