@@ -2,7 +2,10 @@
 
     python -m training fit --preset full --out handler/artifact      makes the artifact that ships (about half an hour)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
+    python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
     python -m training export --run .training/full --out DIR         exports a finished run again
+    python -m training export --model my.keras --classes classes.txt --calibrate DIR --out DIR
+                                                                     makes an artifact of any Keras image classifier
     python -m training explore --out DIR                             shows the data in pictures (half a minute)
     python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
     python -m training samples                                       writes the sample images under events/
@@ -26,13 +29,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow loads: m
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from handler.contract import Manifest
 from handler.model import Model
 from training.config import PRESETS
-from training.data import DataError, Dataset, load_dataset
+from training.data import Dataset, load_dataset
 from training.errors import TrainingError
+from training.sources import load_source, read_classes, source_options
+from training.summary import print_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -51,8 +54,29 @@ class Precision(StrEnum):
     mixed_bfloat16 = "mixed_bfloat16"
 
 
+class Pixels(StrEnum):
+    """The keys of `training.foreign.PIXELS`."""
+
+    raw = "0..255"
+    unit = "0..1"
+    symmetric = "-1..1"
+
+
+RUN_OPTIONS = {"--run", "--data-dir", "--classes", "--images", "--size"}
+MODEL_OPTIONS = {"--model", "--classes", "--calibrate", "--pixels"}
+
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are looked for.")]
 ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of folders of images, named after their classes, instead of IDX files; or of such train and test."
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(min=8, help="Side in pixels that --images are brought to; by default their median longer side, 64 at most."),
+]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
 Name = Annotated[str | None, typer.Option(help="Of the model, as documents will state it; by default the data set's.")]
 Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; its manifest names the classes of the data.")]
@@ -71,6 +95,8 @@ def fit_command(
     out: Out,
     data_dir: DataDir = None,
     classes: ClassesFile = None,
+    images: Images = None,
+    size: Size = None,
     work: Annotated[Path, typer.Option(help="Where the run is kept, under the preset's name.")] = Path(".training"),
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
@@ -92,51 +118,79 @@ def fit_command(
     if learning_rate:
         config = dataclasses.replace(config, learning_rate=learning_rate)
     try:
-        dataset = load_dataset(data_dir, _read_classes(classes))
+        dataset = load_source(images, size, data_dir, classes)
         fit(config, dataset, work / config.preset, resume=resume)
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     # A process of its own, because a backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
-    command += ["--version", version, "--data-dir", str(dataset.directory)]
-    command += (["--name", name] if name else []) + (["--classes", str(classes)] if classes else [])
+    command += ["--version", version, *source_options(dataset, images, classes), *(["--name", name] if name else [])]
     raise SystemExit(subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode)
 
 
 @app.command("export")
 def export_command(
-    run: Annotated[Path, typer.Option(help="Folder of a finished run, for example .training/full.")],
     out: Out,
+    run: Annotated[Path | None, typer.Option(help="Folder of a finished run, for example .training/full.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Or any Keras image classifier, as a .keras file; needs --classes.")
+    ] = None,
     data_dir: DataDir = None,
     classes: ClassesFile = None,
+    images: Images = None,
+    size: Size = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="With --model: folder of folders of images named after the classes, for temperature and figures."),
+    ] = None,
+    pixels: Annotated[
+        Pixels | None,
+        typer.Option(help="With --model: the range that it expects pixels in; 0..255, the default, if it scales them itself."),
+    ] = None,
     name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
-    """Exports a finished run: quantises, calibrates and measures it."""
-    from training.export import export_run
-
+    """Exports a finished run, or any Keras image classifier: quantises, calibrates and measures it."""
+    options = {"run": run, "data-dir": data_dir, "images": images, "size": size, "model": model, "calibrate": calibrate}
+    given = {f"--{option}" for option, value in (options | {"pixels": pixels, "classes": classes}).items() if value}
     try:
-        dataset = load_dataset(data_dir, _read_classes(classes))
-        model = export_run(run, dataset, out, name=name, version=version)
+        if run and given <= RUN_OPTIONS:
+            from training.export import export_run
+
+            served = export_run(run, load_source(images, size, data_dir, classes), out, name=name, version=version)
+        elif model and classes and given <= MODEL_OPTIONS:
+            from training.foreign import export_model
+
+            scale = (pixels or Pixels.raw).value
+            served = export_model(model, read_classes(classes), calibrate, out, pixels=scale, name=name, version=version)
+        else:
+            raise TrainingError(
+                f"Expected --run, with options out of {_listed(RUN_OPTIONS)}, or --model and --classes, with options out of "
+                f"{_listed(MODEL_OPTIONS)}. Received: {_listed(given) or 'none of them'}."
+            )
     except (TrainingError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
-    _print_summary(model.manifest, out)
+    print_summary(served.manifest, out)
 
 
 @app.command("explore")
-def explore_command(out: Pages, artifact: Artifact = Path("handler/artifact"), data_dir: DataDir = None) -> None:
+def explore_command(
+    out: Pages, artifact: Artifact = Path("handler/artifact"), images: Images = None, data_dir: DataDir = None
+) -> None:
     """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
     from training.explore import explore
 
-    _show(explore, artifact, data_dir, out)
+    _show(explore, artifact, images, data_dir, out)
 
 
 @app.command("report")
-def report_command(out: Pages, artifact: Artifact = Path("handler/artifact"), data_dir: DataDir = None) -> None:
+def report_command(
+    out: Pages, artifact: Artifact = Path("handler/artifact"), images: Images = None, data_dir: DataDir = None
+) -> None:
     """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
     from training.report import report
 
-    _show(report, artifact, data_dir, out)
+    _show(report, artifact, images, data_dir, out)
 
 
 @app.command("samples")
@@ -154,49 +208,21 @@ def samples_command(
     Console().print(f"wrote {count} images to {out}")
 
 
-def _show(show: Callable[[Model, Dataset, Path], list[Path]], artifact: Path, data_dir: Path | None, out: Path) -> None:
+def _show(
+    show: Callable[[Model, Dataset, Path], list[Path]], artifact: Path, images: Path | None, data_dir: Path | None, out: Path
+) -> None:
     from training.artifact import load_labelled
 
     try:
-        paths = show(*load_labelled(artifact, data_dir), out)
+        paths = show(*load_labelled(artifact, images, data_dir), out)
     except (TrainingError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     for path in paths:
         typer.echo(path)
 
 
-def _print_summary(manifest: Manifest, out: Path) -> None:
-    metrics, before, in_float = manifest.metrics, manifest.metrics_before_scaling, manifest.metrics_in_float
-    table = Table("figure", "value", title=f"{manifest.name} {manifest.version}, through the LiteRT file")
-    if metrics and before and in_float:
-        table.add_row("test accuracy", f"{metrics.accuracy:.2%} of {metrics.images:,} images")
-        table.add_row("the same in float", f"{in_float.accuracy:.2%}, {manifest.agreement_with_float:.2%} the same predictions")
-        table.add_row(
-            "negative log-likelihood",
-            f"{metrics.negative_log_likelihood:.4f} nats ({before.negative_log_likelihood:.4f} before)",
-        )
-        table.add_row(
-            "expected calibration error",
-            f"{metrics.expected_calibration_error:.4f} ({before.expected_calibration_error:.4f} before)",
-        )
-    table.add_row("temperature", f"{manifest.temperature:.3f}")
-    table.add_row("unsure below", "never sure" if manifest.unsure_below is None else f"{manifest.unsure_below:.3f}")
-    table.add_row("model file", f"{manifest.model.size_bytes / 2**20:.2f} MiB")
-    Console().print(table)
-    Console().print(f"artifact: {out}", soft_wrap=True)
-
-
-def _read_classes(path: Path | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
-    try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Expected a UTF-8 text file with one class name a line. Received: {path} ({error}).") from error
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if len(names) < 2 or repeated:
-        raise DataError(f"Expected at least two different class names. Received: {len(names)} in {path}, repeated: {repeated}.")
-    return names
+def _listed(options: set[str]) -> str:
+    return ", ".join(sorted(options))
 
 
 if __name__ == "__main__":

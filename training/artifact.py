@@ -11,12 +11,13 @@ from rich.progress import track
 from handler.model import BadArtifact, Classifier, Model, directory_reader, load_model
 from training.data import Dataset, load_dataset
 from training.errors import TrainingError
+from training.folders import load_folders
 
 SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit the cache
 
 
-def load_labelled(directory: Path, data_dir: Path | None) -> tuple[Model, Dataset]:
-    """The artifact in `directory`, and the data set in `data_dir` (see `load_dataset`) with the artifact's class names.
+def load_labelled(directory: Path, images: Path | None, data_dir: Path | None) -> tuple[Model, Dataset]:
+    """The artifact in `directory`, and its data: the folders in `images`, or the IDX files in `data_dir`.
 
     Raises:
         TrainingError: either is missing or broken, or they do not belong together.
@@ -25,8 +26,14 @@ def load_labelled(directory: Path, data_dir: Path | None) -> tuple[Model, Datase
         model = load_model(directory_reader(directory))
     except BadArtifact as error:
         raise TrainingError(f"{error} It was looked for in {directory}; --artifact names another folder.") from error
-    dataset = load_dataset(data_dir, model.manifest.classes)
-    expected, received = model.manifest.input.as_tuple, dataset.train.images.shape[1:]
+    shape, classes = model.manifest.input, model.manifest.classes
+    dataset = load_folders(images, shape.height) if images else load_dataset(data_dir, classes)
+    if dataset.classes != classes:
+        raise TrainingError(
+            f"Expected images of the model's classes, {', '.join(classes)}. "
+            f"Received: {', '.join(dataset.classes)} in {images}. Name an artifact made from these data with --artifact."
+        )
+    expected, received = shape.as_tuple, dataset.train.images.shape[1:]
     if expected != received:
         raise TrainingError(
             f"Expected images of {expected} (height, width, channels), which the model in {directory} takes. "

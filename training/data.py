@@ -70,7 +70,7 @@ class DataError(TrainingError):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`images` `(n, height, width, 1)` uint8, 0 = background; `labels` `(n,)` uint8, indices into the classes."""
+    """`images` `(n, height, width, channels)` uint8, 0 = background; `labels` `(n,)` integers, indices into the classes."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -83,7 +83,8 @@ class Split:
 class Dataset:
     """Labelled images, in two parts, and where they come from.
 
-    `checksums` maps each file to the MD5 of its uncompressed bytes; `name` is "fashion-mnist" if they prove it to be.
+    `checksums` maps each file to the MD5 of its uncompressed bytes, or each part, where images lie in folders, to the MD5 of
+    what `md5sum` lists of its files, sorted; `name` is "fashion-mnist" if they prove it to be.
     `conversion` is how other pictures are made like these.
     """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +32,16 @@ from training.artifact import score
 from training.card import CARD_FILE, render_card
 from training.data import FASHION_MNIST, Dataset, Split
 from training.data import NAME as FASHION_MNIST_NAME
-from training.errors import TrainingError
 from training.fit import slices
+from training.litert import ExportError, convert_model
 from training.metrics import fit_temperature, measure, measure_classes, unsure_below, without_temperature
 from training.network import averaged, multiplications, with_softmax
 from training.runs import Run, load_run
 
 logger = logging.getLogger(__name__)
 
-
-class ExportError(TrainingError):
-    """The model cannot be exported; the message says what to change."""
+FEW = 100  # held-out images; of fewer, one mistake is more than the 1% of them that the threshold allows
+AGREEMENT = 0.997  # least share of images of which quantised weights say the same as float ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,12 @@ def export_run(directory: Path, dataset: Dataset, out: Path, *, name: str | None
     if dataset.checksums != run.checksums:
         raise ExportError(
             f"Expected the data the run was made with ({run.dataset}). Received: other MD5 sums in {dataset.directory}. "
-            "Pass the --data-dir, and the --classes, of the training."
+            "Pass the --images, or the --data-dir and the --classes, of the training."
+        )
+    if dataset.train.images.shape[1:] != run.shape:
+        raise ExportError(
+            f"Expected images of {run.shape}, as in the run. Received: {dataset.train.images.shape[1:]}. "
+            f"Pass --size {run.shape[0]}."
         )
     if not run.finished:
         logger.warning("the run is not finished: %d of %d epochs are done", len(run.history), run.config.epochs)
@@ -88,28 +91,34 @@ def export_run(directory: Path, dataset: Dataset, out: Path, *, name: str | None
         classes=dataset.classes,
         conversion=dataset.conversion,
         dataset=_describe_dataset(dataset, run, held_out),
-        training=_describe_training(run, members, held_out),
+        training=_describe_training(run, members, held_out, dataset.test),
     )
-    return export_network(network, description, held_out, dataset.test, out)
+    return export_network(network, description, one_of_each(held_out), (held_out, dataset.test), out)
 
 
-def export_network(network: keras.Model, description: Description, held_out: Split, test: Split, out: Path) -> Model:
+def export_network(
+    network: keras.Model,
+    description: Description,
+    golden: np.ndarray,
+    labelled: tuple[Split, Split] | None,
+    out: Path,
+) -> Model:
     """Quantises, calibrates, measures and describes a network, writes the manifest last, and loads it all as the handler will.
 
     Args:
         network: takes `(n, height, width, channels)` uint8 and returns logits `(n, classes)`.
         description: what the manifest says besides.
-        held_out: labelled images that the weights were not trained on, for temperature, threshold and golden batch.
-        test: other labelled images, for the figures; read once.
+        golden: a few images, for the golden batch.
+        labelled: images that the weights were not trained on, for temperature and threshold, and others for the figures,
+            which are read once; without any, the temperature is 1 and nothing is measured.
         out: the artifact's directory, made if missing.
+
+    Raises:
+        ExportError: LiteRT cannot do what the network does.
     """
-    logits = _predict(network, held_out.images)
-    temperature = fit_temperature(logits, held_out.labels)
-    content = quantise(with_softmax(network, temperature))
+    temperature = _calibrate(network, labelled[0]) if labelled else 1.0
+    content, quantisation = convert_model(with_softmax(network, temperature), golden)
     classifier = Classifier(content, threads=os.cpu_count() or 1)
-    golden = _one_of_each(held_out)
-    probabilities = score(classifier, test.images)
-    in_float = softmax(_predict(network, test.images) / temperature, axis=1)
     height, width, channels = network.input_shape[1:]
     manifest = Manifest(
         name=description.name,
@@ -117,30 +126,16 @@ def export_network(network: keras.Model, description: Description, held_out: Spl
         classes=description.classes,
         input=PixelShape(height=height, width=width, channels=channels),
         conversion=description.conversion,
-        model=ModelFile(hashlib.sha256(content).hexdigest(), len(content), quantisation="dynamic-range"),
+        model=ModelFile(hashlib.sha256(content).hexdigest(), len(content), quantisation),
         temperature=temperature,
-        unsure_below=unsure_below(score(classifier, held_out.images), held_out.labels),
-        metrics=measure(probabilities, test.labels),
-        metrics_before_scaling=measure(without_temperature(probabilities, temperature), test.labels),
-        metrics_in_float=measure(in_float, test.labels),
-        agreement_with_float=float((probabilities.argmax(axis=1) == in_float.argmax(axis=1)).mean()),
-        metrics_by_class=measure_classes(probabilities, test.labels),
         dataset=description.dataset,
-        training=description.training | {"multiplications": multiplications(network)},
+        training=description.training,
         golden=Golden(golden.tobytes(), tuple(map(tuple, score(classifier, golden).tolist()))),
     )
+    if labelled:
+        manifest = _with_figures(manifest, network, classifier, *labelled)
     write_artifact(out, content, manifest)
     return load_model(directory_reader(out))
-
-
-def quantise(model: keras.Model) -> bytes:
-    """Converts to LiteRT with dynamic-range quantisation: int8 weights, float32 in between, so the softmax stays in float."""
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / MODEL_FILE
-        model.export(path, format="litert", optimizations=[tf.lite.Optimize.DEFAULT], verbose=False)
-        return path.read_bytes()
 
 
 def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
@@ -155,13 +150,43 @@ def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
     logger.info("wrote %s", out)
 
 
-def _predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
+def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """What `network` itself makes of `images`, on whichever backend."""
     return np.asarray(network.predict(images, batch_size=500, verbose=0))
 
 
-def _one_of_each(split: Split) -> np.ndarray:
+def one_of_each(split: Split) -> np.ndarray:
+    """The first image of each class that has any."""
     _, first = np.unique(split.labels, return_index=True)
     return split.images[first]
+
+
+def _calibrate(network: keras.Model, held_out: Split) -> float:
+    if len(held_out) < FEW:
+        logger.warning("temperature and threshold rest on %d images alone; with %d they would mean more", len(held_out), FEW)
+    return fit_temperature(predict(network, held_out.images), held_out.labels)
+
+
+def _with_figures(manifest: Manifest, network: keras.Model, classifier: Classifier, held_out: Split, test: Split) -> Manifest:
+    temperature = manifest.temperature
+    probabilities = score(classifier, test.images)
+    in_float = softmax(predict(network, test.images) / temperature, axis=1)
+    agreement = float((probabilities.argmax(axis=1) == in_float.argmax(axis=1)).mean())
+    if agreement < AGREEMENT:
+        logger.warning(
+            "quantised weights agree with float ones on %.2f%% of the images, less than %.1f%%",
+            100 * agreement,
+            100 * AGREEMENT,
+        )
+    return msgspec.structs.replace(
+        manifest,
+        unsure_below=unsure_below(score(classifier, held_out.images), held_out.labels),
+        metrics=measure(probabilities, test.labels),
+        metrics_before_scaling=measure(without_temperature(probabilities, temperature), test.labels),
+        metrics_in_float=measure(in_float, test.labels),
+        agreement_with_float=agreement,
+        metrics_by_class=measure_classes(probabilities, test.labels),
+    )
 
 
 def _describe_dataset(dataset: Dataset, run: Run, held_out: Split) -> dict[str, object]:
@@ -178,11 +203,17 @@ def _describe_dataset(dataset: Dataset, run: Run, held_out: Split) -> dict[str, 
     return description
 
 
-def _describe_training(run: Run, members: keras.Model, held_out: Split) -> dict[str, object]:
-    description: dict[str, object] = msgspec.to_builtins(run)
-    description = {
-        name: value for name, value in description.items() if name not in {"dataset", "checksums", "classes", "shape"}
+def _describe_training(run: Run, members: keras.Model, held_out: Split, test: Split) -> dict[str, object]:
+    described: dict[str, object] = msgspec.to_builtins(run)
+    description = {name: value for name, value in described.items() if name not in {"dataset", "checksums", "classes", "shape"}}
+    return description | {
+        "parameters": members.count_params(),
+        "multiplications": multiplications(members),
+        "accuracy_of_members": {"held_out": _accuracies(members, held_out), "test": _accuracies(members, test)},
     }
-    each = _predict(members, held_out.images).argmax(axis=2)  # (n, members)
-    right = (each == held_out.labels[:, None]).mean(axis=0)
-    return description | {"parameters": members.count_params(), "held_out_accuracy_of_members": np.round(right, 5).tolist()}
+
+
+def _accuracies(members: keras.Model, split: Split) -> list[float]:
+    """Of each network alone, in float: what the recipe gives without an ensemble, from as many seeds."""
+    right = predict(members, split.images).argmax(axis=2) == split.labels[:, None]  # (n, members)
+    return [round(float(accuracy), 5) for accuracy in right.mean(axis=0)]

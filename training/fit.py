@@ -147,7 +147,7 @@ def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, r
                 "Go on with it by --resume, choose another --work, or delete it."
             )
         return run
-    differing = [name for name in ("config", "checksums", "classes") if getattr(found, name) != getattr(run, name)]
+    differing = [name for name in ("config", "checksums", "shape", "classes") if getattr(found, name) != getattr(run, name)]
     if differing:
         raise TrainingError(
             f"Expected the run in {directory} to be the one to resume. Received: another {' and '.join(differing)}. "

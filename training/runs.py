@@ -21,7 +21,7 @@ from training.recipe import compile_network
 
 RUN_FILE = "run.json"
 CHECKPOINT_FILE = "checkpoint.weights.h5"
-_CODE = ("training", "handler/contract.py", "handler/model.py", "requirements.txt", "constraints.txt")
+_CODE = ("training", "handler/contract.py", "handler/conversion.py", "handler/model.py", "requirements.txt", "constraints.txt")
 _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
 

@@ -33,7 +33,7 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
 
     from handler.contract import Conversion
     from training.data import hold_out, load_dataset
-    from training.export import Description, export_network
+    from training.export import Description, export_network, one_of_each
 
     dataset = load_dataset(tiny_folder, HOSTILE)
     weights = np.random.default_rng(0).normal(0, 0.003, (12, 12, 3)).astype(np.float32)
@@ -54,7 +54,7 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
         training={"config": {"seed": 0}, "parameters": 435, "history": [epoch, epoch]},
     )
     out = tmp_path_factory.mktemp("tiny-artifact")
-    export_network(network, description, held_out, dataset.test, out)
+    export_network(network, description, one_of_each(held_out), (held_out, dataset.test), out)
     return out
 
 
@@ -63,4 +63,4 @@ def labelled(tiny_artifact, tiny_folder):
     """The model in `tiny_artifact` and its data set."""
     from training.artifact import load_labelled
 
-    return load_labelled(tiny_artifact, tiny_folder)
+    return load_labelled(tiny_artifact, None, tiny_folder)

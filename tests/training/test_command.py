@@ -8,13 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
+import PIL.Image
 import pytest
 
 from handler.contract import MODEL_FILE, golden_images
 from handler.errors import BadArtifact
 from handler.model import directory_reader, load_model
 from training.data import load_dataset
+from training.folders import load_folders
 from training.metrics import measure
 
 ROOT = Path(__file__).parent.parent.parent
@@ -128,9 +131,71 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
         assert (tmp_path / file).read_bytes() == (fitted[0] / file).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """A folder of twenty small pictures of each of three colours."""
+    folder = tmp_path_factory.mktemp("colours")
+    for label, name in enumerate(("red", "green", "blue")):
+        (folder / name).mkdir()
+        for number in range(20):
+            pixels = np.random.default_rng((label, number)).integers(0, 80, (12, 16, 3), np.uint8)
+            pixels[..., label] += 90
+            PIL.Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_folders_of_images_end_in_an_artifact(colours, tmp_path):
+    done = command(
+        *("fit", "--preset", "smoke", "--images", colours, "--size", "12", "--learning-rate", "0.01"),
+        *("--out", tmp_path / "artifact", "--work", tmp_path / "work"),
+    )
+    other_size = command("export", "--run", tmp_path / "work" / "smoke", "--images", colours, "--out", tmp_path / "again")
+
+    assert done.returncode == 0, done.stderr
+    manifest = load_model(directory_reader(tmp_path / "artifact")).manifest
+    assert (manifest.name, manifest.classes) == (colours.name, ("blue", "green", "red"))
+    assert manifest.input.as_tuple == (12, 12, 3)
+    assert manifest.dataset == {
+        "name": f"unverified: {colours.name}",
+        "train_images": 46,
+        "held_out_images": 5,
+        "test_images": 9,
+        "md5_of_content": load_folders(colours, 12).checksums,
+    }
+    assert "60 images of 3 classes are brought to 12x12x3" in done.stderr
+    assert "rest on 5 images alone" in done.stderr
+    assert other_size.returncode == 1
+    assert "error: Expected images of (12, 12, 3), as in the run. Received: (16, 16, 3). Pass --size 12." in other_size.stderr
+
+
+def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
+    images = keras.Input((8, 8, 3))
+    end = keras.layers.Dense(3, activation="softmax")
+    model = keras.Model(images, end(keras.layers.GlobalAveragePooling2D()(images)))
+    end.set_weights([10 * np.eye(3), np.zeros(3)])
+    model.save(tmp_path / "my.keras")
+    (tmp_path / "classes.txt").write_text("red\ngreen\nblue\n")
+
+    done = command(
+        *("export", "--model", tmp_path / "my.keras", "--classes", tmp_path / "classes.txt", "--calibrate", colours),
+        *("--pixels", "-1..1", "--name", "colours", "--version", "3", "--out", tmp_path / "artifact"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "100.00% of 30 images" in done.stdout
+    assert "--pixels" not in done.stderr  # no other range would do better
+    manifest = load_model(directory_reader(tmp_path / "artifact")).manifest
+    assert (manifest.name, manifest.version, manifest.classes) == ("colours", "3", ("red", "green", "blue"))
+    assert manifest.training["pixels"] == "-1..1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (("export", "--out", "x"), "error: Expected --run, with options out of"),
+        (("export", "--run", "a", "--model", "b", "--classes", "c", "--out", "x"), "Received: --classes, --model, --run."),
+        (("export", "--model", "b", "--out", "x"), "Received: --model."),
+        (("export", "--model", "b.keras", "--classes", "README.md", "--out", "x"), "error: Expected a"),
         (("fit", "--preset", "smoke", "--out", "x", "--data-dir", "/nonexistent"), "apt-get install dataset-fashion-mnist"),
         (("export", "--run", "/nonexistent", "--out", "x"), "error: "),
         (("report", "--artifact", "/nonexistent", "--out", "x"), "--artifact names another folder"),

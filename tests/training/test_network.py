@@ -6,7 +6,7 @@ import pytest
 
 from handler.model import Classifier
 from training.config import PRESETS, Architecture
-from training.export import quantise
+from training.litert import quantise
 from training.network import FusedBatchNormalization, averaged, build_network, multiplications, with_softmax
 
 ARCHITECTURE = Architecture(members=2, stem=8, filters=(8, 16), blocks=(1, 1))
