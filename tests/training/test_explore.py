@@ -122,9 +122,9 @@ def test_a_hostile_name_is_drawn_as_it_is_read():
 
 def test_an_artifact_for_images_of_another_size_is_refused(tiny_folder):
     with pytest.raises(TrainingError, match=r"Expected images of \(28, 28, 1\).* Received: \(12, 12, 1\).* --artifact"):
-        load_labelled(BUNDLED_ARTIFACT, tiny_folder)
+        load_labelled(BUNDLED_ARTIFACT, None, tiny_folder)
 
 
 def test_a_folder_without_an_artifact_is_refused(tmp_path, tiny_folder):
     with pytest.raises(TrainingError, match=r"no readable manifest\.json.* --artifact names another folder"):
-        load_labelled(tmp_path, tiny_folder)
+        load_labelled(tmp_path, None, tiny_folder)
