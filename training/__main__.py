@@ -4,6 +4,7 @@
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training export --run .training/full --out DIR         exports a finished run again
     python -m training samples                                       writes the sample images under events/
+    python -m training convert photo.jpg --out DIR                   shows what the model gets to see of pictures
 
 Keras's backend is chosen as everywhere, by KERAS_BACKEND; the export itself needs TensorFlow.
 """
@@ -25,7 +26,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from handler.contract import Manifest
+from handler.contract import Conversion, Manifest
+from handler.model import BUNDLED_ARTIFACT, BadArtifact, directory_reader, load_model
 from training.config import PRESETS
 from training.data import DataError, load_dataset
 from training.errors import TrainingError
@@ -38,6 +40,13 @@ class Preset(StrEnum):
 
     full = "full"
     smoke = "smoke"
+
+
+class Fit(StrEnum):
+    """The ways of `handler.contract.Conversion`."""
+
+    contain = "contain"
+    fashion_mnist = "fashion-mnist"
 
 
 class Precision(StrEnum):
@@ -130,6 +139,37 @@ def samples_command(
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     Console().print(f"wrote {count} images to {out}")
+
+
+@app.command("convert")
+def convert_command(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder the sheet of pictures is written to.")],
+    pictures: Annotated[list[Path] | None, typer.Argument(help="PNG, JPEG or WebP files.")] = None,
+    artifact: Annotated[Path, typer.Option(help="Folder of the artifact; by default the bundled one.")] = BUNDLED_ARTIFACT,
+    *,
+    garments: Annotated[bool, typer.Option("--garments", help="Show drawn garments as well.")] = False,
+    fit: Annotated[Fit | None, typer.Option(help="Show this conversion beside the artifact's own.")] = None,
+) -> None:
+    """Shows what the model gets to see of pictures, and what it says of them."""
+    from training.garments import draw_garments
+    from training.preview import SHEET_FILE, read_pictures, render_sheet, view
+
+    try:
+        model = load_model(directory_reader(artifact))
+        shown = read_pictures(pictures or []) + (list(draw_garments()) if garments else [])
+        if not shown:
+            raise TrainingError("Expected at least one picture. Received: none; name some files, or add --garments.")
+        conversions = [model.manifest.conversion] + ([Conversion(fit=fit.value)] if fit else [])
+        rows = [[view(name, picture, model, conversion) for conversion in conversions] for name, picture in shown]
+        out.mkdir(parents=True, exist_ok=True)
+        render_sheet(rows).save(out / SHEET_FILE)
+    except (TrainingError, BadArtifact, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+    table = Table("picture", *(f"by {conversion.fit}" for conversion in conversions))
+    for views in rows:
+        table.add_row(views[0].name, *(it.verdict for it in views))
+    Console().print(table)
+    Console().print(f"wrote {out / SHEET_FILE}", soft_wrap=True)
 
 
 def _print_summary(manifest: Manifest, out: Path) -> None:
