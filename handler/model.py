@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from handler.contract import MANIFEST_FILE, MODEL_FILE, Manifest, golden_images, parse_manifest
 from handler.errors import BadArtifact
 
-__all__ = ["BUNDLED_ARTIFACT", "BadArtifact", "Classifier", "Model", "directory_reader", "load_model"]
+__all__ = ["BUNDLED_ARTIFACT", "GOLDEN_TOLERANCE", "BadArtifact", "Classifier", "Model", "directory_reader", "load_model"]
 
 BUNDLED_ARTIFACT = Path(__file__).parent / "artifact"
 

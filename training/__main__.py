@@ -1,6 +1,6 @@
 """The command line of training.
 
-    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (about half an hour)
+    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (hours)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
     python -m training export --run .training/full --out DIR         exports a finished run again
@@ -9,6 +9,7 @@
     python -m training explore --out DIR                             shows the data in pictures (half a minute)
     python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
     python -m training samples                                       writes the sample images under events/
+    python -m training convert photo.jpg --out DIR                   shows what the model gets to see of pictures
 
 Keras's backend is chosen as everywhere, by KERAS_BACKEND; the export itself needs TensorFlow.
 """
@@ -29,8 +30,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow loads: m
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from handler.model import Model
+from handler.contract import Conversion
+from handler.model import BUNDLED_ARTIFACT, Model
 from training.config import PRESETS
 from training.data import Dataset, load_dataset
 from training.errors import TrainingError
@@ -45,6 +48,13 @@ class Preset(StrEnum):
 
     full = "full"
     smoke = "smoke"
+
+
+class Fit(StrEnum):
+    """The ways of `handler.contract.Conversion`."""
+
+    contain = "contain"
+    fashion_mnist = "fashion-mnist"
 
 
 class Precision(StrEnum):
@@ -79,7 +89,7 @@ Size = Annotated[
 ]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
 Name = Annotated[str | None, typer.Option(help="Of the model, as documents will state it; by default the data set's.")]
-Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; its manifest names the classes of the data.")]
+Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; by default the bundled one.")]
 Pages = Annotated[Path, typer.Option(file_okay=False, help="Folder the pictures and their page, index.html, are written to.")]
 Version = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
 
@@ -174,9 +184,7 @@ def export_command(
 
 
 @app.command("explore")
-def explore_command(
-    out: Pages, artifact: Artifact = Path("handler/artifact"), images: Images = None, data_dir: DataDir = None
-) -> None:
+def explore_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: Images = None, data_dir: DataDir = None) -> None:
     """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
     from training.explore import explore
 
@@ -184,9 +192,7 @@ def explore_command(
 
 
 @app.command("report")
-def report_command(
-    out: Pages, artifact: Artifact = Path("handler/artifact"), images: Images = None, data_dir: DataDir = None
-) -> None:
+def report_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: Images = None, data_dir: DataDir = None) -> None:
     """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
     from training.report import report
 
@@ -206,6 +212,38 @@ def samples_command(
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     Console().print(f"wrote {count} images to {out}")
+
+
+@app.command("convert")
+def convert_command(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder the sheet of pictures is written to.")],
+    pictures: Annotated[list[Path] | None, typer.Argument(help="PNG, JPEG or WebP files.")] = None,
+    artifact: Artifact = BUNDLED_ARTIFACT,
+    *,
+    garments: Annotated[bool, typer.Option("--garments", help="Show drawn garments as well.")] = False,
+    fit: Annotated[Fit | None, typer.Option(help="Show this conversion beside the artifact's own.")] = None,
+) -> None:
+    """Shows what the model gets to see of pictures, and what it says of them."""
+    from training.artifact import load_artifact
+    from training.garments import draw_garments
+    from training.preview import SHEET_FILE, read_pictures, render_sheet, view
+
+    try:
+        model = load_artifact(artifact)
+        shown = read_pictures(pictures or []) + (list(draw_garments()) if garments else [])
+        if not shown:
+            raise TrainingError("Expected at least one picture. Received: none; name some files, or add --garments.")
+        conversions = [model.manifest.conversion] + ([Conversion(fit=fit.value)] if fit else [])
+        rows = [[view(name, picture, model, conversion) for conversion in conversions] for name, picture in shown]
+        out.mkdir(parents=True, exist_ok=True)
+        render_sheet(rows).save(out / SHEET_FILE)
+    except (TrainingError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+    table = Table("picture", *(f"by {conversion.fit}" for conversion in conversions))
+    for views in rows:
+        table.add_row(views[0].name, *(it.verdict for it in views))
+    Console().print(table)
+    Console().print(f"wrote {out / SHEET_FILE}", soft_wrap=True)
 
 
 def _show(

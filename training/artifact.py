@@ -16,16 +16,25 @@ from training.folders import load_folders
 SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit the cache
 
 
+def load_artifact(directory: Path) -> Model:
+    """The artifact in `directory`, as the handler loads it.
+
+    Raises:
+        TrainingError: it is missing or broken.
+    """
+    try:
+        return load_model(directory_reader(directory))
+    except BadArtifact as error:
+        raise TrainingError(f"{error} It was looked for in {directory}; --artifact names another folder.") from error
+
+
 def load_labelled(directory: Path, images: Path | None, data_dir: Path | None) -> tuple[Model, Dataset]:
     """The artifact in `directory`, and its data: the folders in `images`, or the IDX files in `data_dir`.
 
     Raises:
         TrainingError: either is missing or broken, or they do not belong together.
     """
-    try:
-        model = load_model(directory_reader(directory))
-    except BadArtifact as error:
-        raise TrainingError(f"{error} It was looked for in {directory}; --artifact names another folder.") from error
+    model = load_artifact(directory)
     shape, classes = model.manifest.input, model.manifest.classes
     dataset = load_folders(images, shape.height) if images else load_dataset(data_dir, classes)
     if dataset.classes != classes:

@@ -9,13 +9,12 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from handler.contract import Manifest, Metrics
+from handler.contract import Conversion, Manifest, Metrics
 
 CARD_FILE = "MODEL_CARD.md"
 
 _MOST_VALUES = 10  # of a list; a longer one is counted instead
 _SHOWN_AS_FIGURES = {"parameters", "multiplications", "history"}
-_FITS = {"contain": "scaled until they just fit, and centred"}
 
 
 def render_card(manifest: Manifest) -> str:
@@ -33,7 +32,7 @@ def render_card(manifest: Manifest) -> str:
 
 
 def _introduction(manifest: Manifest) -> str:
-    shape, model, conversion = manifest.input, manifest.model, manifest.conversion
+    shape, model = manifest.input, manifest.model
     colours = "grey" if shape.channels == 1 else "RGB"
     weights = "int8 weights (dynamic range)" if model.quantisation == "dynamic-range" else "float weights"
     return (
@@ -41,10 +40,21 @@ def _introduction(manifest: Manifest) -> str:
         "Written out of `manifest.json` by `training/card.py`; what is changed here is lost at the next export.\n\n"
         f"It tells images of {len(manifest.classes)} classes apart: {shape.height} by {shape.width} {colours} pixels in, the "
         "probability of each class out. The handler serves it, and writes the predictions of each object it is given.\n\n"
-        f"Pictures of another size are turned upright, made {colours}, {_FITS.get(conversion.fit, conversion.fit)} on a "
-        f"background of {conversion.background} (0 is black, 255 white).\n\n"
+        f"{_conversion(manifest.conversion, colours)}\n\n"
         f"`model.tflite`: {model.size_bytes:,} bytes ({model.size_bytes / 2**20:.2f} MiB), {weights}, "
         f"sha256 `{model.sha256}`."
+    )
+
+
+def _conversion(conversion: Conversion, colours: str) -> str:
+    if conversion.fit == "contain":
+        return (
+            f"Pictures of another size are turned upright, made {colours}, scaled until they just fit, and centred on a "
+            f"background of {conversion.background} (0 is black, 255 white)."
+        )
+    return (
+        "Photos are made what those of Fashion-MNIST became (arXiv:1708.07747, section 2): turned upright, trimmed, scaled, "
+        f"sharpened, centred on black, negated if their ground is light, and made {colours}."
     )
 
 
@@ -116,8 +126,10 @@ def _training(training: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 def _limits(manifest: Manifest) -> str:
     limits = ["It gives every image one of its classes, also one that shows none of them, and may be sure of it."]
     if manifest.dataset.get("name") == "fashion-mnist":
-        if manifest.conversion.fit in _FITS:
+        if manifest.conversion.fit == "contain":
             limits.append("It knows one light article, centred on black; a photo on a light background is foreign to it.")
+        else:
+            limits.append("It knows one article on an even ground, without a person in it; another photo is foreign to it.")
         limits.append("Some labels of Fashion-MNIST are wrong (arXiv:1912.05283), in the training images and the test images.")
     if manifest.metrics:
         limits.append(

@@ -131,7 +131,8 @@ def load_dataset(
     for label in sorted(set(range(len(classes))) - set(train.labels.tolist())):
         logger.warning("no training image is of class %d, %s; the model cannot learn it", label, classes[label])
     name = f"unverified: {directory.resolve().name}" if foreign else NAME
-    return Dataset(name, directory, classes, train, test, checksums)
+    conversion = Conversion() if foreign else Conversion(fit="fashion-mnist")
+    return Dataset(name, directory, classes, train, test, checksums, conversion)
 
 
 def find_directory(data_dir: Path | None, environ: Mapping[str, str]) -> Path:

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from handler.contract import Conversion
 from training.data import (
     CLASSES,
     DEBIAN_DIR,
@@ -53,6 +54,7 @@ def test_a_relative_of_mnist_is_read_from_a_folder_and_named_by_its_checksums(fo
     assert dataset.test.labels.tolist() == [2, 1, 0]
     assert dataset.classes == ("0", "1", "2")
     assert dataset.name == f"unverified: {folder.name}"
+    assert dataset.conversion == Conversion(fit="contain")
     assert dataset.checksums[TRAIN_LABELS] == hashlib.md5(labels(0, 1, 2, 0, 1, 2)).hexdigest()
 
 
@@ -159,6 +161,7 @@ def test_debian_s_files_are_fashion_mnist():
     dataset = load_dataset(DEBIAN_DIR, environ=NOWHERE)
 
     assert dataset.name == "fashion-mnist"
+    assert dataset.conversion == Conversion(fit="fashion-mnist")
     assert dataset.classes == CLASSES
     assert np.bincount(dataset.train.labels).tolist() == [6000] * 10
     assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
