@@ -51,7 +51,7 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
         classes=HOSTILE,
         conversion=Conversion(),
         dataset={"name": dataset.name, "train_images": len(rest), "md5_of_content": dataset.checksums},
-        training={"config": {"seed": 0}, "parameters": 435, "history": [epoch, epoch]},
+        training={"config": {"seed": 0}, "parameters": 435, "multiplications": 432, "history": [epoch, epoch]},
     )
     out = tmp_path_factory.mktemp("tiny-artifact")
     export_network(network, description, one_of_each(held_out), (held_out, dataset.test), out)
