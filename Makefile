@@ -31,7 +31,7 @@ format: .venv/ready ## format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: .venv/ready ## train the model that ships (hours), or go on after an interruption, into handler/artifact
+train: .venv/ready ## train the model that ships (over an hour), or go on after an interruption, into handler/artifact
 	$(BIN)/python -m training fit --preset full --resume --out handler/artifact
 
 bench: .venv/ready ## measure cold start, speed and memory

