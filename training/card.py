@@ -118,7 +118,7 @@ def _threshold(manifest: Manifest) -> str:
 
 def _training(training: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     history = training.get("history")
-    if isinstance(history, list):
+    if isinstance(history, list | tuple):
         yield "epochs done", str(len(history))
     yield from _flat({name: value for name, value in training.items() if name not in _SHOWN_AS_FIGURES})
 

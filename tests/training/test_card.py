@@ -72,7 +72,7 @@ def test_a_manifest_of_a_model_from_elsewhere_has_a_card(bundled):
     assert "There is no confidence above which" in card
     assert "Nothing is recorded of the data." in card
     assert rows(card)["source"] == ["my.keras"]
-    assert "Fashion-MNIST" not in card
+    assert "Some labels of Fashion-MNIST" not in card
     assert "None" not in card
 
 
