@@ -89,9 +89,9 @@ class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] 
 
 
 def _member(x: keras.KerasTensor, classes: int, architecture: Architecture) -> keras.KerasTensor:
-    x = layers.ReLU()(_convolve(x, architecture.stem))
-    for width, depth in zip(architecture.filters, architecture.blocks, strict=True):
-        x = layers.MaxPooling2D()(x)
+    x = layers.ReLU()(_convolve(x, architecture.filters[0]))
+    for stage, (width, depth) in enumerate(zip(architecture.filters, architecture.blocks, strict=True)):
+        x = layers.MaxPooling2D()(x) if stage else x
         for _ in range(depth):
             x = _residual_block(x, width)
     x = layers.GlobalAveragePooling2D()(x)

@@ -7,7 +7,6 @@ arXiv:1608.03983. Weight decay decoupled from the gradient: the same authors, IC
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,7 +37,7 @@ def compile_network(
     optimizer.build(network.trainable_variables)
     network.compile(
         optimizer=optimizer,
-        loss=members_loss(config.label_smoothing),
+        loss=members_loss,
         metrics=[ensemble_accuracy],
         jit_compile=False,  # on two cores a step takes half as long again by XLA's kernels as by oneDNN's
     )
@@ -66,17 +65,13 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         return self._peak * rate
 
 
-def members_loss(label_smoothing: float) -> Callable[[Any, Any], Any]:
-    """The sum of the members' cross-entropies with smoothed labels, `(n,)`, so that none feels the others."""
+def members_loss(labels: Any, logits: Any) -> Any:
+    """The sum of the members' cross-entropies, `(n,)`, so that none feels the others.
 
-    def loss(labels: Any, logits: Any) -> Any:
-        """`labels` `(n, classes)` one-hot, `logits` `(n, members, classes)`."""
-        each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(logits))
-        return ops.sum(
-            keras.losses.categorical_crossentropy(each, logits, from_logits=True, label_smoothing=label_smoothing), axis=-1
-        )
-
-    return loss
+    `labels` `(n, classes)` one-hot, `logits` `(n, members, classes)`.
+    """
+    each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(logits))
+    return ops.sum(keras.losses.categorical_crossentropy(each, logits, from_logits=True), axis=-1)
 
 
 def ensemble_accuracy(labels: Any, logits: Any) -> Any:

@@ -9,7 +9,7 @@ from training.config import PRESETS, Architecture
 from training.litert import quantise
 from training.network import FusedBatchNormalization, averaged, build_network, multiplications, with_softmax
 
-ARCHITECTURE = Architecture(members=2, stem=8, filters=(8, 16), blocks=(1, 1))
+ARCHITECTURE = Architecture(members=2, filters=(8, 16), blocks=(1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,10 @@ def test_the_members_start_apart_and_their_logits_are_averaged(sample_pixels):
 
 
 def test_multiplications_are_counted_as_by_hand():
-    architecture = Architecture(members=3, stem=4, filters=(6,), blocks=(1,))
-    one = 8 * 8 * 9 * 1 * 4 + 4 * 4 * 9 * 4 * 6 + 4 * 4 * 9 * 6 * 6 + 4 * 4 * 4 * 6 + 6 * 5  # stem, block, shortcut, logits
+    architecture = Architecture(members=3, filters=(4, 6), blocks=(1, 1))
+    full_size = 8 * 8 * 9 * (1 * 4 + 4 * 4 + 4 * 4)  # the first convolution and a block
+    half_size = 4 * 4 * 9 * (4 * 6 + 6 * 6) + 4 * 4 * 4 * 6  # a block and its shortcut
+    one = full_size + half_size + 6 * 5
 
     assert multiplications(build_network((8, 8, 1), 5, architecture, mean=0.0, std=1.0)) == 3 * one
 
