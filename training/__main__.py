@@ -110,7 +110,7 @@ def fit_command(
     work: Annotated[Path, typer.Option(help="Where the run is kept, under the preset's name.")] = Path(".training"),
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the weights, the batches and the held-out slice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the weights and the batches.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
     precision: Annotated[

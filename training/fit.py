@@ -24,6 +24,8 @@ from training.runs import Run, read_revision, read_run, restore, versions
 
 logger = logging.getLogger(__name__)
 
+SPLIT_SEED = 0  # not a run's, so that runs of any seed can be judged, and averaged, by what none of them has seen
+
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
     """Shuffled, augmented batches: `(batch, height, width, channels)` uint8 with `(batch, classes)` float32 one-hot labels.
@@ -115,11 +117,11 @@ def slices(config: Config, dataset: Dataset) -> tuple[Split, Split]:
     """
     train = dataset.train
     if config.train_limit and len(train) > config.train_limit:
-        _, train = hold_out(train, config.train_limit, config.seed)
+        _, train = hold_out(train, config.train_limit, SPLIT_SEED)
     held_out = min(config.held_out, len(train) // 10)
     if not held_out:
         raise TrainingError(f"Expected at least ten training images, one of them to hold out. Received: {len(train)}.")
-    return hold_out(train, held_out, config.seed)
+    return hold_out(train, held_out, SPLIT_SEED)
 
 
 def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, resume: bool) -> Run:
