@@ -1,9 +1,10 @@
 """The command line of training.
 
-    python -m training fit --preset full --out handler/artifact      makes the artifact that ships (over an hour)
+    python -m training fit --preset full --seed 0                    makes one of the networks that ship (an hour and a half)
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
-    python -m training export --run .training/full --out DIR         exports a finished run again
+    python -m training export --run .training/full-0 --run .training/full-1 --out DIR
+                                                                     exports finished runs, several as their mean
     python -m training export --model my.keras --classes classes.txt --calibrate DIR --out DIR
                                                                      makes an artifact of any Keras image classifier
     python -m training explore --out DIR                             shows the data in pictures (half a minute)
@@ -101,13 +102,16 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[Preset, typer.Option(help="full makes the artifact that ships, smoke takes seconds.")],
-    out: Out,
+    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, smoke takes seconds.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),
+    ] = None,
     data_dir: DataDir = None,
     classes: ClassesFile = None,
     images: Images = None,
     size: Size = None,
-    work: Annotated[Path, typer.Option(help="Where the run is kept, under the preset's name.")] = Path(".training"),
+    work: Annotated[Path, typer.Option(help="Where the run is kept, as PRESET-SEED.")] = Path(".training"),
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
     seed: Annotated[int, typer.Option(help="Of the weights and the batches.")] = 0,
@@ -119,7 +123,7 @@ def fit_command(
     name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
-    """Trains a classifier and exports it as an artifact."""
+    """Trains a classifier, and exports it as an artifact."""
     from training.fit import fit
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
@@ -127,13 +131,16 @@ def fit_command(
         config = dataclasses.replace(config, cycles=(epochs,))
     if learning_rate:
         config = dataclasses.replace(config, learning_rate=learning_rate)
+    run = work / f"{config.preset}-{config.seed}"
     try:
         dataset = load_source(images, size, data_dir, classes)
-        fit(config, dataset, work / config.preset, resume=resume)
+        fit(config, dataset, run, resume=resume)
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
+    if not out:
+        return
     # A process of its own, because a backend cannot be changed once Keras is imported.
-    command = [sys.executable, "-m", "training", "export", "--run", str(work / config.preset), "--out", str(out)]
+    command = [sys.executable, "-m", "training", "export", "--run", str(run), "--out", str(out)]
     command += ["--version", version, *source_options(dataset, images, classes), *(["--name", name] if name else [])]
     raise SystemExit(subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode)
 
@@ -141,7 +148,10 @@ def fit_command(
 @app.command("export")
 def export_command(
     out: Out,
-    run: Annotated[Path | None, typer.Option(help="Folder of a finished run, for example .training/full.")] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option("--run", help="Folder of a finished run, for example .training/full-0; of several, the mean is exported."),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="Or any Keras image classifier, as a .keras file; needs --classes.")
     ] = None,
@@ -160,14 +170,14 @@ def export_command(
     name: Name = None,
     version: Version = "1.0.0",
 ) -> None:
-    """Exports a finished run, or any Keras image classifier: quantises, calibrates and measures it."""
-    options = {"run": run, "data-dir": data_dir, "images": images, "size": size, "model": model, "calibrate": calibrate}
+    """Exports finished runs, or any Keras image classifier: quantises, calibrates and measures it."""
+    options = {"run": runs, "data-dir": data_dir, "images": images, "size": size, "model": model, "calibrate": calibrate}
     given = {f"--{option}" for option, value in (options | {"pixels": pixels, "classes": classes}).items() if value}
     try:
-        if run and given <= RUN_OPTIONS:
-            from training.export import export_run
+        if runs and given <= RUN_OPTIONS:
+            from training.export import export_runs
 
-            served = export_run(run, load_source(images, size, data_dir, classes), out, name=name, version=version)
+            served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
         elif model and classes and given <= MODEL_OPTIONS:
             from training.foreign import export_model
 

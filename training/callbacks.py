@@ -19,7 +19,7 @@ from training.runs import Epoch, Run, store_run
 logger = logging.getLogger(__name__)
 
 
-class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
+class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Stops at the first loss that is not a number, before more time is spent on it."""
 
     def __init__(self, run: Run) -> None:
@@ -37,7 +37,7 @@ class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
 
-class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Keeps the run on disk up to date."""
 
     def __init__(self, run: Run, directory: Path) -> None:
@@ -48,12 +48,12 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        seen, members = logs or {}, self.run.config.architecture.members
+        seen = logs or {}
         record = Epoch(
-            loss=round(seen["loss"] / members, 5),
-            accuracy=round(seen["ensemble_accuracy"], 5),
-            held_out_loss=round(seen["val_loss"] / members, 5),
-            held_out_accuracy=round(seen["val_ensemble_accuracy"], 5),
+            loss=round(seen["loss"], 5),
+            accuracy=round(seen["accuracy"], 5),
+            held_out_loss=round(seen["val_loss"], 5),
+            held_out_accuracy=round(seen["val_accuracy"], 5),
             learning_rate=_learning_rate(self.model),
             seconds=round(time.monotonic() - self._began, 1),
         )
@@ -61,7 +61,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         store_run(self._directory, self.run, self.model)
 
 
-class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
+class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """A bar over all steps with the time left; a line for each epoch where a bar would be garbled."""
 
     def __init__(self, run: Run) -> None:
@@ -94,16 +94,17 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self._progress.start()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._progress.update(self._task, advance=1, loss=(logs or {})["loss"] / self._run.config.architecture.members)
+        self._progress.update(self._task, advance=1, loss=(logs or {})["loss"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        accuracy, epochs = f"{(logs or {})['val_ensemble_accuracy']:.2%}", self._run.config.epochs
+        accuracy, epochs = f"{(logs or {})['val_accuracy']:.2%}", self._run.config.epochs
         self._progress.update(self._task, epoch=min(epoch + 2, epochs), held_out=accuracy)
         if not self._console.is_terminal:
             spent_s = time.monotonic() - self._began
             left_s = spent_s / (epoch + 1 - len(self._run.history)) * (epochs - epoch - 1)
             left = dt.timedelta(seconds=round(left_s))
-            logger.info("epoch %d of %d: held-out accuracy %s, %s left", epoch + 1, epochs, accuracy, left)
+            seed = self._run.config.seed
+            logger.info("seed %d, epoch %d of %d: held-out accuracy %s, %s left", seed, epoch + 1, epochs, accuracy, left)
 
     def close(self) -> None:
         self._progress.stop()

@@ -1,6 +1,6 @@
 """What a training run is made of: one frozen `Config`, and the presets that the command line offers.
 
-full    makes the artifact that ships: 56 epochs, an hour and a half on one core.
+full    makes one of the networks that ship: 56 epochs, an hour and a half on one core.
 smoke   shows that everything works: 3 epochs on a small slice, seconds on a laptop.
 """
 
@@ -12,9 +12,8 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`members` networks side by side, each a convolution, then a stage for each of `filters` and `blocks`."""
+    """A convolution, then a stage for each of `filters` and `blocks`."""
 
-    members: int = 1
     filters: tuple[int, ...] = (16, 32, 64, 96)  # of each stage, at half the side of the one before; 16s fill the registers
     blocks: tuple[int, ...] = (1, 2, 2, 1)  # residual blocks in each stage
 
@@ -51,7 +50,7 @@ PRESETS = {
     "smoke": Config(
         preset="smoke",
         cycles=(3,),
-        architecture=Architecture(members=2, filters=(8, 16), blocks=(0, 1)),
+        architecture=Architecture(filters=(8, 16), blocks=(0, 1)),
         warm_up_epochs=0.2,
         ema=0.8,
         held_out=500,

@@ -6,9 +6,12 @@ temperature and the threshold come from the held-out slice; the test images are 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import os
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +39,7 @@ from training.fit import slices
 from training.litert import ExportError, convert_model
 from training.metrics import fit_temperature, measure, measure_classes, unsure_below, without_temperature
 from training.network import averaged, multiplications, with_softmax
-from training.runs import Run, load_run
+from training.runs import Epoch, Run, load_run
 
 logger = logging.getLogger(__name__)
 
@@ -56,21 +59,22 @@ class Description:
     training: dict[str, object]
 
 
-def export_run(directory: Path, dataset: Dataset, out: Path, *, name: str | None, version: str) -> Model:
-    """Writes the artifact of the run in `directory` into `out`.
+def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, name: str | None, version: str) -> Model:
+    """Writes the artifact of the run in `directories`, or of several runs, averaged, into `out`.
 
     Args:
-        directory: where `fit` left the run; one that is not finished is exported as it is after its last epoch.
-        dataset: the same data that it was trained on.
+        directories: where `fit` left runs, alike but for their seeds; one that is not finished is taken as it is.
+        dataset: the same data that they were trained on.
         out: the artifact's directory, made if missing.
         name: of the model, as documents will state it; by default the data set's.
         version: of the model, as documents will state it.
 
     Raises:
-        ExportError: `dataset` is not the run's.
+        ExportError: `dataset` is not the runs', or they are not alike.
         RunError: there is no run.
     """
-    members, run = load_run(directory)
+    members, runs = zip(*map(load_run, directories), strict=True)
+    run = _what_all_share(runs)
     if dataset.checksums != run.checksums:
         raise ExportError(
             f"Expected the data the run was made with ({run.dataset}). Received: other MD5 sums in {dataset.directory}. "
@@ -81,9 +85,9 @@ def export_run(directory: Path, dataset: Dataset, out: Path, *, name: str | None
             f"Expected images of {run.shape}, as in the run. Received: {dataset.train.images.shape[1:]}. "
             f"Pass --size {run.shape[0]}."
         )
-    if not run.finished:
-        logger.warning("the run is not finished: %d of %d epochs are done", len(run.history), run.config.epochs)
-    network = averaged(members)
+    for unfinished in (each for each in runs if not each.finished):
+        done, epochs = len(unfinished.history), unfinished.config.epochs
+        logger.warning("the run of seed %d is not finished: %d of %d epochs are done", unfinished.config.seed, done, epochs)
     _, held_out = slices(run.config, dataset)
     description = Description(
         name=name or (dataset.directory.resolve().name if dataset.name != FASHION_MNIST_NAME else FASHION_MNIST_NAME),
@@ -91,9 +95,9 @@ def export_run(directory: Path, dataset: Dataset, out: Path, *, name: str | None
         classes=dataset.classes,
         conversion=dataset.conversion,
         dataset=_describe_dataset(dataset, run, held_out),
-        training=_describe_training(run, members, held_out, dataset.test),
+        training=_describe_training(runs, members, held_out, dataset.test),
     )
-    return export_network(network, description, one_of_each(held_out), (held_out, dataset.test), out)
+    return export_network(averaged(members), description, one_of_each(held_out), (held_out, dataset.test), out)
 
 
 def export_network(
@@ -203,17 +207,44 @@ def _describe_dataset(dataset: Dataset, run: Run, held_out: Split) -> dict[str, 
     return description
 
 
-def _describe_training(run: Run, members: keras.Model, held_out: Split, test: Split) -> dict[str, object]:
-    described: dict[str, object] = msgspec.to_builtins(run)
-    description = {name: value for name, value in described.items() if name not in {"dataset", "checksums", "classes", "shape"}}
-    return description | {
-        "parameters": members.count_params(),
-        "multiplications": multiplications(members),
-        "accuracy_of_members": {"held_out": _accuracies(members, held_out), "test": _accuracies(members, test)},
+def _what_all_share(runs: Sequence[Run]) -> Run:
+    """The first of `runs`, which stands for the others but for its seed and its history."""
+    first = runs[0]
+    for other in runs[1:]:
+        config = dataclasses.replace(other.config, seed=first.config.seed)
+        if (config, other.checksums, other.shape, other.classes) != (first.config, first.checksums, first.shape, first.classes):
+            raise ExportError(
+                f"Expected runs that differ in their seeds alone. Received: another configuration or data set with seed "
+                f"{other.config.seed} than with seed {first.config.seed}. Train them by the same options and the same data."
+            )
+    seeds = [run.config.seed for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise ExportError(
+            f"Expected each run to have a seed of its own. Received: {seeds}. Leave out one of those that are alike."
+        )
+    return first
+
+
+def _describe_training(runs: Sequence[Run], members: Sequence[keras.Model], held_out: Split, test: Split) -> dict[str, object]:
+    """What the first run says of all, their seeds and mean history, and what each network is worth alone, in float."""
+    described: dict[str, object] = msgspec.to_builtins(runs[0])
+    left_out = {"dataset", "checksums", "classes", "shape", "history"}
+    return {name: value for name, value in described.items() if name not in left_out} | {
+        "seeds": [run.config.seed for run in runs],
+        "history": [_mean(epochs) for epochs in zip(*(run.history for run in runs), strict=False)],
+        "parameters": sum(network.count_params() for network in members),
+        "multiplications": sum(map(multiplications, members)),
+        "accuracy_of_members": {
+            "held_out": [_accuracy(network, held_out) for network in members],
+            "test": [_accuracy(network, test) for network in members],
+        },
     }
 
 
-def _accuracies(members: keras.Model, split: Split) -> list[float]:
-    """Of each network alone, in float: what the recipe gives without an ensemble, from as many seeds."""
-    right = predict(members, split.images).argmax(axis=2) == split.labels[:, None]  # (n, members)
-    return [round(float(accuracy), 5) for accuracy in right.mean(axis=0)]
+def _mean(epochs: Sequence[Epoch]) -> dict[str, float]:
+    values = [msgspec.to_builtins(epoch) for epoch in epochs]
+    return {name: round(statistics.fmean(value[name] for value in values), 5) for name in values[0]}
+
+
+def _accuracy(network: keras.Model, split: Split) -> float:
+    return round(float((predict(network, split.images).argmax(axis=1) == split.labels).mean()), 5)

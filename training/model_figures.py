@@ -80,7 +80,7 @@ def draw_reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) 
         _reliability(plain(panels[0, column], grid="both"), plain(panels[1, column], grid="y"), probabilities, labels)
     panels[0, 0].set_ylabel("accuracy (%)")
     panels[1, 0].set_ylabel("images (%)")
-    panels[0, 0].legend(frameon=False, loc="upper left")
+    panels[0, 0].legend(frameon=False, loc="lower right")
     return figure
 
 

@@ -1,8 +1,8 @@
-"""The classifier: a few small residual networks side by side, from raw uint8 pixels to logits.
+"""The classifier: a small residual network, or a few of them side by side, from raw uint8 pixels to logits.
 
-The members of the ensemble never see each other: each learns the same task from weights of its own, and their logits are
-averaged at the end (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
-NeurIPS 2017, arXiv:1612.01474). They are one graph, so that they train at the same time, a core each, on the same batches.
+The members of an ensemble never see each other: each learns the same task from a seed of its own, and their logits are averaged
+at the end (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
+arXiv:1612.01474).
 
 Convolutions, batch normalisation, ReLU and max-pooling only: what the converter folds and XNNPACK runs fast.
 Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385.
@@ -11,10 +11,11 @@ Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from training.config import Architecture
 
@@ -22,12 +23,12 @@ from training.config import Architecture
 def build_network(
     shape: tuple[int, int, int], classes: int, architecture: Architecture, *, mean: float, std: float
 ) -> keras.Model:
-    """Builds the members of the ensemble under the current dtype policy.
+    """Builds one network under the current dtype policy.
 
     Args:
         shape: `(height, width, channels)` of an image.
-        classes: how many logits come out of each member.
-        architecture: how many members, and of what.
+        classes: how many logits come out.
+        architecture: what it is made of.
         mean: of the training pixels, on the scale 0..255.
         std: of the training pixels, on the same scale.
 
@@ -35,18 +36,25 @@ def build_network(
         `(n, height, width, channels)` uint8, 0..255.
 
     Output shape:
-        `(n, members, classes)` float32 logits.
+        `(n, classes)` float32 logits.
     """
     images = keras.Input(shape, dtype="uint8", name="images")
-    pixels = layers.Rescaling(1 / std, offset=-mean / std, name="pixels")(images)
-    logits = [_member(pixels, classes, architecture) for _ in range(architecture.members)]
-    return keras.Model(images, ops.stack(logits, axis=1), name="members")
+    x = layers.Rescaling(1 / std, offset=-mean / std, name="pixels")(images)
+    x = layers.ReLU()(_convolve(x, architecture.filters[0]))
+    for stage, (width, depth) in enumerate(zip(architecture.filters, architecture.blocks, strict=True)):
+        x = layers.MaxPooling2D()(x) if stage else x
+        for _ in range(depth):
+            x = _residual_block(x, width)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(images, layers.Dense(classes, dtype="float32", name="logits")(x))
 
 
-def averaged(network: keras.Model) -> keras.Model:
-    """The ensemble as one classifier: the mean of the members' logits, `(n, classes)` float32."""
-    mean = layers.GlobalAveragePooling1D(dtype="float32", name="logits")(network.output)
-    return keras.Model(network.input, mean, name="coatcheck")
+def averaged(networks: Sequence[keras.Model]) -> keras.Model:
+    """The ensemble as one classifier of the images that `networks` take: the mean of their logits, `(n, classes)` float32."""
+    images = keras.Input(networks[0].input_shape[1:], dtype="uint8", name="images")
+    logits = [network(images) for network in networks]
+    mean = layers.Average(dtype="float32", name="logits")(logits) if len(logits) > 1 else logits[0]
+    return keras.Model(images, mean, name="coatcheck")
 
 
 def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
@@ -86,16 +94,6 @@ class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] 
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))
         return normal
-
-
-def _member(x: keras.KerasTensor, classes: int, architecture: Architecture) -> keras.KerasTensor:
-    x = layers.ReLU()(_convolve(x, architecture.filters[0]))
-    for stage, (width, depth) in enumerate(zip(architecture.filters, architecture.blocks, strict=True)):
-        x = layers.MaxPooling2D()(x) if stage else x
-        for _ in range(depth):
-            x = _residual_block(x, width)
-    x = layers.GlobalAveragePooling2D()(x)
-    return layers.Dense(classes, dtype="float32")(x)
 
 
 def _residual_block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:

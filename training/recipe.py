@@ -19,7 +19,7 @@ from training.network import build_network
 def compile_network(
     config: Config, shape: tuple[int, int, int], classes: int, *, mean: float, std: float, steps_per_epoch: int, precision: str
 ) -> keras.Model:
-    """Builds the members (see `build_network`) ready to be fitted, or to have the weights of a run loaded into them."""
+    """Builds the network (see `build_network`) ready to be fitted, or to have the weights of a run loaded into them."""
     keras.config.set_dtype_policy(precision)
     try:
         network = build_network(shape, classes, config.architecture, mean=mean, std=std)
@@ -37,8 +37,8 @@ def compile_network(
     optimizer.build(network.trainable_variables)
     network.compile(
         optimizer=optimizer,
-        loss=members_loss,
-        metrics=[ensemble_accuracy],
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
         jit_compile=False,  # on two cores a step takes half as long again by XLA's kernels as by oneDNN's
     )
     return network
@@ -63,17 +63,3 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
             rate = ops.where((done >= 0) & (done < length), ops.where(done < self._warm_up, done / self._warm_up, cosine), rate)
             start += length
         return self._peak * rate
-
-
-def members_loss(labels: Any, logits: Any) -> Any:
-    """The sum of the members' cross-entropies, `(n,)`, so that none feels the others.
-
-    `labels` `(n, classes)` one-hot, `logits` `(n, members, classes)`.
-    """
-    each = ops.broadcast_to(ops.expand_dims(labels, 1), ops.shape(logits))
-    return ops.sum(keras.losses.categorical_crossentropy(each, logits, from_logits=True), axis=-1)
-
-
-def ensemble_accuracy(labels: Any, logits: Any) -> Any:
-    """Whether the mean of the members' logits `(n, members, classes)` is largest where `labels` `(n, classes)` is: `(n,)`."""
-    return keras.metrics.categorical_accuracy(labels, ops.mean(logits, axis=1))

@@ -33,7 +33,7 @@ class RunError(TrainingError):
 class Epoch(msgspec.Struct, frozen=True):
     """What was seen of one epoch.
 
-    `loss` (nats, of one member) and `accuracy` are means over its augmented batches; `held_out_…` are of the weights as they
+    `loss` (nats) and `accuracy` are means over its augmented batches; `held_out_…` are of the weights as they
     were at its end, not yet averaged, and so is `learning_rate`.
     """
 
@@ -111,7 +111,7 @@ def restore(directory: Path, run: Run, precision: str) -> tuple[keras.Model, Run
 
 
 def load_run(directory: Path) -> tuple[keras.Model, Run]:
-    """What a run has learnt so far: the members with averaged weights (EMA), in float32, and its description.
+    """What a run has learnt so far: the network with averaged weights (EMA), in float32, and its description.
 
     Raises:
         RunError: there is no run in `directory`.

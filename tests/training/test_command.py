@@ -84,7 +84,7 @@ def test_a_finished_run_can_be_exported_again(fitted, tiny_folder):
     folder, _ = fitted
 
     done = command(
-        *("export", "--run", folder / "work" / "smoke", "--data-dir", tiny_folder, "--out", folder / "again"),
+        *("export", "--run", folder / "work" / "smoke-0", "--data-dir", tiny_folder, "--out", folder / "again"),
         *("--classes", folder / "classes.txt", "--version", "0.1.0"),
     )
 
@@ -100,7 +100,7 @@ def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path):
     labels = tmp_path / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-1] + bytes([(labels.read_bytes()[-1] + 1) % 3]))
 
-    done = command("export", "--run", fitted[0] / "work" / "smoke", "--data-dir", tmp_path, "--out", tmp_path / "artifact")
+    done = command("export", "--run", fitted[0] / "work" / "smoke-0", "--data-dir", tmp_path, "--out", tmp_path / "artifact")
 
     assert done.returncode == 1
     assert "error: Expected the data the run was made with" in done.stderr
@@ -113,13 +113,13 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
     arguments = ("fit", "--preset", "smoke", "--data-dir", tiny_folder, "--classes", fitted[0] / "classes.txt")
     arguments += ("--out", tmp_path / "artifact", "--work", tmp_path / "work", "--version", "0.1.0")
     with subprocess.Popen([sys.executable, "-m", "training", *map(str, arguments)], cwd=ROOT, stderr=subprocess.DEVNULL) as run:
-        while run.poll() is None and not (tmp_path / "work" / "smoke" / "checkpoint.weights.h5").exists():
+        while run.poll() is None and not (tmp_path / "work" / "smoke-0" / "checkpoint.weights.h5").exists():
             time.sleep(0.005)
         run.kill()
-    epochs = len(json.loads((tmp_path / "work" / "smoke" / "run.json").read_text())["history"])
+    epochs = len(json.loads((tmp_path / "work" / "smoke-0" / "run.json").read_text())["history"])
 
     afresh = command(*arguments)
-    otherwise = command(*arguments, "--resume", "--seed", "1")
+    otherwise = command(*arguments, "--resume", "--learning-rate", "0.01")
     resumed = command(*arguments, "--resume")
 
     assert (run.returncode, 1 <= epochs < 3) == (-signal.SIGKILL, True)
@@ -127,7 +127,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
     assert "Received: another config" in otherwise.stderr
     assert resumed.returncode == 0, resumed.stderr
     assert f"{epochs} of 3 epochs are done" in resumed.stderr
-    for file in ("work/smoke/checkpoint.weights.h5", "artifact/model.tflite"):
+    for file in ("work/smoke-0/checkpoint.weights.h5", "artifact/model.tflite"):
         assert (tmp_path / file).read_bytes() == (fitted[0] / file).read_bytes()
 
 
@@ -149,7 +149,7 @@ def test_folders_of_images_end_in_an_artifact(colours, tmp_path):
         *("fit", "--preset", "smoke", "--images", colours, "--size", "12", "--learning-rate", "0.01"),
         *("--out", tmp_path / "artifact", "--work", tmp_path / "work"),
     )
-    other_size = command("export", "--run", tmp_path / "work" / "smoke", "--images", colours, "--out", tmp_path / "again")
+    other_size = command("export", "--run", tmp_path / "work" / "smoke-0", "--images", colours, "--out", tmp_path / "again")
 
     assert done.returncode == 0, done.stderr
     manifest = load_model(directory_reader(tmp_path / "artifact")).manifest

@@ -11,7 +11,6 @@ from training.config import PRESETS
 from training.data import load_dataset
 from training.errors import TrainingError
 from training.fit import Batches, fit, slices
-from training.network import averaged
 from training.runs import RunError, load_run, read_run, restore
 
 NOWHERE = {"KERAS_HOME": "/nonexistent"}
@@ -34,7 +33,7 @@ def test_the_network_learns_and_the_averaged_weights_come_out(finished, dataset)
     network, run = load_run(finished[0])
 
     _, held_out = slices(CONFIG, dataset)
-    predicted = averaged(network).predict(held_out.images, verbose=0).argmax(axis=1)
+    predicted = network.predict(held_out.images, verbose=0).argmax(axis=1)
     assert (predicted == held_out.labels).mean() > 0.9
     assert run == finished[1]
     assert run.finished
@@ -108,6 +107,12 @@ def test_an_epoch_holds_every_image_once(dataset):
     assert np.array_equal(labels.sum(axis=0), np.bincount(dataset.train.labels))
 
 
+def test_the_same_images_are_held_out_whatever_the_seed(dataset):
+    one, other = (slices(dataclasses.replace(CONFIG, seed=seed), dataset) for seed in (0, 1))
+
+    assert all(np.array_equal(a.images, b.images) for a, b in zip(one, other, strict=True))
+
+
 def test_no_image_is_both_trained_on_and_held_out(dataset):
     train, held_out = slices(dataclasses.replace(CONFIG, train_limit=500), dataset)
 
@@ -143,6 +148,6 @@ def test_without_a_terminal_each_epoch_says_how_much_time_is_left(dataset, tmp_p
 
     fit(CONFIG, dataset, tmp_path)
 
-    epochs = [line for line in caplog.messages if line.startswith("epoch")]
-    assert re.fullmatch(r"epoch 1 of 2: held-out accuracy \d+\.\d\d%, 0:00:\d\d left", epochs[0])
-    assert re.fullmatch(r"epoch 2 of 2: held-out accuracy \d+\.\d\d%, 0:00:00 left", epochs[1])
+    epochs = [line for line in caplog.messages if line.startswith("seed 0, epoch")]
+    assert re.fullmatch(r"seed 0, epoch 1 of 2: held-out accuracy \d+\.\d\d%, 0:00:\d\d left", epochs[0])
+    assert re.fullmatch(r"seed 0, epoch 2 of 2: held-out accuracy \d+\.\d\d%, 0:00:00 left", epochs[1])
