@@ -34,7 +34,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no ty
     """
 
     def __init__(self, split: Split, classes: int, config: Config, first_epoch: int = 0) -> None:
-        super().__init__()
+        super().__init__(workers=2)  # 1 leaves it to tf.data, whose tuner can take a minute to stop after each epoch
         self._split, self._config = split, config
         self.one_hot = np.eye(classes, dtype=np.float32)
         self._epoch = first_epoch

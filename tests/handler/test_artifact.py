@@ -25,19 +25,23 @@ def model():
 def test_the_manifest_states_what_the_project_promises():
     manifest = parse_manifest((BUNDLED_ARTIFACT / "manifest.json").read_bytes())
 
-    assert manifest.metrics.accuracy > 0.94
+    assert manifest.metrics.accuracy > 0.95
+    assert manifest.metrics.expected_calibration_error < 0.01
+    assert manifest.agreement_with_float > 0.997
     assert manifest.metrics.images == 10_000
     assert manifest.dataset["name"] == "fashion-mnist"
     assert manifest.training["revision"] != "unknown"
     assert not str(manifest.training["revision"]).endswith("-dirty")
     assert len(manifest.golden.probabilities) == len(manifest.classes) == 10
     assert manifest.model.size_bytes < 2 * 2**20
+    assert manifest.training["parameters"] <= 1_000_000
+    assert manifest.training["multiplications"] <= 60_000_000
 
 
 def test_the_samples_are_mostly_right(model, sample_pixels, truth):
     predicted = [model.manifest.classes[index] for index in model.classify(sample_pixels).argmax(axis=1)]
 
-    assert sum(name == label for name, label in zip(predicted, truth.values(), strict=True)) >= 85
+    assert sum(name == label for name, label in zip(predicted, truth.values(), strict=True)) >= 90
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
@@ -53,5 +57,5 @@ def test_the_accuracy_on_the_ten_thousand_test_images_is_the_stated_one(model, f
     checksum = hashlib.md5(gzip.decompress(images_content), usedforsecurity=False).hexdigest()
     assert checksum == model.manifest.dataset["md5_of_content"][TEST_IMAGES]
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
-    assert accuracy > 0.94
+    assert accuracy > 0.945
     assert accuracy == pytest.approx(model.manifest.metrics.accuracy, abs=0.0005)  # 5 images, for other processors
