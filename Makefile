@@ -33,7 +33,7 @@ format: .venv/ready ## format the code and fix what can be fixed
 
 train: .venv/ready ## train the model that ships (an hour and a half), or go on after an interruption, into handler/artifact
 	$(MAKE) --jobs $(words $(SEEDS)) $(SEEDS:%=train-%)
-	$(BIN)/python -m training export $(SEEDS:%=--run .training/full-%) --out handler/artifact
+	$(BIN)/python -m training export $(SEEDS:%=--run .training/full-%) --out handler/artifact --version 1.2.0
 
 # The networks of the ensemble, side by side: one on a core of its own wastes less than one on all cores. On a terminal, their
 # bars would overwrite each other, so they print lines.
