@@ -48,6 +48,7 @@ class Preset(StrEnum):
     """The names of `training.config.PRESETS`."""
 
     full = "full"
+    deep = "deep"
     smoke = "smoke"
 
 
@@ -102,7 +103,7 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, smoke takes seconds.")],
+    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, deep takes four hours, smoke seconds.")],
     out: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),
