@@ -103,7 +103,7 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, deep takes four hours, smoke seconds.")],
+    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, deep takes hours, smoke seconds.")],
     out: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),
