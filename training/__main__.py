@@ -48,7 +48,6 @@ class Preset(StrEnum):
     """The names of `training.config.PRESETS`."""
 
     full = "full"
-    deep = "deep"
     smoke = "smoke"
 
 
@@ -103,7 +102,7 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, deep takes hours, smoke seconds.")],
+    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, smoke takes seconds.")],
     out: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),
@@ -119,7 +118,7 @@ def fit_command(
     epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
     precision: Annotated[
-        Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs and CPUs with AMX.")
+        Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs and on CPUs with AMX or AVX-512 BF16.")
     ] = Precision.float32,
     name: Name = None,
     version: Version = "1.0.0",

@@ -4,8 +4,9 @@ The members of an ensemble never see each other: each learns the same task from 
 at the end (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
 arXiv:1612.01474).
 
-Convolutions, batch normalisation, ReLU and max-pooling only: what the converter folds and XNNPACK runs fast.
-Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385.
+Convolutions, batch normalisation, ReLU, pooling and small dense layers only: what the converter folds and XNNPACK runs fast.
+Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385. Each weighs its channels by
+what the whole image holds: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, arXiv:1709.01507.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import keras
 from keras import layers
 
 from training.config import Architecture
+
+SQUEEZE = 4  # times fewer units than channels between the two dense layers that weigh channels
 
 
 def build_network(
@@ -99,7 +102,14 @@ class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] 
 def _residual_block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
     shortcut = x if x.shape[-1] == width else _convolve(x, width, side=1)
     x = layers.ReLU()(_convolve(x, width))
-    return layers.ReLU()(layers.Add()([shortcut, _convolve(x, width)]))
+    return layers.ReLU()(layers.Add()([shortcut, _weigh_channels(_convolve(x, width))]))
+
+
+def _weigh_channels(x: keras.KerasTensor) -> keras.KerasTensor:
+    width = x.shape[-1]
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    weights = layers.Dense(width // SQUEEZE, activation="relu")(weights)
+    return layers.Multiply()([x, layers.Dense(width, activation="sigmoid")(weights)])
 
 
 def _convolve(x: keras.KerasTensor, width: int, side: int = 3) -> keras.KerasTensor:
