@@ -33,16 +33,17 @@ format: .venv/ready ## format the code and fix what can be fixed
 
 train: .venv/ready ## train the model that ships (two hours on two cores), or go on after an interruption, into handler/artifact
 	$(MAKE) --jobs $(words $(SEEDS)) $(SEEDS:%=train-%)
-	$(BIN)/python -m training export $(SEEDS:%=--run .training/full-%) --out handler/artifact --version 1.3.0
+	$(BIN)/python -m training export $(SEEDS:%=--run .training/full-%) --out handler/artifact --version 1.4.0
 
 # The networks of the ensemble, side by side: one on a core of its own wastes less than one on all cores. On a terminal, their
 # bars would overwrite each other, so they print lines.
 SEEDS := 0 1
+PRECISION ?= mixed_bfloat16
 train-%: export TF_NUM_INTRAOP_THREADS = 1
 train-%: export TF_NUM_INTEROP_THREADS = 1
 train-%: export TTY_COMPATIBLE = 0
 train-%: .venv/ready
-	@$(BIN)/python -m training fit --preset full --seed $* --precision mixed_bfloat16 --resume
+	@$(BIN)/python -m training fit --preset full --seed $* --precision $(PRECISION) --resume
 
 bench: .venv/ready ## measure cold start, speed and memory
 	@$(BIN)/python -m infra.bench

@@ -118,7 +118,7 @@ def fit_command(
     epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
     precision: Annotated[
-        Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs and on CPUs with AMX or AVX-512 BF16.")
+        Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs, and on CPUs with bfloat16 arithmetic.")
     ] = Precision.float32,
     name: Name = None,
     version: Version = "1.0.0",

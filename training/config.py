@@ -37,7 +37,7 @@ class Config:
     held_out: int = 2_500  # of the training images, a tenth at most: for temperature and threshold, never for weights
     train_limit: int | None = None
     precision: Literal["float32", "mixed_bfloat16"] = (
-        "float32"  # mixed_bfloat16 is faster on a GPU, and on a CPU with AMX or AVX-512 BF16
+        "float32"  # the latter is faster on GPUs and CPUs with bfloat16 arithmetic
     )
     seed: int = 0
 

@@ -5,8 +5,8 @@ at the end (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty
 arXiv:1612.01474).
 
 Convolutions, batch normalisation, ReLU, pooling and small dense layers only: what the converter folds and XNNPACK runs fast.
-Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385. Each weighs its channels by
-what the whole image holds: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, arXiv:1709.01507.
+Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385. Each weighs its
+channels by what the whole image holds: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, arXiv:1709.01507.
 """
 
 from __future__ import annotations

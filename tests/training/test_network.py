@@ -88,12 +88,12 @@ def test_multiplications_are_counted_as_by_hand():
     architecture = Architecture(filters=(4, 6), blocks=(1, 1))
     full_size = 8 * 8 * 9 * (1 * 4 + 4 * 4 + 4 * 4)  # the first convolution and a block
     half_size = 4 * 4 * 9 * (4 * 6 + 6 * 6) + 4 * 4 * 4 * 6  # a block and its shortcut
-    logits = 6 * 5
+    dense = (4 * 1 + 1 * 4) + (6 * 1 + 1 * 6) + 6 * 5  # what weighs the channels of each block, and the logits
     network = build_network((8, 8, 1), 5, architecture, mean=0.0, std=1.0)
 
-    assert multiplications(network) == full_size + half_size + logits
+    assert multiplications(network) == full_size + half_size + dense
     averaged([network, network])
-    assert multiplications(network) == full_size + half_size + logits  # being called again counts for nothing
+    assert multiplications(network) == full_size + half_size + dense  # being called again counts for nothing
 
 
 def test_fused_normalisation_gives_what_keras_gives():
