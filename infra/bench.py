@@ -1,6 +1,6 @@
 """Measures what the README states: cold start, model speed, speed of the whole function, memory.
 
-    make bench        a minute or two; run it on an otherwise idle machine
+    make bench        a quarter of an hour, most of it to score a million images; run it on an otherwise idle machine
 
 Everything is measured in this one run. S3 is left out (objects come from memory), so that the figures are the function's own.
 Each figure is a median with its quartiles over the stated number of runs.
