@@ -70,7 +70,7 @@ def main() -> None:
         ("for comparison: import tensorflow", _START_TENSORFLOW),
     ):
         _add(table, label, [_process(_TIMED.format(code=code)) for _ in range(RUNS)], "ms")
-    for size in (1, 64, 256):
+    for size in (1, 16, 64, 256):
         _add(table, f"model alone, 1 thread, batches of {size}", _model_rates(model, size), "images/s")
     pngs = [path.read_bytes() for path in sorted(IMAGES.glob("*.png"))] * 10
     scorer = make_scorer()

@@ -114,7 +114,7 @@ def test_of_a_mixed_batch_only_what_cannot_be_read_comes_back(invoke, upload, st
 
 
 def test_the_images_of_an_invocation_share_the_model_s_batches(invoke, upload, monkeypatch):
-    """64 + 36 images of 100 objects make two calls; one object at a time would make a hundred."""
+    """100 objects of an image each make seven calls; one object at a time would make a hundred."""
     scorer, sizes = build_parts().scorer, []
     classify = scorer.classify
     object.__setattr__(scorer, "classify", lambda images: sizes.append(len(images)) or classify(images))
@@ -124,7 +124,7 @@ def test_the_images_of_an_invocation_share_the_model_s_batches(invoke, upload, m
 
     invoke(uploaded(*(f"uploads/{name}" for name in names)))
 
-    assert sizes == [64, 36]
+    assert sizes == [*[16] * 6, 4]
 
 
 def test_redelivery_changes_no_byte(invoke, upload, stored, s3):
