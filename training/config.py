@@ -30,7 +30,7 @@ class Config:
     warm_up_epochs: float = 2.0
     momentum: float = 0.9
     weight_decay: float = 3e-3  # decoupled, on kernels only
-    ema: float = 0.998  # decay of the averaged weights a step; they are the ones that ship
+    averaged_share: float = 1 / 64  # of all steps: how far back the averaged weights look; they are the ones that ship
     shift_pixels: int = 2
     flip: bool = True
     erase_probability: float = 0.5
@@ -54,7 +54,7 @@ PRESETS = {
         cycles=(3,),
         architecture=Architecture(filters=(8, 16), blocks=(0, 1)),
         warm_up_epochs=0.2,
-        ema=0.8,
+        averaged_share=1 / 16,
         held_out=500,
         train_limit=4_000,
     ),

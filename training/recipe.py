@@ -31,7 +31,7 @@ def compile_network(
         nesterov=True,
         weight_decay=config.weight_decay,
         use_ema=True,
-        ema_momentum=config.ema,
+        ema_momentum=averaging_decay(config, steps_per_epoch),
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     optimizer.build(network.trainable_variables)
@@ -42,6 +42,14 @@ def compile_network(
         jit_compile=False,  # on two cores a step takes half as long again by XLA's kernels as by oneDNN's
     )
     return network
+
+
+def averaging_decay(config: Config, steps_per_epoch: int) -> float:
+    """The decay a step of the averaged weights (EMA), 0..1, whose mean age is `config.averaged_share` of all steps.
+
+    A fixed one would leave a short run, or one on few images, with much of the weights that it began with.
+    """
+    return 1 - 1 / max(1.0, config.averaged_share * config.epochs * steps_per_epoch)
 
 
 class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras ships no types
