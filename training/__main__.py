@@ -117,6 +117,9 @@ def fit_command(
     seed: Annotated[int, typer.Option(help="Of the weights and the batches.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt beside the labels.")
+    ] = None,
     precision: Annotated[
         Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs, and on CPUs with bfloat16 arithmetic.")
     ] = Precision.float32,
@@ -124,6 +127,7 @@ def fit_command(
     version: Version = "1.0.0",
 ) -> None:
     """Trains a classifier, and exports it as an artifact."""
+    from training.artifact import load_artifact
     from training.fit import fit
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
@@ -134,7 +138,7 @@ def fit_command(
     run = work / f"{config.preset}-{config.seed}"
     try:
         dataset = load_source(images, size, data_dir, classes)
-        fit(config, dataset, run, resume=resume)
+        fit(config, dataset, run, teacher=load_artifact(teacher) if teacher else None, resume=resume)
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from error
     if not out:

@@ -34,6 +34,8 @@ class Config:
     shift_pixels: int = 2
     flip: bool = True
     erase_probability: float = 0.5
+    teacher: str | None = None  # sha256 of the model file whose probabilities are learnt beside the labels
+    teacher_share: float = 0.7  # of what is learnt, if there is one; the rest is the label
     held_out: int = 2_500  # of the training images, a tenth at most: for temperature and threshold, never for weights
     train_limit: int | None = None
     precision: Literal["float32", "mixed_bfloat16"] = (

@@ -6,6 +6,7 @@ ended: what a batch holds depends on seed, epoch and index alone.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from pathlib import Path
@@ -14,6 +15,7 @@ import keras
 import msgspec
 import numpy as np
 
+from handler.model import Model
 from training.augment import augment
 from training.callbacks import FiniteLoss, ProgressBar, Recorder
 from training.config import Config
@@ -21,6 +23,7 @@ from training.data import Dataset, Split, hold_out
 from training.errors import TrainingError
 from training.network import multiplications
 from training.runs import Run, read_revision, read_run, restore, versions
+from training.teacher import one_hot, soft_labels
 
 logger = logging.getLogger(__name__)
 
@@ -28,32 +31,31 @@ SPLIT_SEED = 0  # not a run's, so that runs of any seed can be judged, and avera
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-    """Shuffled, augmented batches: `(batch, height, width, channels)` uint8 with `(batch, classes)` float32 one-hot labels.
+    """Shuffled, augmented batches of `images` `(n, height, width, channels)` uint8 with their `targets` `(n, classes)` float32.
 
-    `one_hot` `(classes, classes)` has a row for each label. `first_epoch` counts from 0; Keras asks for the next one itself.
+    `first_epoch` counts from 0; Keras asks for the next one itself.
     """
 
-    def __init__(self, split: Split, classes: int, config: Config, first_epoch: int = 0) -> None:
+    def __init__(self, images: np.ndarray, targets: np.ndarray, config: Config, first_epoch: int = 0) -> None:
         super().__init__(workers=2)  # 1 leaves it to tf.data, whose tuner can take a minute to stop after each epoch
-        self._split, self._config = split, config
-        self.one_hot = np.eye(classes, dtype=np.float32)
+        self._images, self._targets, self._config = images, targets, config
         self._epoch = first_epoch
         self._shuffle()
 
     def __len__(self) -> int:
-        return math.ceil(len(self._split) / self._config.batch)
+        return math.ceil(len(self._images) / self._config.batch)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         config = self._config
         chosen = self._order[index * config.batch : (index + 1) * config.batch]
         views = augment(
-            self._split.images[chosen],
+            self._images[chosen],
             np.random.default_rng((config.seed, self._epoch, index)),
             shift_pixels=config.shift_pixels,
             flip=config.flip,
             erase_probability=config.erase_probability,
         )
-        return views, self.one_hot[self._split.labels[chosen]]
+        return views, self._targets[chosen]
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order; Keras calls it."""
@@ -61,27 +63,29 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no ty
         self._shuffle()
 
     def _shuffle(self) -> None:
-        self._order = np.random.default_rng((self._config.seed, self._epoch)).permutation(len(self._split))
+        self._order = np.random.default_rng((self._config.seed, self._epoch)).permutation(len(self._images))
 
 
-def fit(config: Config, dataset: Dataset, directory: Path, *, resume: bool = False) -> Run:
+def fit(config: Config, dataset: Dataset, directory: Path, *, teacher: Model | None = None, resume: bool = False) -> Run:
     """Trains on all of `dataset.train` but a held-out slice, with a progress bar, and leaves the run in `directory`.
 
     Args:
         config: what to do.
         dataset: on what.
         directory: where the run is kept; it is replaced after each epoch.
+        teacher: a classifier of the same images, whose probabilities are learnt beside the labels.
         resume: go on with the run that is there, if there is one; a finished one is left as it is.
 
     Raises:
-        TrainingError: the slice leaves nothing to train on, the loss became infinite or not a number, `directory` holds an
-            unfinished run that would be lost, or another run than the one to resume.
+        TrainingError: the slice leaves nothing to train on, the teacher knows other classes or images, the loss became
+            infinite or not a number, `directory` holds an unfinished run that would be lost, or another run than the one to
+            resume.
     """
+    config = dataclasses.replace(config, teacher=teacher.manifest.model.sha256) if teacher else config
     train, held_out = slices(config, dataset)
     run = _begin(config, dataset, train, directory, resume=resume)
     keras.utils.set_random_seed(config.seed)
     network, run = restore(directory, run, config.precision)
-    batches = Batches(train, len(dataset.classes), config, first_epoch=len(run.history))
     logger.info(
         "training on %d images, holding out %d; %d parameters, %.1f million multiplications an image",
         *(len(train), len(held_out), network.count_params(), multiplications(network) / 1e6),
@@ -90,13 +94,15 @@ def fit(config: Config, dataset: Dataset, directory: Path, *, resume: bool = Fal
         logger.info("%d of %d epochs are done", len(run.history), config.epochs)
     if run.finished:
         return run
+    targets = soft_labels(train, dataset.classes, teacher, config) if teacher else one_hot(train, dataset.classes)
+    batches = Batches(train.images, targets, config, first_epoch=len(run.history))
     recorder, bar = Recorder(run, directory), ProgressBar(run)
     try:
         network.fit(
             batches,
             initial_epoch=len(run.history),
             epochs=config.epochs,
-            validation_data=(held_out.images, batches.one_hot[held_out.labels]),
+            validation_data=(held_out.images, one_hot(held_out, dataset.classes)),
             validation_batch_size=1000,
             callbacks=[FiniteLoss(run), recorder, bar],
             shuffle=False,  # of the order of batches, by a state that a resumed run would not have

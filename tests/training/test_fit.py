@@ -12,6 +12,7 @@ from training.data import load_dataset
 from training.errors import TrainingError
 from training.fit import Batches, fit, slices
 from training.runs import RunError, load_run, read_run, restore
+from training.teacher import one_hot
 
 NOWHERE = {"KERAS_HOME": "/nonexistent"}
 CONFIG = dataclasses.replace(PRESETS["smoke"], cycles=(2,), held_out=200, train_limit=1200, batch=32)
@@ -86,7 +87,7 @@ def test_a_checkpoint_counts_when_the_description_is_ahead_of_it(finished, tmp_p
 
 def test_what_a_run_sees_depends_on_the_seed_alone(dataset):
     def first_batches(seed):
-        batches = Batches(dataset.train, 3, dataclasses.replace(CONFIG, seed=seed))
+        batches = Batches(dataset.train.images, one_hot(dataset.train, dataset.classes), dataclasses.replace(CONFIG, seed=seed))
         seen = [batches[index] for index in range(3)]
         batches.on_epoch_end()
         return [*seen, batches[0]]
@@ -99,7 +100,7 @@ def test_what_a_run_sees_depends_on_the_seed_alone(dataset):
 
 
 def test_an_epoch_holds_every_image_once(dataset):
-    batches = Batches(dataset.train, 3, dataclasses.replace(CONFIG, batch=64))
+    batches = Batches(dataset.train.images, one_hot(dataset.train, dataset.classes), dataclasses.replace(CONFIG, batch=64))
 
     labels = np.concatenate([batches[index][1] for index in range(len(batches))])
 
