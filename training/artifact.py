@@ -25,7 +25,7 @@ def load_artifact(directory: Path) -> Model:
     try:
         return load_model(directory_reader(directory))
     except BadArtifact as error:
-        raise TrainingError(f"{error} It was looked for in {directory}; --artifact names another folder.") from error
+        raise TrainingError(f"{error} It was looked for in {directory}; name an artifact's folder.") from error
 
 
 def load_labelled(directory: Path, images: Path | None, data_dir: Path | None) -> tuple[Model, Dataset]:

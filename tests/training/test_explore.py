@@ -126,5 +126,5 @@ def test_an_artifact_for_images_of_another_size_is_refused(tiny_folder):
 
 
 def test_a_folder_without_an_artifact_is_refused(tmp_path, tiny_folder):
-    with pytest.raises(TrainingError, match=r"no readable manifest\.json.* --artifact names another folder"):
+    with pytest.raises(TrainingError, match=r"no readable manifest\.json.*; name an artifact's folder"):
         load_labelled(tmp_path, None, tiny_folder)
