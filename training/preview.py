@@ -5,6 +5,8 @@ A picture is converted and classified by the lines that do so in Lambda.
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,8 @@ SHEET_FILE = "pictures.png"
 MOST_PIXELS = 2**24  # width times height, as the handler's default limit
 
 _TILE = 224  # the side of a picture on the sheet, in pixels
-_CAPTION = 40
+_CAPTION = 48  # two lines of the letters and characters below, which can be read where the sheet is scaled to half
+_LETTER, _LINE = 18, 22
 _PAPER, _INK = (255, 255, 255), (0, 0, 0)
 
 
@@ -83,13 +86,17 @@ def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversi
 
 
 def render_sheet(rows: Iterable[Sequence[View]]) -> PIL.Image.Image:
-    """Draws a row for each picture: as it is, and as the model sees it in each of its views, with what the model says."""
+    """Draws each picture: as it is, and as the model sees it in each of its views, with what the model says.
+
+    Many stand side by side, so that the sheet is about as wide as it is high.
+    """
     strips = [_strip(views) for views in rows]
-    sheet = PIL.Image.new("RGB", (max(strip.width for strip in strips), sum(strip.height for strip in strips)), _PAPER)
-    top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height
+    width, height = max(strip.width for strip in strips), _TILE + _CAPTION
+    columns = max(1, round(math.sqrt(len(strips) * height / width)))
+    sheet = PIL.Image.new("RGB", (columns * width, math.ceil(len(strips) / columns) * height), _PAPER)
+    for number, strip in enumerate(strips):
+        row, column = divmod(number, columns)
+        sheet.paste(strip, (column * width, row * height))
     return sheet
 
 
@@ -102,7 +109,8 @@ def _strip(views: Sequence[View]) -> PIL.Image.Image:
         strip.paste(
             PIL.ImageOps.pad(picture, (_TILE - 4, _TILE - 4), resampling, color=(128, 128, 128)), (number * _TILE + 2, 2)
         )
-        draw.text((number * _TILE + 4, _TILE + 2), caption, fill=_INK, font_size=14)
+        lines = textwrap.fill(caption, _LINE, max_lines=2, placeholder="…", break_on_hyphens=False)
+        draw.text((number * _TILE + 4, _TILE), lines, fill=_INK, font_size=_LETTER)
     return strip
 
 

@@ -1,6 +1,7 @@
 """What the model gets to see of pictures: drawn garments, and files that a user names."""
 
 import io
+import math
 import re
 
 import numpy as np
@@ -63,7 +64,14 @@ def test_a_sheet_shows_pictures_of_every_mode(mode, model):
     picture = PIL.Image.fromarray(np.full((40, 30), 9000, np.uint16)) if mode == "I;16" else PIL.Image.new(mode, (30, 40))
 
     sheet = render_sheet([[view("x", picture, model, FASHION), view("x", picture, model, Conversion())]])
-    assert sheet.size == (3 * 224, 264)
+    assert sheet.size == (3 * 224, 272)
+
+
+def test_many_pictures_stand_side_by_side(model):
+    rows = [[view("x", PIL.Image.new("L", (30, 40)), model, FASHION)]] * 11
+
+    assert render_sheet(rows[:1]).size == (2 * 224, 272)
+    assert render_sheet(rows).size == (3 * 2 * 224, 4 * 272)
 
 
 def test_the_command_shows_files_and_garments_by_both_conversions(garments, tmp_path):
@@ -74,7 +82,7 @@ def test_the_command_shows_files_and_garments_by_both_conversions(garments, tmp_
     assert "trousers.png" in done.output
     assert re.search(r"Trouser [01]\.\d", done.output)
     with PIL.Image.open(tmp_path / "out" / "pictures.png") as sheet:
-        assert sheet.height == 264 * (1 + len(garments))
+        assert sheet.size == (3 * 3 * 224, 272 * math.ceil((1 + len(garments)) / 3))
 
 
 def test_mistakes_are_errors_in_one_line(tmp_path):
