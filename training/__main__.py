@@ -1,6 +1,7 @@
 """The command line of training.
 
-    python -m training fit --preset full --seed 0                    makes one of the networks that ship (an hour and a half)
+    python -m training fit --preset full --seed 0                    trains a network of the size that ships (two hours)
+    python -m training fit --preset full --seed 2 --teacher DIR      the same, taught by an artifact: one of those that ship
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
     python -m training export --run .training/full-0 --run .training/full-1 --out DIR
@@ -102,7 +103,7 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[Preset, typer.Option(help="full makes one of the networks that ship, smoke takes seconds.")],
+    preset: Annotated[Preset, typer.Option(help="full makes a network of the size that ships, smoke takes seconds.")],
     out: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),

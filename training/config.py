@@ -1,6 +1,6 @@
 """What a training run is made of: one frozen `Config`, and the presets that the command line offers.
 
-full    makes one of the networks that ship: 72 epochs, two hours on one core that computes in bfloat16.
+full    makes a network of the size that ships: 72 epochs, two hours on one core that computes in bfloat16.
 smoke   shows that everything works: 3 epochs on a small slice, seconds on a laptop.
 """
 

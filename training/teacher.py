@@ -30,6 +30,8 @@ def soft_labels(split: Split, classes: tuple[str, ...], teacher: Model, config: 
     """The labels of `split`, mixed with the teacher's calibrated probabilities: `(n, classes)` float32, rows that sum to 1.
 
     Where `config` says that a mirror image is as good as an image, the teacher is asked about both.
+    A teacher that has learnt the student's held-out images makes their figures better than they are; artifacts of the same
+    preset, data set and options hold out the same ones.
 
     Raises:
         TrainingError: the teacher knows other classes, or takes other images.
