@@ -155,13 +155,25 @@ def _begin(config: Config, dataset: Dataset, train: Split, directory: Path, *, r
                 "Go on with it by --resume, choose another --work, or delete it."
             )
         return run
-    differing = [name for name in ("config", "checksums", "shape", "classes") if getattr(found, name) != getattr(run, name)]
-    if differing:
+    others = _others(found, run)
+    if others:
         raise TrainingError(
-            f"Expected the run in {directory} to be the one to resume. Received: another {' and '.join(differing)}. "
-            "Give the options and the data it was begun with, choose another --work, or delete it."
+            f"Expected the options and the data that the run in {directory} was begun with. Received: {', '.join(others)}. "
+            "Give those, choose another --work, or delete it."
         )
     if found.revision != run.revision:
         logger.warning("the run was begun by the code of %s and goes on with that of %s", found.revision, run.revision)
         return msgspec.structs.replace(found, revision=f"{found.revision}, then {run.revision}")
     return found
+
+
+def _others(found: Run, run: Run) -> list[str]:
+    """What keeps `run` from being the one that was `found`, in words."""
+    options = [
+        f"{name} {new} instead of {old}"
+        for name in (option.name for option in dataclasses.fields(Config))
+        if (new := getattr(run.config, name)) != (old := getattr(found.config, name))
+    ]
+    return options + [
+        f"other {name}" for name in ("checksums", "shape", "classes") if getattr(run, name) != getattr(found, name)
+    ]

@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
 
     assert (run.returncode, 1 <= epochs < 3) == (-signal.SIGKILL, True)
     assert f"holds a run of {epochs} of 3 epochs, which would be lost. Go on with it by --resume" in afresh.stderr
-    assert "Received: another config" in otherwise.stderr
+    assert "Received: learning_rate 0.01 instead of 0.15" in otherwise.stderr
     assert resumed.returncode == 0, resumed.stderr
     assert f"{epochs} of 3 epochs are done" in resumed.stderr
     for file in ("work/smoke-0/checkpoint.weights.h5", "artifact/model.tflite"):

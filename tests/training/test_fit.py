@@ -63,8 +63,13 @@ def test_a_finished_run_is_not_trained_further(finished, dataset):
 
 
 def test_another_run_is_not_resumed(finished, dataset):
-    with pytest.raises(TrainingError, match=r"to be the one to resume\. Received: another config\."):
+    with pytest.raises(TrainingError, match=r"was begun with\. Received: seed 1 instead of 0\. Give those"):
         fit(dataclasses.replace(CONFIG, seed=1), dataset, finished[0], resume=True)
+
+
+def test_a_run_is_not_resumed_on_other_data(finished, dataset):
+    with pytest.raises(TrainingError, match=r"Received: other checksums\."):
+        fit(CONFIG, dataclasses.replace(dataset, checksums={"train-images-idx3-ubyte": "other"}), finished[0], resume=True)
 
 
 def test_a_run_of_another_version_is_refused(tmp_path):
