@@ -57,10 +57,14 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature at which `softmax(logits / temperature)` has the least negative log-likelihood.
 
+    It is 1 where every image is classified rightly: without a mistake, the likelihood asks for ever more confidence.
+
     Args:
         logits: `(n, classes)` float, of images that the weights were not trained on.
         labels: `(n,)` int class indices.
     """
+    if (logits.argmax(axis=1) == labels).all():
+        return 1.0
 
     def loss(log_temperature: float) -> float:
         rows = log_softmax(logits / np.exp(log_temperature), axis=1)

@@ -46,6 +46,15 @@ def test_the_temperature_that_spoilt_logits_is_found_again():
     assert fit_temperature(logits / 2, labels) == pytest.approx(0.5, rel=0.03)
 
 
+def test_images_without_a_mistake_ask_for_no_temperature():
+    logits = np.random.default_rng(0).normal(0, 2, (15, 3))
+    labels = logits.argmax(axis=1)
+
+    assert fit_temperature(logits, labels) == 1
+    labels[0] = logits[0].argmin()
+    assert fit_temperature(logits, labels) != 1
+
+
 def test_predictions_at_and_above_the_threshold_are_right_as_often_as_wanted():
     confidence = np.linspace(0.5, 1.0, 1000)
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
