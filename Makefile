@@ -48,7 +48,7 @@ train-%: .venv/ready
 	@$(BIN)/python -m training fit --preset full --seed $* --precision $(PRECISION) --resume $(FIT_OPTIONS)
 
 bench: .venv/ready ## measure cold start, speed and memory
-	@$(BIN)/python -m infra.bench
+	@$(BIN)/python -m infra.bench.report
 
 build: .venv/ready .venv-sam/ready ## make the deployable package and print its size
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
@@ -58,7 +58,7 @@ emulate: build ## run every event through the package under AWS's own emulator (
 	$(BIN)/python -m pytest -m emulator --no-cov $(ARGS)
 
 sam-local: build ## run every event through sam local invoke (needs Docker)
-	@$(BIN)/python -m infra.sam_local --architecture $(ARCHITECTURE)
+	@$(BIN)/python -m infra.cloud.sam_local --architecture $(ARCHITECTURE)
 
 clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .aws-sam .demo .training .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

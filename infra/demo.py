@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from handler.predictions import PredictionDocument
-from infra.event_source import EventSource
-from infra.local import Cloud, forget_the_user_s_cloud, start_cloud
+from infra.cloud.embedded import Cloud, forget_the_user_s_cloud, start_cloud
+from infra.cloud.event_source import EventSource
 
 IMAGES = Path(__file__).parent.parent / "events" / "images"
 COPIES = Path(".demo")

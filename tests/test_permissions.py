@@ -7,7 +7,7 @@ import pytest
 
 from handler.app import build_parts, lambda_handler
 from handler.model import BUNDLED_ARTIFACT
-from infra.event_source import Context
+from infra.cloud.event_source import Context
 from tests.permissions import LAMBDAS_OWN, granting, statements
 
 INPUT = "coatcheck-input-123456789012"

@@ -166,7 +166,7 @@ def test_the_layout_names_what_is_there():
 
 def test_the_document_shown_is_the_document_written(upload, stored, load_event):
     from handler.app import build_parts, lambda_handler
-    from infra.event_source import Context
+    from infra.cloud.event_source import Context
 
     upload("uploads/coat-0.png", (ROOT / "events" / "images" / "coat-0.png").read_bytes())
     build_parts.cache_clear()

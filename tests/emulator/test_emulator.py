@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.emulator import CannotEmulate, architecture, find_binary, install_runtime_client, start_emulator
-from infra.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
-from infra.local import start_cloud
+from infra.cloud.embedded import start_cloud
+from infra.cloud.emulator import CannotEmulate, architecture, find_binary, install_runtime_client, start_emulator
+from infra.cloud.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
 from infra.package import ROOT, build, find_interpreter
 
 pytestmark = pytest.mark.emulator
@@ -216,7 +216,7 @@ def test_a_python_that_does_not_start_is_said_to_be_missing():
 
 
 def test_a_missing_emulator_is_said_to_come_with_the_build(monkeypatch, tmp_path):
-    monkeypatch.setattr("infra.emulator.ROOT", tmp_path)
+    monkeypatch.setattr("infra.cloud.emulator.ROOT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(CannotEmulate, match="make build"):

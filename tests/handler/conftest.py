@@ -10,7 +10,7 @@ from handler.app import build_parts, lambda_handler
 from handler.contract import Conversion, Golden, Manifest, Metrics, ModelFile, PixelShape
 from handler.formats.image import Limits, Target
 from handler.telemetry import logger
-from infra.event_source import Context
+from infra.cloud.event_source import Context
 
 SHAPE = PixelShape(height=2, width=3, channels=1)
 LIMITS = Limits(

@@ -320,7 +320,7 @@ with mock_aws():
         s3.create_bucket(Bucket=bucket)
     s3.upload_file("{IMAGES}/coat-0.png", "{INPUT}", "uploads/coat-0.png")
     from handler.app import lambda_handler
-    from infra.event_source import Context
+    from infra.cloud.event_source import Context
     answer = lambda_handler(json.load(open("{ROOT}/events/s3-upload.json")), Context("r"))
     assert answer["objects"][0]["outcome"] == "scored", answer
 print(sorted({{name.split(".")[0] for name in sys.modules}} & {{"tensorflow", "keras", "training", "jax", "torch", "sklearn"}}))

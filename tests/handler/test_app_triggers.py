@@ -221,7 +221,7 @@ with mock_aws():
     s3.create_bucket(Bucket="{INPUT}")
     s3.create_bucket(Bucket="{OUTPUT}")
     import handler.app
-    from infra.event_source import Context
+    from infra.cloud.event_source import Context
     print("built at import:", handler.app.build_parts.cache_info().currsize)
     for _ in range(2):
         handler.app.lambda_handler(json.load(open("{ROOT}/events/s3-upload.json")), Context("r"))

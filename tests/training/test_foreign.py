@@ -15,7 +15,7 @@ from scipy.special import softmax
 from handler.app import build_parts, lambda_handler
 from handler.contract import Conversion, PixelShape, golden_images
 from handler.conversion import convert
-from infra.event_source import Context
+from infra.cloud.event_source import Context
 from training.export import predict
 from training.foreign import export_model, generate_images, with_pixels
 from training.keras_file import find_end, load_keras, require_images

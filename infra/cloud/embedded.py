@@ -1,6 +1,6 @@
 """The embedded cloud: the buckets, queues and notification of `template.yaml`, in moto's server on 127.0.0.1.
 
-Together with `infra.event_source` it runs the function as deployed: an upload reaches the queue by the bucket's own
+Together with `infra.cloud.event_source` it runs the function as deployed: an upload reaches the queue by the bucket's own
 notification, and the function takes it from there. No Docker, no account, no network.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+TEMPLATE = Path(__file__).parent.parent.parent / "template.yaml"
 STACK = "coatcheck"
 REGION = "us-east-1"
 

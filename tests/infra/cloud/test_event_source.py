@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.event_source import EventSource
+from infra.cloud.event_source import EventSource
 
-EVENTS = Path(__file__).parent.parent.parent / "events"
+EVENTS = Path(__file__).parent.parent.parent.parent / "events"
 
 
 def put(cloud, key):

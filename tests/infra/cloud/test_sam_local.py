@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from infra import sam_local
-from infra.expectations import EXPECTED
-from infra.local import TEMPLATE
+from infra.cloud import sam_local
+from infra.cloud.embedded import TEMPLATE
+from infra.cloud.expectations import EXPECTED
+from infra.cloud.sam_local import CannotInvoke, Sam, find_host, main, run, write_template
 from infra.package import Architecture
-from infra.sam_local import CannotInvoke, Sam, find_host, main, run, write_template
 
 NOTHING = json.dumps(EXPECTED["s3-test-event.json"].answer)  # what a function answers that had nothing to do
 

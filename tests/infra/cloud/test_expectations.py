@@ -6,9 +6,9 @@ import pytest
 
 from handler.app import lambda_handler
 from handler.errors import ScoringError
-from infra.emulator import FunctionError, Invocation
-from infra.event_source import Context
-from infra.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
+from infra.cloud.emulator import FunctionError, Invocation
+from infra.cloud.event_source import Context
+from infra.cloud.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
 
 EXPECTATION = EXPECTED["s3-upload.json"]
 KEY = "predictions/uploads/coat-0.png.json"

@@ -1,7 +1,7 @@
 """Every event of events/ through `sam local invoke`: the built package in Lambda's own container image, on the embedded cloud.
 
     make sam-local                 builds the package first; needs Docker; about two minutes
-    python -m infra.sam_local      on the last `sam build`; exits 1 if an answer or a document is not the expected one
+    python -m infra.cloud.sam_local      on the last `sam build`; exits 1 if an answer or a document is not the expected one
 
 The embedded cloud listens where containers find this machine: on Docker's own bridge where that belongs to this machine, as it
 does with Docker Engine on Linux; else on 127.0.0.1, where Docker Desktop takes what containers send to `host.docker.internal`.
@@ -25,9 +25,9 @@ from typing import Annotated
 import cfnlint.decode
 import typer
 
-from infra.emulator import FunctionError, Invocation, parse_reply
-from infra.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
-from infra.local import forget_the_user_s_cloud, start_cloud
+from infra.cloud.embedded import forget_the_user_s_cloud, start_cloud
+from infra.cloud.emulator import FunctionError, Invocation, parse_reply
+from infra.cloud.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
 from infra.package import PYTHON_VERSION, ROOT, Architecture
 
 FUNCTION = "ScoringFunction"

@@ -3,7 +3,7 @@
 import pytest
 
 from handler.app import build_parts
-from infra.local import start_cloud
+from infra.cloud.embedded import start_cloud
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import boto3
 import cfnlint.decode
 
 from handler.app import build_parts, lambda_handler
-from infra.event_source import Context, EventSource
-from infra.local import TEMPLATE, start_cloud
+from infra.cloud.embedded import TEMPLATE, start_cloud
+from infra.cloud.event_source import Context, EventSource
 
-IMAGES = Path(__file__).parent.parent.parent / "events" / "images"
+IMAGES = Path(__file__).parent.parent.parent.parent / "events" / "images"
 
 
 def put(cloud, key, content=b"pixels"):

@@ -1,7 +1,7 @@
 """What each file of events/ leads to: the objects that it names, the function's answer, and the documents afterwards.
 
 One row for each file. The built package is held against it under the emulator (`tests/emulator`) and in Lambda's container
-(`infra.sam_local`).
+(`infra.cloud.sam_local`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import jsonschema
 
-from infra.emulator import Invocation
-from infra.local import Cloud
+from infra.cloud.embedded import Cloud
+from infra.cloud.emulator import Invocation
 from infra.package import ROOT
 
 EVENTS = ROOT / "events"

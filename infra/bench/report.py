@@ -42,7 +42,7 @@ from handler.scoring import Scorer
 from handler.settings import load_settings
 from handler.storage import BUFFER_BYTES
 
-IMAGES = Path(__file__).parent.parent / "events" / "images"
+IMAGES = Path(__file__).parent.parent.parent / "events" / "images"
 RUNS = 10
 ENVIRONMENT = {"OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -52,7 +52,7 @@ _START_TENSORFLOW = "import tensorflow"
 _TIMED = "import time; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
 # The kernel's own high-water mark of this process: ru_maxrss would begin at that of the process which started it.
 _PEAK = (
-    "import re; from infra.bench import score_stream; score_stream({images})\n"
+    "import re; from infra.bench.report import score_stream; score_stream({images})\n"
     "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)"
 )
 

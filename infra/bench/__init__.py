@@ -1,0 +1,1 @@
+"""The benchmark: it measures the figures that the README states."""
