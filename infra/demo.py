@@ -21,8 +21,8 @@ from rich.table import Table
 from handler.predictions import PredictionDocument
 from infra.cloud.embedded import Cloud, forget_the_user_s_cloud, start_cloud
 from infra.cloud.event_source import EventSource
+from infra.paths import IMAGES
 
-IMAGES = Path(__file__).parent.parent / "events" / "images"
 COPIES = Path(".demo")
 PACKED = "packed-idx3-ubyte.gz"
 LEAST_RIGHT = 0.8  # of the samples; a working model gets well over 90%, a broken one about 10%

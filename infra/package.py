@@ -15,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).parent.parent
+from infra.paths import ROOT
+
 PYTHON_VERSION = "3.13"
 LAMBDA_LIMIT_BYTES = 250 * 2**20  # unzipped, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 OUR_LIMIT_BYTES = 170 * 10**6

@@ -5,7 +5,6 @@ python -m infra.schemas        after a change of a document's type; a test fails
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,8 +19,9 @@ from handler.predictions import (
     RejectedImage,
     RejectionDocument,
 )
+from infra.paths import ROOT
 
-DIRECTORY = Path(__file__).parent.parent / "handler" / "schemas"
+DIRECTORY = ROOT / "handler" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

@@ -41,8 +41,8 @@ from handler.publishing import Published
 from handler.scoring import Scorer
 from handler.settings import load_settings
 from handler.storage import BUFFER_BYTES
+from infra.paths import IMAGES
 
-IMAGES = Path(__file__).parent.parent.parent / "events" / "images"
 RUNS = 10
 ENVIRONMENT = {"OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -21,6 +21,7 @@ import cfnlint.decode
 from moto.server import ThreadedMotoServer
 
 from handler.settings import DEFAULTS
+from infra.paths import TEMPLATE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TEMPLATE = Path(__file__).parent.parent.parent / "template.yaml"
 STACK = "coatcheck"
 REGION = "us-east-1"
 

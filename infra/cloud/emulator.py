@@ -30,7 +30,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from infra.package import ROOT, Architecture, install_wheels
+from infra.package import Architecture, install_wheels
+from infra.paths import ROOT
 
 HANDLER = "handler.app.lambda_handler"
 

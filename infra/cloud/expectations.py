@@ -15,9 +15,8 @@ import jsonschema
 
 from infra.cloud.embedded import Cloud
 from infra.cloud.emulator import Invocation
-from infra.package import ROOT
+from infra.paths import IMAGES, ROOT
 
-EVENTS = ROOT / "events"
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"  # as in the event files
 
 EMPTY = ""
@@ -186,7 +185,7 @@ def prepare(cloud: Cloud, expectation: Expectation) -> None:
         for key in _read(cloud, bucket):
             cloud.s3.delete_object(Bucket=bucket, Key=key)
     for key, name in expectation.uploads.items():
-        content = b"" if name == EMPTY else (EVENTS / "images" / name).read_bytes()
+        content = b"" if name == EMPTY else (IMAGES / name).read_bytes()
         cloud.s3.put_object(Bucket=cloud.input_bucket, Key=key, Body=content)
 
 

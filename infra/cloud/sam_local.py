@@ -27,12 +27,11 @@ import typer
 
 from infra.cloud.embedded import forget_the_user_s_cloud, start_cloud
 from infra.cloud.emulator import FunctionError, Invocation, parse_reply
-from infra.cloud.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
-from infra.package import PYTHON_VERSION, ROOT, Architecture
+from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.package import PYTHON_VERSION, Architecture
+from infra.paths import BUILD, EVENTS, ROOT, SAM
 
 FUNCTION = "ScoringFunction"
-BUILD = ROOT / ".aws-sam" / "build"
-SAM = ROOT / ".venv-sam" / "bin" / "sam"
 
 _HOST = "host.docker.internal"
 _ANSWER_WIDTH = 72

@@ -9,12 +9,13 @@ import pytest
 
 from infra.cloud.embedded import start_cloud
 from infra.cloud.emulator import CannotEmulate, architecture, find_binary, install_runtime_client, start_emulator
-from infra.cloud.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
-from infra.package import ROOT, build, find_interpreter
+from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.package import build, find_interpreter
+from infra.paths import BUILD, EVENTS, ROOT
 
 pytestmark = pytest.mark.emulator
 
-BUILT = ROOT / ".aws-sam" / "build" / "ScoringFunction"
+BUILT = BUILD / "ScoringFunction"
 
 
 @pytest.fixture(scope="module")

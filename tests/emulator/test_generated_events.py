@@ -8,7 +8,7 @@ import pytest
 
 from handler.jobs import Sweep
 from handler.triggers import parse_event
-from infra.cloud.sam_local import SAM
+from infra.paths import SAM
 
 pytestmark = pytest.mark.emulator
 

@@ -2,13 +2,11 @@
 
 import platform
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, size_bytes
-
-ROOT = Path(__file__).parent.parent.parent
+from infra.paths import ROOT
 
 
 @pytest.mark.slow

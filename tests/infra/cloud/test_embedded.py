@@ -1,16 +1,14 @@
 """The embedded cloud end to end: upload -> notification -> queue -> function -> document."""
 
 import json
-from pathlib import Path
 
 import boto3
 import cfnlint.decode
 
 from handler.app import build_parts, lambda_handler
-from infra.cloud.embedded import TEMPLATE, start_cloud
+from infra.cloud.embedded import start_cloud
 from infra.cloud.event_source import Context, EventSource
-
-IMAGES = Path(__file__).parent.parent.parent.parent / "events" / "images"
+from infra.paths import IMAGES, TEMPLATE
 
 
 def put(cloud, key, content=b"pixels"):

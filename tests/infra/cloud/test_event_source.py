@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 
 from infra.cloud.event_source import EventSource
-
-EVENTS = Path(__file__).parent.parent.parent.parent / "events"
+from infra.paths import EVENTS
 
 
 def put(cloud, key):

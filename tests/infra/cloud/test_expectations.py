@@ -8,7 +8,8 @@ from handler.app import lambda_handler
 from handler.errors import ScoringError
 from infra.cloud.emulator import FunctionError, Invocation
 from infra.cloud.event_source import Context
-from infra.cloud.expectations import EVENTS, EXPECTED, differences, prepare, read_documents
+from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.paths import EVENTS
 
 EXPECTATION = EXPECTED["s3-upload.json"]
 KEY = "predictions/uploads/coat-0.png.json"

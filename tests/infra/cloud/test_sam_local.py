@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from infra.cloud import sam_local
-from infra.cloud.embedded import TEMPLATE
 from infra.cloud.expectations import EXPECTED
 from infra.cloud.sam_local import CannotInvoke, Sam, find_host, main, run, write_template
 from infra.package import Architecture
+from infra.paths import TEMPLATE
 
 NOTHING = json.dumps(EXPECTED["s3-test-event.json"].answer)  # what a function answers that had nothing to do
 
