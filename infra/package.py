@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from infra.errors import InfraError
 from infra.paths import ROOT
 
 PYTHON_VERSION = "3.13"
@@ -50,7 +51,7 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
     """Fills `target`, which `sam build` made, and returns its size in bytes.
 
     Raises:
-        subprocess.CalledProcessError: pip could not install the requirements.
+        InfraError: pip could not install the requirements.
     """
     install_wheels(target, ["-r", str(ROOT / "handler" / "requirements.txt")], architecture, python_version)
     shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
@@ -69,18 +70,17 @@ def install_wheels(target: Path, requirements: list[str], architecture: Architec
     """Puts ready-made wheels for Lambda's Linux into `target`: exactly those named, without what they depend on.
 
     Raises:
-        subprocess.CalledProcessError: pip found no such wheel.
+        InfraError: pip could not install them.
     """
     machine = "aarch64" if architecture is Architecture.arm64 else "x86_64"
     platforms = [f"--platform={wheel}_{machine}" for wheel in _WHEELS]
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"),
-            *("--only-binary=:all:", "--implementation=cp", f"--python-version={python_version}", *platforms),
-            *("--target", str(target), "--upgrade", *requirements),
-        ],
-        check=True,
-    )
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"),
+        *("--only-binary=:all:", "--implementation=cp", f"--python-version={python_version}", *platforms),
+        *("--target", str(target), "--upgrade", *requirements),
+    ]
+    if subprocess.run(command, check=False).returncode:  # pip itself has said why
+        raise InfraError(f"Expected pip to install {' '.join(requirements)} for {architecture.value}.")
 
 
 def find_interpreter(python_version: str = PYTHON_VERSION) -> str | None:

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,16 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import IO
 
-from infra.package import Architecture, install_wheels
-from infra.paths import ROOT
+from infra.cloud.invocation import Invocation, parse_reply
+from infra.cloud.runtime import find_binary, install_runtime_client
+from infra.errors import InfraError
 
 HANDLER = "handler.app.lambda_handler"
-
-# By version, so that each run tests the same; it has ready-made wheels for Python 3.11 to 3.13 on both processors.
-# The other two are what it depends on.
-RUNTIME_CLIENT = ("awslambdaric==4.2.2", "simplejson==4.3.0", "snapshot-restore-py==1.0.0")
 
 _START_S = 10
 _INVOKE_S = 60
@@ -45,28 +40,6 @@ _STOP_S = 5
 _SILENCE_S = 1  # what was logged is in the pipe before the reply is sent
 _NOTHING_SAID = b'{"errorType": "Runtime.ExitError", "errorMessage": "The process ended while it started."}'
 _INVOCATIONS = "/2015-03-31/functions/function/invocations"
-
-
-class CannotEmulate(Exception):
-    """This machine lacks something; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionError:
-    """What the function raised, or why it could not be loaded, as Lambda reports it."""
-
-    type: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """What came of one invocation. `answer` is what the function returned, None if there is an `error`."""
-
-    answer: object
-    error: FunctionError | None
-    request_id: str = ""
-    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +78,6 @@ class Emulator:
         return request_id, tuple(lines)
 
 
-def parse_reply(content: bytes | str) -> tuple[object, FunctionError | None]:
-    """Tells an answer from an error; the emulator sends what the function raised like an answer, with status 200.
-
-    Raises:
-        json.JSONDecodeError: it is neither.
-    """
-    reply: Any = json.loads(content)
-    if isinstance(reply, dict) and {"errorType", "errorMessage"} <= reply.keys():
-        return None, FunctionError(reply["errorType"], reply["errorMessage"])
-    return reply, None
-
-
 @contextmanager
 def start_emulator(package: Path, interpreter: str, environment: dict[str, str]) -> Iterator[Emulator]:
     """Starts the emulator on the package in `package`, on free ports of 127.0.0.1, and always stops all of its processes.
@@ -127,90 +88,39 @@ def start_emulator(package: Path, interpreter: str, environment: dict[str, str])
         environment: The function's variables, and boto3's.
 
     Raises:
-        CannotEmulate: the binary or the interpreter is missing, or the emulator does not start.
+        InfraError: the binary or the interpreter is missing, or the emulator does not start.
     """
-    client = install_runtime_client(interpreter)
+    variables = _system_variables(install_runtime_client(interpreter)) | environment
     address, api_address = _free_addresses(2)
+    command = [
+        *(find_binary(), "--runtime-interface-emulator-address", address, "--runtime-api-address", api_address),
+        *(interpreter, "-S", "-m", "awslambdaric", HANDLER),  # -S: no site-packages, not even those of a virtual environment
+    ]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [
-                *(find_binary(), "--runtime-interface-emulator-address", address, "--runtime-api-address", api_address),
-                *(interpreter, "-S", "-m", "awslambdaric", HANDLER),  # -S: no site-packages, whosever interpreter it is
-            ],
-            cwd=package,
-            env=_system_variables(client) | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
+        process = _start_process(command, package, variables, errors)
         output: SimpleQueue[str] = SimpleQueue()
         reader = Thread(target=_read_lines, args=(process, output), daemon=True)
         reader.start()
         try:
             if not _answers(address, process):
                 errors.seek(0)
-                raise CannotEmulate(f"The emulator did not start: {errors.read().decode(errors='replace')}")
+                raise InfraError(f"The emulator did not start: {errors.read().decode(errors='replace')}")
             yield Emulator(address, output)
         finally:
             _stop(process)
             reader.join(_STOP_S)
 
 
-def architecture() -> Architecture:
-    """This machine's processor.
-
-    Raises:
-        CannotEmulate: there is no emulator for it.
-    """
-    machine = {"x86_64": Architecture.x86_64, "aarch64": Architecture.arm64}.get(platform.machine())
-    if platform.system() != "Linux" or machine is None:
-        raise CannotEmulate(
-            "Expected Linux on x86_64 or aarch64; elsewhere use `make sam-local`, which needs Docker."
-            f" Received: {platform.system()} on {platform.machine()}."
-        )
-    return machine
-
-
-def find_binary() -> str:
-    """The emulator's binary: the one on the PATH, or the SAM CLI's.
-
-    Raises:
-        CannotEmulate: there is none.
-    """
-    name = f"aws-lambda-rie-{architecture().value}"
-    brought = ROOT.glob(f".venv-sam/lib/python3.*/site-packages/samcli/local/rapid/{name}")
-    path = shutil.which("aws-lambda-rie") or next(map(str, brought), None)
-    if path is None:
-        raise CannotEmulate(
-            f"Expected {name} in .venv-sam, where `make build` installs the SAM CLI, or aws-lambda-rie on the PATH."
-        )
-    return path
-
-
-def install_runtime_client(interpreter: str) -> Path:
-    """The folder that holds the runtime client for `interpreter`; the first call installs it, beside what `sam build` made.
-
-    Raises:
-        CannotEmulate: the interpreter does not start.
-        subprocess.CalledProcessError: pip found no wheel of the client.
-    """
-    version = _version(interpreter)
-    folder = ROOT / ".aws-sam" / f"{RUNTIME_CLIENT[0].replace('==', '-')}-python{version}"
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-            install_wheels(Path(unfinished) / "client", list(RUNTIME_CLIENT), architecture(), version)
-            (Path(unfinished) / "client").rename(folder)
-    return folder
-
-
-def _version(interpreter: str) -> str:
-    command = [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise CannotEmulate(f"Expected a Python that starts. Received: {interpreter!r} ({error}).") from error
+def _start_process(command: list[str], folder: Path, variables: dict[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+    )
 
 
 def _system_variables(client: Path) -> dict[str, str]:

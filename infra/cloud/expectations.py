@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 
 from infra.cloud.embedded import Cloud
-from infra.cloud.emulator import Invocation
+from infra.cloud.invocation import Invocation
 from infra.paths import IMAGES, ROOT
 
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"  # as in the event files

@@ -26,8 +26,8 @@ import cfnlint.decode
 import typer
 
 from infra.cloud.embedded import forget_the_user_s_cloud, start_cloud
-from infra.cloud.emulator import FunctionError, Invocation, parse_reply
 from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.cloud.invocation import FunctionError, Invocation, parse_reply
 from infra.package import PYTHON_VERSION, Architecture
 from infra.paths import BUILD, EVENTS, ROOT, SAM
 

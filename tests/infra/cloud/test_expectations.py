@@ -6,9 +6,9 @@ import pytest
 
 from handler.app import lambda_handler
 from handler.errors import ScoringError
-from infra.cloud.emulator import FunctionError, Invocation
 from infra.cloud.event_source import Context
 from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.cloud.invocation import FunctionError, Invocation
 from infra.paths import EVENTS
 
 EXPECTATION = EXPECTED["s3-upload.json"]
