@@ -1,39 +1,29 @@
-"""What each file of events/ leads to: the objects that it names, the function's answer, and the documents afterwards.
+"""The expected result of each file of events/: the function's answer or error, and the documents that it leaves.
 
-One row for each file. The built package is held against it under the emulator (`tests/emulator`) and in Lambda's container
-(`infra.cloud.sam_local`).
+The table EXPECTED has one row for each file; `infra.cloud.checking` compares an invocation with its row. The built package is
+checked under the emulator (`tests/emulator`) and in Lambda's container (`infra.cloud.sam_local`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import jsonschema
-
-from infra.cloud.embedded import Cloud
-from infra.cloud.invocation import Invocation
-from infra.paths import IMAGES, ROOT
 
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"  # as in the event files
 
-EMPTY = ""
-
-_SCHEMAS = ROOT / "handler" / "schemas"
+EMPTY = ""  # in place of a sample's name: an object of no bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One event's.
+    """The state before one event, and the expected result of it.
 
     Attributes:
-        uploads: What is in the input bucket: a sample of events/images for each key; EMPTY, an object of no bytes.
-        answer: What the function returns.
-        error: The type of what it raises instead.
-        documents: What is in the output bucket afterwards, and nothing else: a schema of handler/schemas for each key. Left
-            out: a prediction document for each upload, a rejection for an empty one.
+        uploads: The content of the input bucket: the name of a sample of events/images, or EMPTY, by key.
+        answer: The value that the function returns.
+        error: The type of the exception that the function raises instead of returning.
+        documents: The whole content of the output bucket afterwards: the name of a schema of handler/schemas, by key. By
+            default, a prediction document for each upload and a rejection document for each empty one.
     """
 
     uploads: Mapping[str, str] = field(default_factory=dict)
@@ -46,12 +36,13 @@ def _samples(*names: str) -> dict[str, str]:
     return {f"uploads/{name}": name for name in names}
 
 
-def _document(key: str) -> str:
+def document_key(key: str) -> str:
+    """Returns the key of the document that belongs to the input `key`."""
     return f"predictions/{key}.json"
 
 
 def _row(key: str, outcome: str = "scored") -> dict[str, str | None]:
-    document = None if outcome == "gone" else f"s3://{OUTPUT}/{_document(key)}"
+    document = None if outcome == "gone" else f"s3://{OUTPUT}/{document_key(key)}"
     return {"object": f"s3://{INPUT}/{key}", "outcome": outcome, "document": document}
 
 
@@ -61,19 +52,19 @@ def _counts(images: int | None = None, **outcomes: int) -> dict[str, object]:
 
 
 def _notified(uploads: Mapping[str, str], images: int | None = None) -> Expectation:
-    """A sender that is told addresses and counts, of objects that are all scored."""
+    """Returns the row of an event whose sender is told addresses and counts, where every object is scored."""
     rows = [_row(key) for key in uploads]
     return Expectation(uploads, {"objects": rows, **_counts(images, scored=len(rows))})
 
 
 def _queued(uploads: Mapping[str, str], *returned: str, documents: Mapping[str, str] | None = None) -> Expectation:
-    """Queue messages; those `returned`, by the end of their id, are to be delivered again."""
+    """Returns the row of queue messages; `returned` are the last characters of the ids that are to be delivered again."""
     ids = [f"059f36b4-87a3-44ab-83d2-66197598{end}" for end in returned]
     return Expectation(uploads, {"batchItemFailures": [{"itemIdentifier": name} for name in ids]}, documents=documents)
 
 
 def _swept(examined: int, missing: int, **job: str) -> Expectation:
-    """A sweep that sends what it finds to the queue, and scores nothing itself."""
+    """Returns the row of a sweep that sends the objects that it finds to the queue, and scores none itself."""
     uploads = _samples("bag-0.png", "coat-0.png")
     report = {"job": "sweep", **job, "scheduled_time": "2026-11-02T10:00:00Z", "examined": examined, "refused": 0}
     report |= {"missing": missing, "sent": missing, "outcomes": {}, "handed_on": []}
@@ -81,13 +72,13 @@ def _swept(examined: int, missing: int, **job: str) -> Expectation:
 
 
 def _mapped(uploads: Mapping[str, str], unfinished: tuple[str, ...] = (), **outcomes: int) -> Expectation:
-    """Items of a Distributed Map."""
+    """Returns the row of the items of a Distributed Map."""
     summary = {"items": sum(outcomes.values()), **_counts(**outcomes), "unfinished": list(unfinished)}
     return Expectation(uploads, summary)
 
 
 def _tasks(version: str, *results: tuple[str, str]) -> dict[str, object]:
-    """The answer to a job of S3 Batch Operations."""
+    """Returns the answer to a job of S3 Batch Operations."""
     rows = [
         {"taskId": f"dGFza2lkZ29lc2hlcmUK{index}", "resultCode": code, "resultString": text}
         for index, (code, text) in enumerate(results)
@@ -162,7 +153,7 @@ EXPECTED: dict[str, Expectation] = {
         {_RED: "coat-0.png", _FOLDER: EMPTY},
         _tasks(
             "2.0",
-            ("Succeeded", f"scored: s3://{OUTPUT}/{_document(_RED)}"),
+            ("Succeeded", f"scored: s3://{OUTPUT}/{document_key(_RED)}"),
             ("PermanentFailure", f"rejected: EmptyObject: {_NO_BYTES}"),
             ("PermanentFailure", f"gone: s3://{INPUT}/{_GONE}"),
             ("PermanentFailure", f"failed: UnacceptedObject: {_OUTSIDE}"),
@@ -177,58 +168,3 @@ EXPECTED: dict[str, Expectation] = {
         },
     ),
 }
-
-
-def prepare(cloud: Cloud, expectation: Expectation) -> None:
-    """Empties the cloud's buckets and puts the objects that the event names."""
-    for bucket in (cloud.input_bucket, cloud.output_bucket):
-        for key in _read(cloud, bucket):
-            cloud.s3.delete_object(Bucket=bucket, Key=key)
-    for key, name in expectation.uploads.items():
-        content = b"" if name == EMPTY else (IMAGES / name).read_bytes()
-        cloud.s3.put_object(Bucket=cloud.input_bucket, Key=key, Body=content)
-
-
-def read_documents(cloud: Cloud) -> dict[str, bytes]:
-    """Everything in the output bucket."""
-    return _read(cloud, cloud.output_bucket)
-
-
-def differences(expectation: Expectation, invocation: Invocation, documents: Mapping[str, bytes]) -> list[str]:
-    """What is not as expected, each in one sentence; none: all is."""
-    wanted = expectation.documents
-    if wanted is None:
-        wanted = {
-            _document(key): "rejection.json" if name == EMPTY else "predictions.json"
-            for key, name in expectation.uploads.items()
-        }
-    error = invocation.error
-    pairs: list[tuple[str, object, object]] = [
-        ("error", expectation.error, error and error.type),
-        ("answer", expectation.answer, invocation.answer),
-        ("documents", sorted(wanted), sorted(documents)),
-    ]
-    found = [
-        f"Expected {name} {expected!r}. Received: {received!r}." for name, expected, received in pairs if expected != received
-    ]
-    if error and error.type != expectation.error:
-        found.append(error.message)
-    return found + [
-        fault for key in sorted(wanted.keys() & documents.keys()) for fault in _faults(key, documents[key], wanted[key])
-    ]
-
-
-def _faults(key: str, content: bytes, schema: str) -> list[str]:
-    """What is wrong with a document: not as its schema says, or about another object than its place says."""
-    try:
-        document: Any = json.loads(content)
-        jsonschema.validate(document, json.loads((_SCHEMAS / schema).read_text()))
-    except (json.JSONDecodeError, UnicodeDecodeError, jsonschema.ValidationError) as error:
-        return [f"{key} is not as {schema} says: {getattr(error, 'message', error)}"]
-    place = _document(document["input"]["key"])
-    return [] if place == key else [f"{key} holds the document of {place}."]
-
-
-def _read(cloud: Cloud, bucket: str) -> dict[str, bytes]:
-    listed = cloud.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-    return {row["Key"]: cloud.s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read() for row in listed}

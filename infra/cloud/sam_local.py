@@ -25,8 +25,9 @@ from typing import Annotated
 import cfnlint.decode
 import typer
 
+from infra.cloud.checking import differences, prepare, read_documents
 from infra.cloud.embedded import forget_the_user_s_cloud, start_cloud
-from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.cloud.expectations import EXPECTED
 from infra.cloud.invocation import FunctionError, Invocation, parse_reply
 from infra.package import PYTHON_VERSION, Architecture
 from infra.paths import BUILD, EVENTS, ROOT, SAM

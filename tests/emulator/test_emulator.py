@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.cloud.checking import differences, prepare, read_documents
 from infra.cloud.embedded import start_cloud
 from infra.cloud.emulator import start_emulator
-from infra.cloud.expectations import EXPECTED, differences, prepare, read_documents
+from infra.cloud.expectations import EXPECTED
 from infra.cloud.runtime import architecture, find_binary, install_runtime_client
 from infra.errors import InfraError
 from infra.package import build, find_interpreter
