@@ -48,7 +48,7 @@ train-%: .venv/ready
 	@$(BIN)/python -m training fit --preset full --seed $* --precision $(PRECISION) --resume $(FIT_OPTIONS)
 
 bench: .venv/ready ## measure cold start, speed and memory
-	@$(BIN)/python -m infra.bench.report
+	@$(BIN)/python -c "from infra.bench.report import run; run()"
 
 build: .venv/ready .venv-sam/ready ## make the deployable package and print its size
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
