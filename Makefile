@@ -14,7 +14,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/ready ## upload the sample images to an embedded cloud and show the predictions
-	@$(BIN)/python -m infra.demo
+	@$(BIN)/python -m infra demo
 
 test: .venv/ready ## run every test but those of the package, which emulate runs
 	$(BIN)/python -m pytest $(ARGS)
@@ -48,7 +48,7 @@ train-%: .venv/ready
 	@$(BIN)/python -m training fit --preset full --seed $* --precision $(PRECISION) --resume $(FIT_OPTIONS)
 
 bench: .venv/ready ## measure cold start, speed and memory
-	@$(BIN)/python -c "from infra.bench.report import run; run()"
+	@$(BIN)/python -m infra bench
 
 build: .venv/ready .venv-sam/ready ## make the deployable package and print its size
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
@@ -58,7 +58,7 @@ emulate: build ## run every event through the package under AWS's own emulator (
 	$(BIN)/python -m pytest -m emulator --no-cov $(ARGS)
 
 sam-local: build ## run every event through sam local invoke (needs Docker)
-	@$(BIN)/python -m infra.cloud.sam_local --architecture $(ARCHITECTURE)
+	@$(BIN)/python -m infra sam-local --architecture $(ARCHITECTURE)
 
 clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .aws-sam .demo .training .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
@@ -67,7 +67,7 @@ clean: ## remove everything that was installed, built or trained
 export ARCHITECTURE ?= x86_64
 .PHONY: build-ScoringFunction
 build-ScoringFunction: .venv/ready
-	@$(BIN)/python -m infra.package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE)
+	@$(BIN)/python -m infra package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE)
 
 .venv/ready: requirements.txt constraints.txt handler/requirements.txt
 	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }

@@ -11,7 +11,6 @@ import csv
 import logging
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import msgspec
@@ -19,8 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from handler.predictions import PredictionDocument
-from infra.cloud.embedded import Cloud, forget_the_user_s_cloud, start_cloud
+from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import EventSource
+from infra.errors import InfraError
 from infra.paths import IMAGES
 
 COPIES = Path(".demo")
@@ -28,31 +28,27 @@ PACKED = "packed-idx3-ubyte.gz"
 LEAST_RIGHT = 0.8  # of the samples; a working model gets well over 90%, a broken one about 10%
 
 
-class DemoError(Exception):
-    """Something is not as the demo promises."""
+def run() -> None:
+    """Runs the demo on an embedded cloud and prints what it does.
 
-
-def main() -> int:
-    """Runs the demo and returns the exit status."""
+    Raises:
+        InfraError: a message is left over, a document is missing or broken, or too many predictions are wrong.
+    """
+    shutil.rmtree(COPIES, ignore_errors=True)
     console = Console(width=max(100, Console().width))
     with (IMAGES / "labels.csv").open(encoding="utf-8", newline="") as file:
         truth = {row["image"]: row["class_name"] for row in csv.DictReader(file)}
-    forget_the_user_s_cloud()
-    try:
-        with start_cloud() as cloud:
-            documents = run(cloud, [*truth, PACKED], console)
-        show(documents, truth, console)
-    except DemoError as error:
-        console.print(f"[red]demo failed:[/red] {error}")
-        return 1
-    return 0
+    clear_aws_environment()
+    with start_cloud() as cloud:
+        documents = score(cloud, [*truth, PACKED], console)
+    show(documents, truth, console)
 
 
-def run(cloud: Cloud, images: list[str], console: Console) -> dict[str, PredictionDocument]:
+def score(cloud: Cloud, images: list[str], console: Console) -> dict[str, PredictionDocument]:
     """Uploads images, drains the queue through the function, and returns the document of each image.
 
     Raises:
-        DemoError: a message is left over, or a document is missing or not as its schema says.
+        InfraError: a message is left over, or a document is missing or not as its schema says.
     """
     for name in images:
         cloud.s3.upload_file(str(IMAGES / name), cloud.input_bucket, f"uploads/{name}")
@@ -69,7 +65,7 @@ def run(cloud: Cloud, images: list[str], console: Console) -> dict[str, Predicti
             f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}"
         )
         if delivery.returned:
-            raise DemoError(f"{len(delivery.returned)} messages were not finished.")
+            raise InfraError(f"{len(delivery.returned)} messages were not finished.")
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
 
 
@@ -77,7 +73,7 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
     """Prints the table of predictions and the path of every document.
 
     Raises:
-        DemoError: the packed images were predicted otherwise than the single ones, or far too many are wrong.
+        InfraError: the packed images were predicted otherwise than the single ones, or far too many are wrong.
     """
     table = Table("image", "prediction", "confidence", "true class", title="Predictions")
     predictions = {name: documents[name].predictions[0] for name in truth}
@@ -98,9 +94,9 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
     console.print(f"{len(documents)} documents; {right} of {len(truth)} images right, {unsure} marked unsure")
     packed = documents[PACKED].predictions
     if [row.probabilities for row in packed] != [prediction.probabilities for prediction in predictions.values()]:
-        raise DemoError("The packed images were predicted otherwise than the same images alone.")
+        raise InfraError("The packed images were predicted otherwise than the same images alone.")
     if "MODEL_URI" not in os.environ and right < LEAST_RIGHT * len(truth):  # another model may have other classes
-        raise DemoError(f"Expected at least {LEAST_RIGHT:.0%} of the images right. Received: {right} of {len(truth)}.")
+        raise InfraError(f"Expected at least {LEAST_RIGHT:.0%} of the images right. Received: {right} of {len(truth)}.")
 
 
 def _collect(cloud: Cloud, key: str) -> PredictionDocument:
@@ -108,13 +104,8 @@ def _collect(cloud: Cloud, key: str) -> PredictionDocument:
         content = cloud.s3.get_object(Bucket=cloud.output_bucket, Key=key)["Body"].read()
         document = msgspec.json.decode(content, type=PredictionDocument)
     except (cloud.s3.exceptions.NoSuchKey, msgspec.DecodeError) as error:
-        raise DemoError(f"Expected a prediction document at s3://{cloud.output_bucket}/{key}. Received: {error}.") from error
+        raise InfraError(f"Expected a prediction document at s3://{cloud.output_bucket}/{key}. Received: {error}.") from error
     copy = COPIES / key
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(content)
     return document
-
-
-if __name__ == "__main__":
-    shutil.rmtree(COPIES, ignore_errors=True)
-    sys.exit(main())

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -117,10 +116,12 @@ def size_bytes(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
-def main(
-    target: Path, architecture: Annotated[Architecture, typer.Option(help="Processor of the function.")] = Architecture.x86_64
-) -> None:
-    """Makes the deployable package in TARGET and prints its unzipped size."""
+def run(target: Path, architecture: Architecture) -> None:
+    """Makes the deployable package in `target` and prints its unzipped size.
+
+    Raises:
+        InfraError: pip could not install the requirements, or the package is too large.
+    """
     size = build(target, architecture)
     parts = {path.name: size_bytes(path) if path.is_dir() else path.stat().st_size for path in target.iterdir()}
     for name in sorted(parts, key=parts.__getitem__, reverse=True)[:8]:
@@ -132,8 +133,4 @@ def main(
         # On the standard output, because `sam build` hides the other one.
         typer.echo(f"no Python {PYTHON_VERSION} on this machine: the package has no bytecode, and starts 0.5 s slower")
     if size > OUR_LIMIT_BYTES:
-        raise SystemExit(f"error: expected at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")
-
-
-if __name__ == "__main__":
-    typer.run(main)
+        raise InfraError(f"Expected a package of at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")

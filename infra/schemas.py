@@ -1,10 +1,11 @@
 """Writes the JSON Schemas that ship beside the handler, from the types that write the documents.
 
-python -m infra.schemas        after a change of a document's type; a test fails while the files are behind
+python -m infra schemas        after a change of a document's type; a test fails while the files are behind
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,6 +38,13 @@ def render_schemas() -> dict[str, bytes]:
     return {name: msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n" for name, schema in schemas.items()}
 
 
+def write_schemas() -> list[Path]:
+    """Writes each schema file, and returns their paths."""
+    for name, content in render_schemas().items():
+        (DIRECTORY / name).write_bytes(content)
+    return [DIRECTORY / name for name in render_schemas()]
+
+
 def _schema(*types: type) -> dict[str, Any]:
     references, definitions = msgspec.json.schema_components(types)
     choice: dict[str, Any] = {"oneOf": list(references)} if len(references) > 1 else references[0]
@@ -44,8 +52,3 @@ def _schema(*types: type) -> dict[str, Any]:
         # One line, because Python 3.13 strips the indentation of docstrings and older ones keep it.
         definition["description"] = " ".join(definition.get("description", "").split())
     return {"$schema": DIALECT} | choice | {"$defs": definitions}
-
-
-if __name__ == "__main__":
-    for name, content in render_schemas().items():
-        (DIRECTORY / name).write_bytes(content)

@@ -70,7 +70,7 @@ def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterat
         server.stop()
 
 
-def forget_the_user_s_cloud(host: str = "127.0.0.1") -> None:
+def clear_aws_environment(host: str = "127.0.0.1") -> None:
     """Drops what would send boto3, the function or the SAM CLI elsewhere than to a cloud on `host`.
 
     That is the user's AWS settings, the function's own but for MODEL_URI, and proxies.

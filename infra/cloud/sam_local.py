@@ -20,26 +20,22 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import cfnlint.decode
 import typer
 
 from infra.cloud.checking import differences, prepare, read_documents
-from infra.cloud.embedded import forget_the_user_s_cloud, start_cloud
+from infra.cloud.embedded import clear_aws_environment, start_cloud
 from infra.cloud.expectations import EXPECTED
 from infra.cloud.invocation import FunctionError, Invocation, parse_reply
+from infra.errors import InfraError
 from infra.package import PYTHON_VERSION, Architecture
-from infra.paths import BUILD, EVENTS, ROOT, SAM
+from infra.paths import BUILD, EVENTS, ROOT
 
 FUNCTION = "ScoringFunction"
 
 _HOST = "host.docker.internal"
 _ANSWER_WIDTH = 72
-
-
-class CannotInvoke(Exception):
-    """Docker, the SAM CLI or the package is missing; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Sam:
         """Runs one `sam local invoke`, in a container of its own.
 
         Raises:
-            CannotInvoke: there is no SAM CLI.
+            InfraError: there is no SAM CLI.
         """
         command = [
             *(str(self.path), "local", "invoke", FUNCTION, "--template", str(self.template), "--event", str(event)),
@@ -64,35 +60,22 @@ class Sam:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=dict(self.environment))
         except FileNotFoundError as error:
-            raise CannotInvoke(f"Expected the SAM CLI at {self.path}: run `make build` first.") from error
+            raise InfraError(f"Expected the SAM CLI at {self.path}: run `make build` first.") from error
         try:
             return Invocation(*parse_reply(done.stdout if done.returncode == 0 else ""))
         except json.JSONDecodeError:
             return Invocation(None, FunctionError("NoAnswer", done.stderr.strip()))
 
 
-def main(
-    sam: Annotated[Path, typer.Option(help="The SAM CLI.")] = SAM,
-    architecture: Annotated[Architecture, typer.Option(help="What the package was built for.")] = Architecture.x86_64,
-) -> None:
-    """Invokes the built function in Lambda's container with every event, and says which did not come out as expected."""
-    try:
-        failed = run(sam, architecture)
-    except CannotInvoke as error:
-        raise SystemExit(f"error: {error}") from error
-    typer.echo(f"{len(EXPECTED) - len(failed)} of {len(EXPECTED)} events as expected")
-    raise SystemExit(1 if failed else 0)
-
-
 def run(sam: Path, architecture: Architecture) -> list[str]:
     """Prints one row for each event and returns the names of those that did not come out as expected.
 
     Raises:
-        CannotInvoke: something is missing on this machine.
+        InfraError: something is missing on this machine.
     """
     host = find_host(architecture)
     failed: list[str] = []
-    forget_the_user_s_cloud(host)
+    clear_aws_environment(host)
     with start_cloud(address=_listening_address(host)) as cloud:
         port = cloud.environment["AWS_ENDPOINT_URL"].rpartition(":")[2]
         variables = cloud.environment | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
@@ -116,18 +99,18 @@ def find_host(architecture: Architecture) -> str:
     An address and not the name, because boto3 would look for each bucket under a name of its own, BUCKET.host.docker.internal.
 
     Raises:
-        CannotInvoke: there is no Docker, or no image.
+        InfraError: there is no Docker, or no image.
     """
     docker = shutil.which("docker")
     if docker is None:
-        raise CannotInvoke("Expected Docker on the PATH. Without it, `make emulate` runs the package under the same emulator.")
+        raise InfraError("Expected Docker on the PATH. Without it, `make emulate` runs the package under the same emulator.")
     image = f"public.ecr.aws/lambda/python:{PYTHON_VERSION}-{architecture.value}"
     typer.echo(f"starting {image}, which Docker pulls first if it is not here")
     program = f"import socket; print(socket.gethostbyname({_HOST!r}))"
     command = [docker, "run", "--rm", f"--add-host={_HOST}:host-gateway", "--entrypoint=python3", image, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CannotInvoke(f"Expected Docker to run {image}. Received: {done.stderr.strip()}")
+        raise InfraError(f"Expected Docker to run {image}. Received: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
@@ -135,11 +118,11 @@ def write_template(variables: Mapping[str, str]) -> Path:
     """The built template with `variables` for the function; `--env-vars` passes none that the template does not name.
 
     Raises:
-        CannotInvoke: nothing is built.
+        InfraError: nothing is built.
     """
     built = BUILD / "template.yaml"
     if not built.is_file():
-        raise CannotInvoke(f"Expected the package and its template in {BUILD}: run `make build` first.")
+        raise InfraError(f"Expected the package and its template in {BUILD}: run `make build` first.")
     template = cfnlint.decode.decode_str(built.read_text())[0]
     template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"] = dict(variables)
     path = BUILD / "sam-local.json"  # beside the package, because its path in the template is relative
@@ -162,7 +145,3 @@ def _shown(invocation: Invocation) -> str:
         return invocation.error.type
     answer = json.dumps(invocation.answer)
     return answer if len(answer) <= _ANSWER_WIDTH else answer[: _ANSWER_WIDTH - 1] + "…"
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -17,7 +17,7 @@ def demo(tmp_path):
 
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return subprocess.run(
-            [sys.executable, "-m", "infra.demo"],
+            [sys.executable, "-m", "infra", "demo"],
             capture_output=True,
             text=True,
             check=False,
@@ -56,4 +56,4 @@ def test_the_demo_fails_with_a_function_that_cannot_start(demo, tmp_path):
     done = demo(MODEL_URI=str(tmp_path))
 
     assert done.returncode == 1
-    assert "demo failed: 25 messages were not finished." in done.stdout
+    assert done.stderr.splitlines()[-1] == "error: 25 messages were not finished."

@@ -7,7 +7,7 @@ from infra.schemas import DIRECTORY, render_schemas
 
 
 def test_the_schemas_that_ship_are_those_of_the_types():
-    """If this fails, run `python -m infra.schemas` and look at the difference."""
+    """If this fails, run `python -m infra schemas` and look at the difference."""
     assert {path.name: path.read_bytes() for path in DIRECTORY.iterdir()} == render_schemas()
 
 

@@ -4,10 +4,13 @@ import json
 import shutil
 
 import pytest
+from typer.testing import CliRunner
 
+from infra.__main__ import app
 from infra.cloud import sam_local
 from infra.cloud.expectations import EXPECTED
-from infra.cloud.sam_local import CannotInvoke, Sam, find_host, main, run, write_template
+from infra.cloud.sam_local import Sam, find_host, run, write_template
+from infra.errors import InfraError
 from infra.package import Architecture
 from infra.paths import TEMPLATE
 
@@ -50,13 +53,12 @@ def test_each_event_that_is_answered_otherwise_is_named(docker, built, program, 
     assert any("Expected documents ['predictions/uploads/coat-0.png.json']. Received: []." in row for row in rows)
 
 
-def test_one_event_that_is_answered_otherwise_fails_the_whole(docker, built, program, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        main(program("sam", f"echo '{NOTHING}'"), Architecture.x86_64)
+def test_one_event_that_is_answered_otherwise_fails_the_whole(docker, built, program):
+    done = CliRunner().invoke(app, ["sam-local", "--sam", str(program("sam", f"echo '{NOTHING}'"))])
 
-    assert exit_.value.code == 1
+    assert done.exit_code == 1
     right = sum(expectation == EXPECTED["s3-test-event.json"] for expectation in EXPECTED.values())
-    assert capsys.readouterr().out.endswith(f"{right} of {len(EXPECTED)} events as expected\n")
+    assert done.stdout.endswith(f"{right} of {len(EXPECTED)} events as expected\n")
 
 
 def test_the_function_is_told_where_the_cloud_is_by_its_template(built):
@@ -93,15 +95,15 @@ def test_a_sam_cli_that_gives_no_answer_is_an_error_with_its_words(program, tmp_
 
 
 def test_what_is_missing_is_said_with_what_to_do(docker, built, program, tmp_path, monkeypatch):
-    with pytest.raises(CannotInvoke, match="make build"):
+    with pytest.raises(InfraError, match="make build"):
         Sam(tmp_path / "nowhere", tmp_path, Architecture.x86_64, {}).invoke(tmp_path)
     (built / "template.yaml").unlink()
-    with pytest.raises(CannotInvoke, match="make build"):
+    with pytest.raises(InfraError, match="make build"):
         write_template({})
     program("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 125")
-    with pytest.raises(CannotInvoke, match="Cannot connect to the Docker daemon"):
+    with pytest.raises(InfraError, match="Cannot connect to the Docker daemon"):
         find_host(Architecture.x86_64)
     docker.unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CannotInvoke, match="make emulate"):
+    with pytest.raises(InfraError, match="make emulate"):
         find_host(Architecture.x86_64)
