@@ -1,7 +1,7 @@
 """The embedded cloud: the buckets, queues and notification of `template.yaml`, in moto's server on 127.0.0.1.
 
-Together with `infra.cloud.event_source` it runs the function as deployed: an upload reaches the queue by the bucket's own
-notification, and the function takes it from there. No Docker, no account, no network.
+Together with `infra.cloud.event_source` it runs the function as it is deployed: an upload reaches the queue by the bucket's own
+notification, and the event source takes it from there to the function. It needs no Docker, no account and no network.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ _STORAGE_TYPES = {"AWS::S3::Bucket", "AWS::SQS::Queue"}
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A running embedded cloud. `environment` is what the function needs to run in it: its own variables and boto3's."""
+    """A running embedded cloud.
+
+    Attributes:
+        environment: The variables that the function runs with: its own, and those by which boto3 finds the cloud.
+        batch_messages: The most messages that the template lets the event source hand to the function at once.
+        reports_failures: Whether the template lets the function report single messages as failed.
+    """
 
     environment: dict[str, str]
     input_bucket: str
@@ -62,7 +68,7 @@ def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterat
     try:
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
-        # moto's state belongs to the process, not to the server: a cloud that was here before would still be there.
+        # moto's state belongs to the process, not to the server: it would still hold what an earlier cloud held.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         direct.open(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
         yield _deploy(cfnlint.decode.decode_str(template.read_text())[0], endpoint)
@@ -71,9 +77,9 @@ def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterat
 
 
 def clear_aws_environment(host: str = "127.0.0.1") -> None:
-    """Drops what would send boto3, the function or the SAM CLI elsewhere than to a cloud on `host`.
+    """Removes every variable that could send boto3, the function or the SAM CLI elsewhere than to a cloud on `host`.
 
-    That is the user's AWS settings, the function's own but for MODEL_URI, and proxies.
+    These are the user's AWS settings and the function's own settings, except MODEL_URI. No proxy is used for `host`.
     """
     for name in list(os.environ):
         if name.startswith("AWS_") or name in {*DEFAULTS, "RESULT_FORMAT"}:
@@ -83,33 +89,17 @@ def clear_aws_environment(host: str = "127.0.0.1") -> None:
 
 def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
     session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded", region_name=REGION)
-    function = template["Resources"]["ScoringFunction"]["Properties"]
-    mapping = function["Events"]["Uploads"]["Properties"]
-    variables = function["Environment"]["Variables"]
-    values = _create_stack(
-        session.client("cloudformation", endpoint_url=endpoint),
-        template,
-        {
-            "Input": {"Ref": "InputBucket"},
-            "Output": {"Ref": "OutputBucket"},
-            "Queue": {"Ref": "UploadQueue"},
-            "DeadLetters": {"Ref": "DeadLetterQueue"},
-            "Notified": {"Fn::ToJsonString": template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]},
-            **{name.replace("_", ""): value for name, value in variables.items()},
-        },
-    )
     s3 = session.client("s3", endpoint_url=endpoint)
+    function = template["Resources"]["ScoringFunction"]["Properties"]
+    variables = function["Environment"]["Variables"]
+    values = _create_stack(session.client("cloudformation", endpoint_url=endpoint), template, _outputs(template, variables))
     (notification,) = json.loads(values["Notified"])["QueueConfigurations"]
     prefix = notification["Filter"]["S3Key"]["Rules"][0]["Value"]
     _notify(s3, values["Input"], notification["Queue"], notification["Event"], prefix)
+    mapping = function["Events"]["Uploads"]["Properties"]
     return Cloud(
-        environment={
-            "AWS_ACCESS_KEY_ID": "embedded",
-            "AWS_SECRET_ACCESS_KEY": "embedded",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": endpoint,
-            **{name: values[output] for name in variables if (output := name.replace("_", "")) in values},
-        },
+        environment=_connection(endpoint)
+        | {name: values[output] for name in variables if (output := _output_name(name)) in values},
         input_bucket=values["Input"],
         output_bucket=values["Output"],
         queue_url=values["Queue"],
@@ -122,10 +112,36 @@ def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
     )
 
 
-def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
-    """Creates the template's buckets and queues, and has CloudFormation itself evaluate what is `wanted`: it knows !Sub.
+def _connection(endpoint: str) -> dict[str, str]:
+    """Returns the variables by which boto3 finds the cloud."""
+    return {
+        "AWS_ACCESS_KEY_ID": "embedded",
+        "AWS_SECRET_ACCESS_KEY": "embedded",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint,
+    }
 
-    It knows !If too: what comes out as AWS::NoValue is left out of the result.
+
+def _outputs(template: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values that CloudFormation is to evaluate: the storage's names, its notification and the variables."""
+    return {
+        "Input": {"Ref": "InputBucket"},
+        "Output": {"Ref": "OutputBucket"},
+        "Queue": {"Ref": "UploadQueue"},
+        "DeadLetters": {"Ref": "DeadLetterQueue"},
+        "Notified": {"Fn::ToJsonString": template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]},
+        **{_output_name(name): value for name, value in variables.items()},
+    }
+
+
+def _output_name(variable: str) -> str:
+    return variable.replace("_", "")  # the name of an output has letters and digits only
+
+
+def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
+    """Creates the template's buckets and queues, and returns the values of the expressions in `wanted`.
+
+    CloudFormation itself evaluates them, because it knows !Sub and !If. An expression that gives AWS::NoValue is left out.
     """
     storage = {
         "Parameters": template["Parameters"],
@@ -143,7 +159,7 @@ def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any])
 
 
 def _notify(s3: S3Client, bucket: str, queue_arn: str, event: EventType, prefix: str) -> None:
-    """Sets up the bucket's notification, which moto's CloudFormation leaves out."""
+    """Sets up the bucket's notification, because moto's CloudFormation does not."""
     queue: QueueConfigurationTypeDef = {
         "QueueArn": queue_arn,
         "Events": [event],
