@@ -1,1 +1,1 @@
-"""How the function is deployed and run: the embedded cloud for a laptop, the demo, packaging, the benchmark."""
+"""Runs, measures and packages the function outside Lambda; `infra.__main__` is the command line of this room."""

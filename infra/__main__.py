@@ -1,4 +1,4 @@
-"""The command line `coatcheck`: the function run, measured and packaged outside Lambda.
+"""Defines the command line `coatcheck`, which runs, measures and packages the function outside Lambda.
 
     coatcheck --help               lists the commands; `python -m infra --help` does the same without an installation
     coatcheck COMMAND --help       tells what one of them does and needs

@@ -1,8 +1,8 @@
-"""The demo: upload the sample images to the embedded cloud, let the queue bring them to the function, show the predictions.
+"""Uploads the sample images to the embedded cloud, lets the queue bring them to the function, and shows the predictions.
 
-    make demo            about 6 s once installed; exits 1 if a document is missing or broken, or a message is left over
+    coatcheck demo       6 s once installed; `make demo` installs what it needs first
 
-Copies of all documents are left under .demo/, in the layout they have in the output bucket.
+Copies of all documents are left under .demo/, in the same layout as in the output bucket.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from infra.paths import IMAGES
 
 COPIES = Path(".demo")
 PACKED = "packed-idx3-ubyte.gz"
-LEAST_RIGHT = 0.8  # of the samples; a working model gets well over 90%, a broken one about 10%
+MIN_ACCURACY = 0.8  # on the samples; a working model reaches well over 90%, a broken one about 10%
 
 
 def run() -> None:
@@ -45,16 +45,16 @@ def run() -> None:
 
 
 def score(cloud: Cloud, images: list[str], console: Console) -> dict[str, PredictionDocument]:
-    """Uploads images, drains the queue through the function, and returns the document of each image.
+    """Uploads images, lets the function take every message from the queue, and returns the document of each image by name.
 
     Raises:
-        InfraError: a message is left over, or a document is missing or not as its schema says.
+        InfraError: a message is left over, or a document is missing or does not follow its schema.
     """
     for name in images:
         cloud.s3.upload_file(str(IMAGES / name), cloud.input_bucket, f"uploads/{name}")
     console.print(f"uploaded {len(images)} objects to s3://{cloud.input_bucket}/uploads/")
     os.environ.update(cloud.environment)
-    from handler.app import lambda_handler  # after the environment: boto3 and Powertools read it when they are imported
+    from handler.app import lambda_handler  # late: boto3 and Powertools read the environment when they are imported
 
     logging.getLogger("coatcheck").setLevel(logging.WARNING)
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
@@ -73,7 +73,7 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
     """Prints the table of predictions and the path of every document.
 
     Raises:
-        InfraError: the packed images were predicted otherwise than the single ones, or far too many are wrong.
+        InfraError: the packed images have other predictions than the single ones, or far too many predictions are wrong.
     """
     table = Table("image", "prediction", "confidence", "true class", title="Predictions")
     predictions = {name: documents[name].predictions[0] for name in truth}
@@ -94,9 +94,9 @@ def show(documents: dict[str, PredictionDocument], truth: dict[str, str], consol
     console.print(f"{len(documents)} documents; {right} of {len(truth)} images right, {unsure} marked unsure")
     packed = documents[PACKED].predictions
     if [row.probabilities for row in packed] != [prediction.probabilities for prediction in predictions.values()]:
-        raise InfraError("The packed images were predicted otherwise than the same images alone.")
-    if "MODEL_URI" not in os.environ and right < LEAST_RIGHT * len(truth):  # another model may have other classes
-        raise InfraError(f"Expected at least {LEAST_RIGHT:.0%} of the images right. Received: {right} of {len(truth)}.")
+        raise InfraError("The packed images have other predictions than the same images alone.")
+    if "MODEL_URI" not in os.environ and right < MIN_ACCURACY * len(truth):  # another model may have other classes
+        raise InfraError(f"Expected at least {MIN_ACCURACY:.0%} of the images right. Received: {right} of {len(truth)}.")
 
 
 def _collect(cloud: Cloud, key: str) -> PredictionDocument:

@@ -1,4 +1,4 @@
-"""The error that the command line reports in one line, without a traceback."""
+"""Defines the error that the command line reports in one line, without a traceback."""
 
 
 class InfraError(Exception):

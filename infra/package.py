@@ -1,7 +1,7 @@
-"""Makes the deployable package: the handler, what it imports, and nothing that is never loaded.
+"""Makes the deployable package: the handler and the libraries that it imports, without the parts that it never loads.
 
-make build                         calls it through `sam build`, for x86_64
-ARCHITECTURE=arm64 make build      the same for arm64, on any machine: ready-made wheels are fetched, nothing is compiled
+make build                         calls `coatcheck package` through `sam build`, for x86_64
+ARCHITECTURE=arm64 make build      does the same for arm64, on any machine, because only ready-made wheels are installed
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OUR_LIMIT_BYTES = 170 * 10**6
 # Wheels for Amazon Linux 2023 (glibc 2.34), newest first.
 _WHEELS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 
-# What comes along and is never loaded by the function; `tests/infra/test_package.py` scores with a package without it.
+# Parts of the libraries that the function never loads; `tests/infra/test_package.py` scores with a package without them.
 _UNUSED = (
     "ai_edge_litert/libLiteRtWebGpuAccelerator.so",  # 19 MB, for GPUs
     "ai_edge_litert/aot",  # compiles models ahead of time for phones
@@ -40,14 +40,14 @@ _UNUSED = (
 
 
 class Architecture(StrEnum):
-    """As Lambda names them."""
+    """Names the architectures of processors as Lambda does."""
 
     x86_64 = "x86_64"
     arm64 = "arm64"
 
 
 def build(target: Path, architecture: Architecture, python_version: str = PYTHON_VERSION) -> int:
-    """Fills `target`, which `sam build` made, and returns its size in bytes.
+    """Fills the folder `target` with the package, and returns the package's unzipped size in bytes.
 
     Raises:
         InfraError: pip could not install the requirements.
@@ -66,7 +66,7 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
 
 
 def install_wheels(target: Path, requirements: list[str], architecture: Architecture, python_version: str) -> None:
-    """Puts ready-made wheels for Lambda's Linux into `target`: exactly those named, without what they depend on.
+    """Installs ready-made wheels for Lambda's Linux into `target`: exactly those named, without their dependencies.
 
     Raises:
         InfraError: pip could not install them.
@@ -83,7 +83,7 @@ def install_wheels(target: Path, requirements: list[str], architecture: Architec
 
 
 def find_interpreter(python_version: str = PYTHON_VERSION) -> str | None:
-    """A Python of the deployed version, if this machine has one; its bytecode is then good for the function."""
+    """Returns the path of a Python of the deployed version, whose bytecode the function can use; None if there is none."""
     question = "import sys; print('%d.%d' % sys.version_info[:2])"
     on_path = shutil.which(f"python{python_version}")
     for path in (sys.executable, *([on_path] if on_path else []), *_kept_by_pyenv(python_version)):
@@ -94,7 +94,7 @@ def find_interpreter(python_version: str = PYTHON_VERSION) -> str | None:
 
 
 def _kept_by_pyenv(python_version: str) -> list[str]:
-    """Pythons that pyenv has installed and not activated: what it puts on the PATH for those does not start."""
+    """Returns the Pythons that pyenv has installed; those that it has not activated do not start from the PATH."""
     pyenv = shutil.which("pyenv")
     if not pyenv:
         return []
@@ -105,14 +105,14 @@ def _kept_by_pyenv(python_version: str) -> list[str]:
 def _compile(target: Path, interpreter: str) -> None:
     """Compiles every module ahead of time, because Lambda cannot keep what it compiles at a cold start.
 
-    Unchecked hashes: the files' times change on their way through the zip, and nobody edits them there.
+    The bytecode has unchecked hashes, because the zip changes the files' times, and nobody edits the files in Lambda.
     """
     command = [interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash", str(target)]
     subprocess.run(command, check=True)
 
 
 def size_bytes(directory: Path) -> int:
-    """The size of all files under `directory`."""
+    """Returns the total size of all files under `directory`."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
@@ -130,7 +130,7 @@ def run(target: Path, architecture: Architecture) -> None:
         f"{size / 1e6:8.1f} MB  in all, unzipped, {architecture.value}; Lambda's limit is {LAMBDA_LIMIT_BYTES / 1e6:.0f} MB"
     )
     if find_interpreter() is None:
-        # On the standard output, because `sam build` hides the other one.
+        # This goes to the standard output, because `sam build` hides the error output.
         typer.echo(f"no Python {PYTHON_VERSION} on this machine: the package has no bytecode, and starts 0.5 s slower")
     if size > OUR_LIMIT_BYTES:
         raise InfraError(f"Expected a package of at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")

@@ -1,4 +1,4 @@
-"""The files and folders of this checkout that more than one command uses."""
+"""Names the files and folders of this checkout that more than one command uses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Writes the JSON Schemas that ship beside the handler, from the types that write the documents.
+"""Writes the JSON Schemas that ship with the handler, from the types that write the documents.
 
-python -m infra schemas        after a change of a document's type; a test fails while the files are behind
+coatcheck schemas        must be run after a change of a document's type; a test fails as long as the files are out of date
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def render_schemas() -> dict[str, bytes]:
-    """The content of each schema file, by name. A document in lines is valid if each of its lines is."""
+    """Returns the content of each schema file, by name; a document in lines is valid if each of its lines is."""
     schemas = {
         "predictions.json": _schema(PredictionDocument),
         "prediction-lines.json": _schema(LinesHead, Prediction, RejectedImage, LinesEnd),
@@ -49,6 +49,6 @@ def _schema(*types: type) -> dict[str, Any]:
     references, definitions = msgspec.json.schema_components(types)
     choice: dict[str, Any] = {"oneOf": list(references)} if len(references) > 1 else references[0]
     for definition in definitions.values():
-        # One line, because Python 3.13 strips the indentation of docstrings and older ones keep it.
+        # Joined to one line, because Python 3.13 strips the indentation of docstrings and older versions keep it.
         definition["description"] = " ".join(definition.get("description", "").split())
     return {"$schema": DIALECT} | choice | {"$defs": definitions}

@@ -1,1 +1,1 @@
-"""The benchmark: it measures the figures that the README states."""
+"""Measures the figures of speed and memory that the README states."""

@@ -1,4 +1,4 @@
-"""The speed of decoding alone: the same images in each format."""
+"""Measures the speed of decoding alone, with the same images in each format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The speed and the memory of the whole function without S3: its objects come from memory or from a file."""
+"""Measures the speed and the memory of the whole function without S3: its objects come from memory or from a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def measure_function() -> Iterator[Measurement]:
 
 
 def make_scorer() -> Scorer:
-    """The function's own scorer at its default settings, with the documents going nowhere."""
+    """Returns the function's own scorer at its default settings, except that it writes its documents nowhere."""
     settings = load_settings(ENVIRONMENT | {"MAX_OBJECT_BYTES": str(10**9)})
     model = load_model(directory_reader(BUNDLED_ARTIFACT))
     return Scorer(
@@ -54,7 +54,7 @@ def make_scorer() -> Scorer:
 
 
 def score_stream(images: int) -> None:
-    """Scores one IDX object of so many images out of a file, as it would be read from S3, into a document in lines."""
+    """Scores one IDX object of `images` images out of a file, as it would be read from S3, into a document in lines."""
     scorer = dataclasses.replace(make_scorer(), layout=Layout("application/jsonl", -1))
     ref = ObjectRef("in-bucket", "packed")
     with tempfile.TemporaryFile() as file:

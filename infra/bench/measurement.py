@@ -1,4 +1,4 @@
-"""The form of a measurement, and how a rate is measured."""
+"""Defines what a measurement is, and measures rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RUNS = 10
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One line of the report: the value of each run, in `unit`."""
+    """Holds one line of the report: the value of each run, in `unit`."""
 
     label: str
     values: list[float]

@@ -1,4 +1,4 @@
-"""The speed of the model alone."""
+"""Measures the speed of the model alone."""
 
 from __future__ import annotations
 

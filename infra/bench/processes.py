@@ -1,4 +1,4 @@
-"""Start-up times and peak memory, each measured in a Python process of its own."""
+"""Measures start-up times and peak memory, each in a Python process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of the benchmark: every figure that the README states, measured in one run.
+"""Reports every figure of speed and memory that the README states, measured in one run.
 
 S3 is left out (objects come from memory), so that the figures are the function's own. Each figure is a median with its
 quartiles over the stated number of runs.

@@ -1,4 +1,4 @@
-"""The sample images as the benchmark uses them, and the limits that they are decoded under."""
+"""Provides the sample images in the forms that the benchmark needs, and the limits that they are decoded under."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The clouds that the function runs in without AWS: the embedded cloud, AWS's own emulator, and `sam local`."""
+"""Runs the function without AWS: in an embedded cloud, under AWS's own emulator, and through `sam local`."""

@@ -1,4 +1,4 @@
-"""The embedded cloud: the buckets, queues and notification of `template.yaml`, in moto's server on 127.0.0.1.
+"""Runs the embedded cloud: the buckets, queues and notification of `template.yaml`, in moto's server on 127.0.0.1.
 
 Together with `infra.cloud.event_source` it runs the function as it is deployed: an upload reaches the queue by the bucket's own
 notification, and the event source takes it from there to the function. It needs no Docker, no account and no network.
@@ -39,11 +39,11 @@ _STORAGE_TYPES = {"AWS::S3::Bucket", "AWS::SQS::Queue"}
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A running embedded cloud.
+    """Describes a running embedded cloud.
 
     Attributes:
         environment: The variables that the function runs with: its own, and those by which boto3 finds the cloud.
-        batch_messages: The most messages that the template lets the event source hand to the function at once.
+        batch_messages: The largest number of messages that the template lets the event source pass to one invocation.
         reports_failures: Whether the template lets the function report single messages as failed.
     """
 

@@ -1,12 +1,13 @@
-"""The built package as Lambda runs it: AWS's Runtime Interface Emulator, AWS's runtime client, and no Docker.
+"""Runs the built package as Lambda does, with AWS's Runtime Interface Emulator and runtime client, and without Docker.
 
     with start_emulator(Path(".aws-sam/build/ScoringFunction"), interpreter, environment) as emulator:
         invocation = emulator.invoke({"Records": [...]})
 
-The function's process has the package's folder, the runtime client and the interpreter's own library on its path, and nothing
-else; of this process's environment it has nothing. The emulator is the binary that the SAM CLI brings along for its
-containers. Limits: Linux on x86-64 or arm64, whose C library stands in for Amazon Linux's. The template's timeout and memory
-are not enforced.
+The function's process has nothing on its path but the package's folder, the runtime client and the interpreter's standard
+library, and it inherits no variable of this process.
+
+Limitations: this works on Linux on x86-64 or arm64 only, and uses the C library of this machine instead of Amazon Linux's. The
+template's timeout and memory size are not enforced.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ HANDLER = "handler.app.lambda_handler"
 _START_S = 10
 _INVOKE_S = 60
 _STOP_S = 5
-_SILENCE_S = 1  # what was logged is in the pipe before the reply is sent
-_NOTHING_SAID = b'{"errorType": "Runtime.ExitError", "errorMessage": "The process ended while it started."}'
+_SILENCE_S = 1  # enough, because the lines of an invocation are in the pipe before its reply is sent
+_ENDED_AT_START = b'{"errorType": "Runtime.ExitError", "errorMessage": "The process ended while it started."}'
 _INVOCATIONS = "/2015-03-31/functions/function/invocations"
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator. It starts the function's process at the first invocation and keeps it for the next ones."""
+    """Represents a running emulator, which starts the function's process at the first invocation and then keeps it."""
 
     address: str
     output: SimpleQueue[str]
 
     def invoke(self, event: object) -> Invocation:
-        """Invokes the function and returns what it answered, and the lines that it logged meanwhile.
+        """Invokes the function and returns its answer or error, with the lines that it logged during the invocation.
 
         Raises:
             OSError: the emulator does not answer.
@@ -59,28 +60,31 @@ class Emulator:
         try:
             with _direct().open(request, timeout=_INVOKE_S) as response:
                 answer, error = parse_reply(response.read())
-        except urllib.error.HTTPError as refusal:  # the process has ended, or never got as far as the function
+        except urllib.error.HTTPError as refusal:  # the process has ended, or could not load the function
             with refusal:
-                answer, error = parse_reply(refusal.read() or _NOTHING_SAID)
+                answer, error = parse_reply(refusal.read() or _ENDED_AT_START)
         request_id, lines = self._lines_of_one_invocation()
         return Invocation(answer, error, request_id, lines)
 
     def _lines_of_one_invocation(self) -> tuple[str, tuple[str, ...]]:
-        """The request's id, and the lines between START and END, which the emulator leaves out if the process has ended."""
+        """Returns the request's id, and the lines between START and END.
+
+        The emulator leaves out START and END if the process has ended; then all lines before the next silence are returned.
+        """
         request_id = ""
         lines: list[str] = []
         with suppress(Empty):
             while not (line := self.output.get(timeout=_SILENCE_S)).startswith("END RequestId: "):
                 if line.startswith("START RequestId: "):
                     request_id, lines = line.split()[2], []
-                elif not line.startswith("REPORT RequestId: "):  # of the invocation before
+                elif not line.startswith("REPORT RequestId: "):  # which belongs to the invocation before
                     lines.append(line)
         return request_id, tuple(lines)
 
 
 @contextmanager
 def start_emulator(package: Path, interpreter: str, environment: dict[str, str]) -> Iterator[Emulator]:
-    """Starts the emulator on the package in `package`, on free ports of 127.0.0.1, and always stops all of its processes.
+    """Starts the emulator with the package in `package` on free ports of 127.0.0.1, and stops all of its processes at the end.
 
     Args:
         package: The folder that Lambda would unpack to /var/task.
@@ -124,12 +128,12 @@ def _start_process(command: list[str], folder: Path, variables: dict[str, str], 
 
 
 def _system_variables(client: Path) -> dict[str, str]:
-    """What Lambda sets beside the function's variables, as far as it matters here. No HOME: nobody's ~/.aws is read."""
+    """Returns the variables that Lambda sets besides the function's own, as far as they matter here."""
     return {
         "PATH": os.defpath,
         "PYTHONPATH": str(client),
-        "PYTHONDONTWRITEBYTECODE": "1",  # a package that was tested is the package that was built
-        "HOME": "/nonexistent",
+        "PYTHONDONTWRITEBYTECODE": "1",  # a test leaves the package as it was built
+        "HOME": "/nonexistent",  # so that no ~/.aws is read
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "AWS_LAMBDA_FUNCTION_NAME": "coatcheck",
@@ -138,7 +142,7 @@ def _system_variables(client: Path) -> dict[str, str]:
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Addresses that nobody listens on now; all are held until the last is known, so that they differ."""
+    """Returns `count` addresses that no process listens on; each is held until the last is known, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for held in sockets:
@@ -150,12 +154,12 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def _direct() -> urllib.request.OpenerDirector:
-    """An opener that asks no proxy."""
+    """Returns an opener that uses no proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
-    """Waits until somebody listens on `address`, or the process has ended."""
+    """Returns whether a process listens on `address`; waits until one does, the emulator has ended, or the time is over."""
     host, port = address.split(":")
     deadline = time.monotonic() + _START_S
     while process.poll() is None and time.monotonic() < deadline:
@@ -169,7 +173,7 @@ def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def _read_lines(process: subprocess.Popen[bytes], output: SimpleQueue[str]) -> None:
-    """Takes lines from the pipe as they come, because the function waits while it is full."""
+    """Takes lines from the pipe as they arrive, because the function would wait while the pipe is full."""
     if process.stdout:
         for line in process.stdout:
             output.put(line.decode(errors="replace").rstrip("\n"))
@@ -177,7 +181,7 @@ def _read_lines(process: subprocess.Popen[bytes], output: SimpleQueue[str]) -> N
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks the emulator to end, then ends what is left of its session: the function's process has a group of its own."""
+    """Asks the emulator to end, then kills what is left of its session, since the function's process has its own group."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_S)

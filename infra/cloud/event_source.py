@@ -1,7 +1,7 @@
-"""The event source: takes messages from a queue of the embedded cloud to a function, as Lambda's own does.
+"""Takes messages from a queue of the embedded cloud to a function, as Lambda's event source mapping does.
 
-Lambda's rules, down to the answers that it does not accept, so that what is lost or repeated here would be lost or repeated
-there: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+It follows Lambda's rules, even for answers that Lambda does not accept, so that a message is lost or repeated here exactly if
+it would be on AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from infra.cloud.embedded import REGION, Cloud
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-_MAX_RECEIVE = 10  # messages in one ReceiveMessage call, SQS's own limit
+_MAX_RECEIVE = 10  # messages in one ReceiveMessage call; this limit is SQS's own
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What Lambda hands to a function beside the event, as far as it is used."""
+    """Holds the part of Lambda's context object that the function uses."""
 
     aws_request_id: str
     function_name: str = "coatcheck"
@@ -30,13 +30,21 @@ class Context:
     remaining_ms: int = 60_000
 
     def get_remaining_time_in_millis(self) -> int:
-        """Returns the same time always: nothing is timed here."""
+        """Returns the same time at every call, because nothing is timed here."""
         return self.remaining_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One invocation by the event source. `answer` is what the function returned, None if it raised `error`."""
+    """Records one invocation by the event source.
+
+    Attributes:
+        event: The event that the function was invoked with.
+        answer: The value that the function returned; None if it raised `error`.
+        error: The exception that the function raised, if any.
+        deleted: The ids of the messages that were deleted from the queue.
+        returned: The ids of the messages that went back to the queue.
+    """
 
     event: dict[str, Any]
     answer: object
@@ -49,11 +57,11 @@ class Delivery:
 class EventSource:
     """Takes messages from the cloud's queue and gives them to a function, as Lambda's event source mapping does.
 
-    A message is deleted if the function returns and does not name it in `batchItemFailures`, which Lambda looks at only where
-    the template has `ReportBatchItemFailures`; without it, whatever a function returns deletes all. If the function raises, or
-    answers in a form that Lambda does not accept, the whole batch goes back. What goes back is seen again after the queue's
-    visibility timeout, or at once if the source `is_impatient`; after `maxReceiveCount` deliveries the queue moves it to its
-    dead letters.
+    A message is deleted if the function returns and does not name it in `batchItemFailures`. Lambda reads that list only if
+    the template has `ReportBatchItemFailures`; without it, every message is deleted if the function returns, regardless of the
+    answer. If the function raises, or answers in a form that Lambda does not accept, the whole batch goes back to the queue. A
+    message that goes back is delivered again after the queue's visibility timeout, or at once if the source `is_impatient`;
+    after `maxReceiveCount` deliveries the queue moves it to its dead letters.
     """
 
     cloud: Cloud
@@ -62,7 +70,7 @@ class EventSource:
     is_impatient: bool = False
 
     def deliver(self) -> Delivery | None:
-        """Invokes the function once, with up to `batch_messages` messages; None: there are none."""
+        """Invokes the function once, with up to `batch_messages` messages; returns None if the queue shows no message."""
         received = self._receive()
         if not received:
             return None
@@ -70,7 +78,7 @@ class EventSource:
         answer, error = None, None
         try:
             answer = self.function(event, Context(aws_request_id=received[0]["MessageId"]))
-        except Exception as raised:  # whatever it is, Lambda takes it as "the batch failed"
+        except Exception as raised:  # Lambda takes every exception as a failure of the whole batch
             error = raised
         ids = [message["MessageId"] for message in received]
         reported = _failures(answer, ids) if self.cloud.reports_failures else set()
@@ -84,10 +92,10 @@ class EventSource:
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
 
-    def drain(self, most: int = 100) -> list[Delivery]:
-        """Invokes the function until the queue shows no message, at most `most` times."""
+    def drain(self, max_invocations: int = 100) -> list[Delivery]:
+        """Invokes the function until the queue shows no message, at most `max_invocations` times."""
         deliveries: list[Delivery] = []
-        while len(deliveries) < most and (delivery := self.deliver()):
+        while len(deliveries) < max_invocations and (delivery := self.deliver()):
             deliveries.append(delivery)
         return deliveries
 
@@ -120,7 +128,7 @@ class EventSource:
 
 
 def _failures(answer: object, ids: list[str]) -> set[str]:
-    """The messages that go back; all of them if the answer is not one that Lambda accepts."""
+    """Returns the ids of the messages that go back; these are all `ids` if Lambda would not accept the answer."""
     if answer is None:
         return set()
     if not isinstance(answer, dict):

@@ -1,4 +1,4 @@
-"""The expected result of each file of events/: the function's answer or error, and the documents that it leaves.
+"""States the expected result of each file of events/: the function's answer or error, and the documents that it leaves.
 
 The table EXPECTED has one row for each file; `infra.cloud.checking` compares an invocation with its row. The built package is
 checked under the emulator (`tests/emulator`) and in Lambda's container (`infra.cloud.sam_local`).
@@ -16,7 +16,7 @@ EMPTY = ""  # in place of a sample's name: an object of no bytes
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The state before one event, and the expected result of it.
+    """Holds the state before one event, and the expected result of it.
 
     Attributes:
         uploads: The content of the input bucket: the name of a sample of events/images, or EMPTY, by key.

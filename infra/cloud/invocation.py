@@ -1,4 +1,4 @@
-"""The result of invoking the function outside Lambda, in the form in which Lambda would report it."""
+"""Describes the result of invoking the function outside Lambda, in the form in which Lambda would report it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FunctionError:
-    """The exception that the function raised, or the reason why it could not be loaded, as Lambda reports it."""
+    """Describes the exception that the function raised, or the reason why it could not be loaded, as Lambda reports it."""
 
     type: str
     message: str
@@ -17,7 +17,7 @@ class FunctionError:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """The result of one invocation.
+    """Holds the result of one invocation.
 
     Attributes:
         answer: The value that the function returned; None if there is an `error`.

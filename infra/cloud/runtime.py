@@ -1,4 +1,4 @@
-"""The parts of Lambda's runtime that the emulator needs on this machine: AWS's binary and AWS's runtime client.
+"""Finds the parts of Lambda's runtime that the emulator needs on this machine: AWS's binary and AWS's runtime client.
 
 The binary is the one that the SAM CLI brings along for its containers; the client is installed on first use.
 """

@@ -1,11 +1,14 @@
-"""Every event of events/ through `sam local invoke`: the built package in Lambda's own container image, on the embedded cloud.
+"""Sends every file of events/ through `sam local invoke`: the built package in Lambda's container image, on the embedded cloud.
 
-    make sam-local                 builds the package first; needs Docker; about two minutes
-    python -m infra.cloud.sam_local      on the last `sam build`; exits 1 if an answer or a document is not the expected one
+    make sam-local           builds the package first; needs Docker; about two minutes
+    coatcheck sam-local      uses the package of the last `sam build`
 
-The embedded cloud listens where containers find this machine: on Docker's own bridge where that belongs to this machine, as it
-does with Docker Engine on Linux; else on 127.0.0.1, where Docker Desktop takes what containers send to `host.docker.internal`.
-Limits: not rootless Docker, whose containers reach neither; not a Docker on another machine.
+The embedded cloud listens at an address that containers can reach. With Docker Engine on Linux, this is the address of Docker's
+bridge, which belongs to this machine; with Docker Desktop it is 127.0.0.1, to which Docker Desktop forwards all that containers
+send to `host.docker.internal`.
+
+Limitations: this works neither with rootless Docker, whose containers reach none of these addresses, nor with a Docker on
+another machine.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ _ANSWER_WIDTH = 72
 
 @dataclass(frozen=True, slots=True)
 class Sam:
-    """The SAM CLI, and what it is told with every event."""
+    """Calls the SAM CLI with the same arguments and variables for every event."""
 
     path: Path
     template: Path
@@ -68,10 +71,10 @@ class Sam:
 
 
 def run(sam: Path, architecture: Architecture) -> list[str]:
-    """Prints one row for each event and returns the names of those that did not come out as expected.
+    """Prints one row for each event and returns the names of the events whose result is not the expected one.
 
     Raises:
-        InfraError: something is missing on this machine.
+        InfraError: Docker, the SAM CLI or the package is missing on this machine.
     """
     host = find_host(architecture)
     failed: list[str] = []
@@ -94,18 +97,18 @@ def run(sam: Path, architecture: Architecture) -> list[str]:
 
 
 def find_host(architecture: Architecture) -> str:
-    """The address under which containers find this machine, as one of them sees it; pulls the image if it is not here.
+    """Returns the address of this machine as a container sees it; the image is pulled if it is missing.
 
-    An address and not the name, because boto3 would look for each bucket under a name of its own, BUCKET.host.docker.internal.
+    The result is an address and no name, because boto3 would look for each bucket under BUCKET.host.docker.internal.
 
     Raises:
-        InfraError: there is no Docker, or no image.
+        InfraError: Docker is missing, or cannot run the image.
     """
     docker = shutil.which("docker")
     if docker is None:
         raise InfraError("Expected Docker on the PATH. Without it, `make emulate` runs the package under the same emulator.")
     image = f"public.ecr.aws/lambda/python:{PYTHON_VERSION}-{architecture.value}"
-    typer.echo(f"starting {image}, which Docker pulls first if it is not here")
+    typer.echo(f"starting {image}, which Docker pulls first if it is missing")
     program = f"import socket; print(socket.gethostbyname({_HOST!r}))"
     command = [docker, "run", "--rm", f"--add-host={_HOST}:host-gateway", "--entrypoint=python3", image, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -115,23 +118,25 @@ def find_host(architecture: Architecture) -> str:
 
 
 def write_template(variables: Mapping[str, str]) -> Path:
-    """The built template with `variables` for the function; `--env-vars` passes none that the template does not name.
+    """Writes the built template with `variables` for the function, and returns the path of the copy.
+
+    The SAM CLI's `--env-vars` would not do: it drops every variable that the template does not name.
 
     Raises:
-        InfraError: nothing is built.
+        InfraError: there is no built template.
     """
     built = BUILD / "template.yaml"
     if not built.is_file():
         raise InfraError(f"Expected the package and its template in {BUILD}: run `make build` first.")
     template = cfnlint.decode.decode_str(built.read_text())[0]
     template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"] = dict(variables)
-    path = BUILD / "sam-local.json"  # beside the package, because its path in the template is relative
+    path = BUILD / "sam-local.json"  # in the same folder, because the template names the package by a relative path
     path.write_text(json.dumps(template))
     return path
 
 
 def _listening_address(host: str) -> str:
-    """`host` itself if it is an address of this machine; else that of a virtual one, which passes on to this one's loopback."""
+    """Returns `host` if it is an address of this machine, or else 127.0.0.1, to which Docker Desktop forwards `host`."""
     with closing(socket.socket()) as probe:
         try:
             probe.bind((host, 0))
