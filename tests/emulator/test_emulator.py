@@ -11,8 +11,7 @@ from infra.cloud.checking import differences, prepare, read_documents
 from infra.cloud.embedded import start_cloud
 from infra.cloud.emulator import start_emulator
 from infra.cloud.expectations import EXPECTED
-from infra.cloud.runtime import architecture, find_binary, install_runtime_client
-from infra.errors import InfraError
+from infra.cloud.runtime import architecture, install_runtime_client
 from infra.package import build, find_interpreter
 from infra.paths import BUILD, EVENTS, ROOT
 
@@ -212,23 +211,3 @@ def lambda_handler(event, context):
         time.sleep(0.01)
     assert len(processes) == 2
     assert not [process for process in processes if is_running(process)]
-
-
-def test_a_python_that_does_not_start_is_said_to_be_missing():
-    with pytest.raises(InfraError, match="Expected a Python that starts"):
-        install_runtime_client("/nowhere/python3.13")
-
-
-def test_a_missing_emulator_is_said_to_come_with_the_build(monkeypatch, tmp_path):
-    monkeypatch.setattr("infra.cloud.runtime.ROOT", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(InfraError, match="make build"):
-        find_binary()
-
-
-def test_there_is_no_emulator_for_other_systems(monkeypatch):
-    monkeypatch.setattr("platform.system", lambda: "Darwin")
-
-    with pytest.raises(InfraError, match="make sam-local"):
-        find_binary()

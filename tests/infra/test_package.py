@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, size_bytes
+from infra.errors import InfraError
+from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, install_wheels, size_bytes
 from infra.paths import ROOT
 
 
@@ -63,6 +64,11 @@ print(json.loads(written[0])["predictions"][0]["class_name"])
     )
 
     assert done.stdout.splitlines()[-1:] == ["Coat"], done.stderr
+
+
+def test_requirements_that_cannot_be_installed_are_named(tmp_path):
+    with pytest.raises(InfraError, match=r"nowhere\.whl for arm64"):
+        install_wheels(tmp_path, [str(tmp_path / "nowhere.whl")], Architecture.arm64, "3.13")
 
 
 def test_a_python_that_pyenv_has_but_does_not_activate_is_found(tmp_path, monkeypatch):
