@@ -156,12 +156,13 @@ def test_the_figures_are_those_of_the_manifest():
 def test_the_layout_names_what_is_there():
     block = re.search(r"## Layout\n\n```text\n(.*?)```", README, re.DOTALL)[1]
     top = re.findall(r"^(\w[\w.]*/?) ", block, re.MULTILINE)
-    inside = [name for line in re.findall(r"^  (\w.*?)  +\w", block, re.MULTILINE) for name in line.split(", ")]
 
     assert all((ROOT / name).exists() for name in top)
-    assert all((ROOT / "handler" / name).exists() for name in inside)
-    rooms = {path.name for path in (ROOT / "handler").iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert rooms - {"__init__.py", "__pycache__", "schemas"} == {name.rstrip("/") for name in inside}
+    for room, unnamed in (("handler", {"schemas"}), ("infra", set())):
+        lines = re.search(rf"^{room}/.*\n((?:  .*\n)+)", block, re.MULTILINE)[1]
+        inside = {name.rstrip("/") for line in re.findall(r"^  (\w.*?)  +\w", lines, re.MULTILINE) for name in line.split(", ")}
+        there = {path.name for path in (ROOT / room).iterdir() if path.suffix == ".py" or path.is_dir()}
+        assert there - {"__init__.py", "__pycache__"} - unnamed == inside
 
 
 def test_the_document_shown_is_the_document_written(upload, stored, load_event):

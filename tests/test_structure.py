@@ -42,6 +42,18 @@ ARROWS = {
     "objects": set(),
     "outcomes": set(),
 }
+# Who may import whom inside infra/. Any part of it may import handler/, and none may import training/.
+INFRA_ARROWS = {
+    "__main__": {"bench", "cloud", "demo", "errors", "package", "paths", "schemas"},
+    "bench": {"bench", "errors", "paths"},
+    "cloud": {"cloud", "errors", "package", "paths", "schemas"},
+    "demo": {"cloud", "errors", "paths"},
+    "package": {"errors", "paths"},
+    "schemas": {"paths"},
+    "errors": set(),
+    "paths": set(),
+    "": set(),
+}
 ALONE = {  # libraries that one place knows alone
     "boto3": {"storage", "work_queue"},
     "botocore": {"storage", "work_queue"},
@@ -97,6 +109,20 @@ def test_training_knows_the_contract_its_conversion_and_the_model_alone(path):
 
     assert handler_modules <= {"handler.contract", "handler.conversion", "handler.model"}
     assert not {name for name in modules_of(path) if name.startswith("infra")}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "infra").rglob("*.py")), ids=module_name)
+def test_the_arrows_inside_infra_hold(path):
+    names = modules_of(path)
+
+    assert {room(name) for name in names if name.startswith("infra.")} <= INFRA_ARROWS[room(module_name(path))]
+    assert not {name for name in names if name.startswith("training")}
+
+
+def test_only_the_command_line_of_infra_ends_the_process():
+    enders = {path.name for path in (ROOT / "infra").rglob("*.py") if re.search(r"SystemExit|sys\.exit", path.read_text())}
+
+    assert enders == {"__main__.py"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "handler").rglob("*.py")), ids=module_name)
