@@ -27,7 +27,7 @@ try:
 finally:
     print(sorted(set(sys.modules) & {LIBRARIES}))
 """
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, env={})
 
 
 def test_the_help_names_each_command_and_loads_no_library_of_any():
