@@ -2,11 +2,14 @@
 
 An artifact is a directory of `model.tflite` and `manifest.json`, the manifest written last: its presence means that the
 artifact is complete. The graph takes raw uint8 pixels `(n, height, width, channels)`, 0..255, and returns calibrated
-softmax probabilities `(n, classes)` float32. No AWS, no LiteRT and no files here: bytes in, values out.
+softmax probabilities `(n, classes)` float32; it may have a second output, a familiarity score `(n,)` float32. No AWS, no LiteRT
+and no files here: bytes in, values out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -90,6 +93,18 @@ class ClassMetrics(msgspec.Struct, frozen=True):
     images: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the graph says of a batch of `n` images.
+
+    `probabilities` is `(n, classes)` float32, 0..1, each row summing to 1. `familiarity` is `(n,)` float32, larger for images
+    that are more like the training data; None if the graph has no such output.
+    """
+
+    probabilities: np.ndarray
+    familiarity: np.ndarray | None = None
+
+
 class Golden(msgspec.Struct, frozen=True):
     """A few images and the probabilities that the model must give them, checked whenever it is loaded.
 
@@ -126,6 +141,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     dataset: dict[str, Any]
     training: dict[str, Any]
     golden: Golden
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A verified artifact: its manifest, and `classify`, which takes `(n, height, width, channels)` uint8, 0..255."""
+
+    manifest: Manifest
+    classify: Callable[[np.ndarray], Scores]
 
 
 def parse_manifest(text: bytes) -> Manifest:

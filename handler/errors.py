@@ -7,21 +7,23 @@ ScoringError
 │   ├── UnreadableImage       an image that is truncated, corrupt or of an unsupported kind
 │   ├── UnreadableArray       a .npy array that is truncated, corrupt or not plain uint8
 │   ├── UnreadableIdx         an IDX file that is truncated, corrupt or not of uint8
-│   ├── UnreadableList        a list of objects, or a line of one, that names none which may be read
+│   ├── UnreadableList        a list of objects, or a line of one, that names no object that may be read
 │   ├── UnreadableArchive     a zip or tar archive that is truncated or corrupt
 │   ├── UnreadableMember      a member of an archive that is corrupt or compressed in an unsupported way
 │   ├── UnsafeMember          a member that is encrypted, a link or an archive itself, or that points out of its archive
 │   ├── WrongShape            images of another size than the model's
-│   └── ObjectTooLarge        more bytes, pixels, images or members than the settings allow
+│   └── ObjectTooLarge        more bytes, pixels, images, members or named objects than the settings allow
 ├── TransientError          the trigger's sender is told, and tries again (in the end: the dead-letter queue)
-│   ├── StorageUnavailable    S3 refused, failed or broke off
+│   ├── StorageUnavailable    the store of objects refused, failed or broke off
+│   ├── ObjectChanged         an object is no longer the one that was asked for
 │   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
 │   ├── OutOfTime             the end of the invocation came first
 │   ├── ConcurrentWrites      other writers kept winning the same document
+│   ├── UnrecognisedEvent     an invocation by a source that no trigger knows
+│   └── InvocationFailed      an event of which something is not finished, so that its source sends it again
+├── DeadLetter              no document can be written and trying again cannot help: it is left to a person
 │   ├── UnacceptedObject      outside `INPUT_URIS`, or at a place that would break a promise; nothing is read
-│   ├── UnreadableMessage     a message, record, item or task that names no object in a form that is known
-│   ├── UnrecognisedEvent     an invocation by nobody known
-│   └── InvocationFailed      what senders that wait for no answer get, so that they try again
+│   └── UnreadableMessage     a message, record, item or task that names no object in a known form
 └── MisconfiguredError      refuse to start: no object is read
     ├── BadSettings           environment variables, all faults at once
     └── BadArtifact           the model's files disagree with their manifest
@@ -30,7 +32,7 @@ A message says what was expected, what was received, and for which object; a cla
 Nothing ever branches on the text of a message.
 """
 
-_MOST_CHARACTERS = 1000
+_MAX_CHARACTERS = 1000
 
 
 class ScoringError(Exception):
@@ -38,7 +40,7 @@ class ScoringError(Exception):
 
 
 class RejectedInput(ScoringError):
-    """The object itself is at fault, so trying again cannot help: say so beside the results."""
+    """The object itself is at fault, so trying again cannot help: a rejection document says so in place of predictions."""
 
 
 class EmptyObject(RejectedInput):
@@ -62,7 +64,7 @@ class UnreadableIdx(RejectedInput):
 
 
 class UnreadableList(RejectedInput):
-    """A list of objects, or a line of one, that names none which may be read."""
+    """A list of objects, or a line of one, that names no object that may be read."""
 
 
 class UnreadableArchive(RejectedInput):
@@ -70,11 +72,11 @@ class UnreadableArchive(RejectedInput):
 
 
 class UnreadableMember(RejectedInput):
-    """A member of an archive whose bytes cannot be had; the other members are scored."""
+    """A member of an archive whose bytes cannot be unpacked; the other members are scored."""
 
 
 class UnsafeMember(RejectedInput):
-    """A member that nobody should unpack unseen; the other members are scored."""
+    """A member that is not safe to unpack; the other members are scored."""
 
 
 class WrongShape(RejectedInput):
@@ -82,7 +84,7 @@ class WrongShape(RejectedInput):
 
 
 class ObjectTooLarge(RejectedInput):
-    """More bytes, pixels, images or members than the settings allow, of an object or of one image in it."""
+    """An object, or one image in it, of more bytes, pixels, images, members or named objects than the settings allow."""
 
 
 class TransientError(ScoringError):
@@ -90,7 +92,7 @@ class TransientError(ScoringError):
 
 
 class StorageUnavailable(TransientError):
-    """S3 refused, failed or broke off; `operation` and `code` say where and how."""
+    """The store of objects refused, failed or broke off; `operation` and `code` say where and how."""
 
     def __init__(self, message: str, *, operation: str = "", code: str = "") -> None:
         super().__init__(message)
@@ -98,42 +100,52 @@ class StorageUnavailable(TransientError):
         self.code = code
 
 
+class ObjectChanged(TransientError):
+    """The object that was asked for by its ETag has another one by now."""
+
+
 class QueueUnavailable(TransientError):
     """SQS refused, failed or broke off, or took only some of the messages; those it took are harmless when sent again."""
 
 
 class OutOfTime(TransientError):
-    """The end of the invocation came first: before an object was decoded, or a sweep without a queue was through."""
+    """The end of the invocation came first: before an object was decoded, a call was answered, or a sweep or list was done."""
 
 
 class ConcurrentWrites(TransientError):
     """Other writers kept winning the same document until the attempts ran out."""
 
 
-class UnacceptedObject(TransientError):
-    """An object that may not be read, or whose document has no safe place.
-
-    It is no `RejectedInput`, because a rejection document in its name could take the place of an honest one.
-    Its message goes to the dead-letter queue, where a person sees it.
-    """
-
-
-class UnreadableMessage(TransientError):
-    """A message that names no object; it fails alone, and from a queue reaches the dead letters intact.
-
-    What it quotes is cut: messages may be as long as anybody likes, and lines of a log may not.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message if len(message) <= _MOST_CHARACTERS else f"{message[:_MOST_CHARACTERS]}…")
-
-
 class UnrecognisedEvent(TransientError):
-    """An event that no trigger knows; the message shows its keys."""
+    """An event that no trigger knows; the error's message shows the event's keys."""
 
 
 class InvocationFailed(TransientError):
-    """Something is not finished that only the whole event can be repeated for; raised so that its sender does so."""
+    """Something of an event is not finished, and its source can only repeat the event whole; raising this makes it do so."""
+
+
+class DeadLetter(ScoringError):
+    """No document can be written and trying again cannot help.
+
+    A queue moves such a message to its dead letters, where a person sees it; a source without them is told that it failed.
+    """
+
+
+class UnacceptedObject(DeadLetter):
+    """An object that may not be read, or whose document has no safe place.
+
+    It is no `RejectedInput`, because a rejection document in its name could take the place of an honest one.
+    """
+
+
+class UnreadableMessage(DeadLetter):
+    """A message that names no object; it fails alone, and from a queue reaches the dead letters intact.
+
+    The message of this error is cut, because it quotes what it received, which may be of any length.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= _MAX_CHARACTERS else f"{message[:_MAX_CHARACTERS]}…")
 
 
 class MisconfiguredError(ScoringError):

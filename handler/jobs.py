@@ -1,19 +1,23 @@
-"""What can be asked for beside single objects: a sweep over a prefix. Pure values, and their form in a message."""
+"""Jobs as messages ask for them: one object, or a sweep over a prefix; and the queue of such messages. Pure values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from handler.deadline import Deadline
 from handler.objects import ObjectRef, Prefix
+
+MAX_MESSAGES = 10  # in one call, SQS's own limit
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Finds the inputs under `prefix` (None: under all inputs) that have no document of the present model, and has them scored.
+    """Finds the inputs under `prefix` that have no document of the present model, and has them scored; None means all inputs.
 
-    It begins behind the key `after`. `scheduled_time` is when it was due, as its schedule wrote it: it names the run, so that
-    a run that is tried again keeps its name, whatever the clock says.
+    It begins after the key `after`. `scheduled_time` is the time at which it was due, as its schedule wrote it: it names the
+    run, so that a run that is tried again keeps its name, whatever the clock says.
     """
 
     prefix: Prefix | None = None
@@ -25,7 +29,7 @@ class Sweep:
         return f"sweep of {self.prefix or 'all inputs'}{due}"
 
     def as_message(self) -> dict[str, str]:
-        """The job as it is asked for in a message, or by hand."""
+        """Returns the job in the form in which a message, or a person, asks for it."""
         message = {"job": "sweep"}
         if self.prefix:
             message["prefix"] = str(self.prefix)
@@ -38,10 +42,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What became of a sweep.
+    """The result of a sweep.
 
     Of `examined` inputs `refused` have no place for a document, and `missing` had no document of the model. Those were `sent`
-    to the queue, or scored in place with these `outcomes`. `handed_on` is what is left of it, sent to the queue as well.
+    to the queue, or scored in place with these `outcomes`. `handed_on` is the rest of the sweep, sent to the queue as well.
     """
 
     sweep: Sweep
@@ -55,10 +59,22 @@ class SweepReport:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do that another delivery could."""
+        """Whether all that there was to do is durably done."""
         return self.error is None
 
 
 def score_message(ref: ObjectRef) -> dict[str, list[str]]:
-    """One object as it is asked for in a message, or by hand."""
+    """Returns the form in which a message, or a person, asks for one object."""
     return {"objects": [str(ref)]}
+
+
+class Queue(Protocol):
+    """The queue that the function itself takes its work from."""
+
+    def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
+        """Sends up to `MAX_MESSAGES` messages with one call, which ends by `deadline`.
+
+        Raises:
+            QueueUnavailable: some of the messages were not taken; sending all of them again is harmless.
+            OutOfTime: the call did not end by `deadline`.
+        """

@@ -1,7 +1,7 @@
 """The model: artifact in, `classify(batch)` out. The only place that imports LiteRT.
 
-A file is not parsed before its size and digest agree with the manifest, and not used before its tensors and its golden
-batch do: parsing an unknown model is running unknown code.
+The model file is not parsed before its size and digest agree with the manifest, and not used before its tensors and its golden
+batch agree too: parsing an unknown model is running unknown code.
 """
 
 from __future__ import annotations
@@ -9,18 +9,33 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from handler.contract import MANIFEST_FILE, MODEL_FILE, Manifest, golden_images, parse_manifest
+from handler.contract import MANIFEST_FILE, MODEL_FILE, Manifest, Model, Scores, golden_images, parse_manifest
+from handler.deadline import Deadline
 from handler.errors import BadArtifact
+from handler.objects import ObjectRef, Prefix
+from handler.store import Store
 
-__all__ = ["BUNDLED_ARTIFACT", "GOLDEN_TOLERANCE", "BadArtifact", "Classifier", "Model", "directory_reader", "load_model"]
+__all__ = [
+    "BUNDLED_ARTIFACT",
+    "GOLDEN_TOLERANCE",
+    "BadArtifact",
+    "Classifier",
+    "Model",
+    "directory_reader",
+    "load_model",
+    "store_reader",
+]
 
 BUNDLED_ARTIFACT = Path(__file__).parent / "artifact"
+
+_PROBABILITIES, _FAMILIARITY = "probabilities", "familiarity"  # the outputs' names where there are two; one has any name
 
 # The most that a golden probability may differ. Other kernels round activations differently: between XNNPACK's and
 # LiteRT's own, 64 test images differed by up to 0.0035. A wrong model, or one that is fed wrongly, differs by tenths.
@@ -34,16 +49,24 @@ class Classifier:
         """Parses `content`, a `.tflite` file.
 
         Raises:
-            BadArtifact: LiteRT cannot load it, or it has not exactly one input and one output.
+            BadArtifact: LiteRT cannot load it, or its inputs or outputs are not those of a classifier.
         """
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
             (self._input,) = self._interpreter.get_input_details()
-            (self._output,) = self._interpreter.get_output_details()
+            outputs = _outputs_by_name(self._interpreter)
         except (ValueError, RuntimeError) as error:
-            raise BadArtifact(f"Expected a LiteRT model with one input and one output. Received: {error}.") from error
+            raise BadArtifact(f"Expected a LiteRT model with one input and named outputs. Received: {error}.") from error
+        if len(outputs) == 1:
+            outputs = {_PROBABILITIES: next(iter(outputs.values()))}
+        if not {_PROBABILITIES} <= outputs.keys() <= {_PROBABILITIES, _FAMILIARITY}:
+            raise BadArtifact(
+                f"Expected a LiteRT model with one output, or with two named {_PROBABILITIES} and {_FAMILIARITY}. "
+                f"Received: {', '.join(sorted(outputs))}."
+            )
+        self._output, self._familiarity = outputs[_PROBABILITIES], outputs.get(_FAMILIARITY)
         self._lock = threading.Lock()
-        self._images = -1  # how many the graph's tensors are sized for
+        self._images = -1  # the number of images that the graph's tensors are sized for
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -52,25 +75,25 @@ class Classifier:
 
     @property
     def classes(self) -> int:
-        """How many probabilities come out for an image."""
+        """The number of probabilities of an image."""
         return int(self._output["shape_signature"][-1])
 
     @property
     def dtypes(self) -> tuple[np.dtype, np.dtype]:
-        """Of the input and of the output."""
+        """The dtypes of the input and of the probabilities."""
         return np.dtype(self._input["dtype"]), np.dtype(self._output["dtype"])
 
-    def classify(self, images: np.ndarray) -> np.ndarray:
+    def classify(self, images: np.ndarray) -> Scores:
         """Classifies one batch.
 
-        An image's probabilities do not depend on what else is in the batch, to the last bit: XNNPACK quantises activations
+        The scores of an image do not depend on what else is in the batch, to the last bit: XNNPACK quantises activations
         for each image on its own. A test holds it to that, because equal documents for equal objects depend on it.
 
         Args:
             images: `(n, height, width, channels)` uint8, 0..255, n >= 1.
 
         Returns:
-            `(n, classes)` float32; each row sums to 1.
+            The probabilities of each image, and its familiarity if the graph has that output.
         """
         with self._lock:
             if len(images) != self._images:
@@ -79,16 +102,16 @@ class Classifier:
                 self._images = len(images)
             self._interpreter.set_tensor(self._input["index"], images)
             self._interpreter.invoke()
-            probabilities: np.ndarray = self._interpreter.get_tensor(self._output["index"])
-        return probabilities
+            probabilities = self._interpreter.get_tensor(self._output["index"])
+            familiarity = self._interpreter.get_tensor(self._familiarity["index"]) if self._familiarity else None
+        return Scores(probabilities, familiarity)
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A verified artifact: what it says of itself, and the classifier that behaves so."""
-
-    manifest: Manifest
-    classify: Callable[[np.ndarray], np.ndarray]
+def _outputs_by_name(interpreter: Interpreter) -> dict[str, dict[str, Any]]:
+    """Returns the details of each output by its name in the graph's signature, or in the graph if it has no signature."""
+    if interpreter.get_signature_list():
+        return dict(interpreter.get_signature_runner().get_output_details())
+    return {details["name"]: details for details in interpreter.get_output_details()}
 
 
 def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
@@ -96,7 +119,7 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
 
     Args:
         read: returns the content of one of the artifact's files by its name; raises OSError if there is none.
-        threads: how many the graph may use; 1 suits 1,769 MB of Lambda, which is one processor.
+        threads: the number of threads that the graph may use; 1 suits 1,769 MB of Lambda, which is one processor.
 
     Raises:
         BadArtifact: files, manifest and behaviour disagree; the message names what differs.
@@ -117,6 +140,20 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
 def directory_reader(directory: Path) -> Callable[[str], bytes]:
     """Returns a reader of the artifact in `directory`, for `load_model`."""
     return lambda name: (directory / name).read_bytes()
+
+
+def store_reader(store: Store, prefix: Prefix, deadline: Deadline) -> Callable[[str], bytes]:
+    """Returns a reader of the artifact under `prefix` of a store, for `load_model`; its reads end by `deadline`."""
+
+    def read(name: str) -> bytes:
+        ref = ObjectRef(prefix.bucket, f"{prefix.prefix}{name}")
+        opened = store.open(ref, deadline=deadline)
+        if opened is None:
+            raise FileNotFoundError(str(ref))
+        with closing(opened.body) as body:
+            return body.read()
+
+    return read
 
 
 def _read_manifest(read: Callable[[str], bytes]) -> Manifest:
@@ -148,7 +185,7 @@ def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
         expected.shape,
     )
     try:
-        probabilities = classifier.classify(images)
+        probabilities = classifier.classify(images).probabilities
     except (ValueError, RuntimeError) as error:
         raise BadArtifact(f"Expected the model to score its golden batch. Received: {error}.") from error
     difference = float(np.abs(probabilities - expected).max())

@@ -1,21 +1,22 @@
-"""What became of each object: the one taxonomy that every trigger's protocol is answered from. Pure values.
+"""The outcome of each object, which every trigger's protocol is answered from. Pure values.
 
-`VERDICTS` is the one place where an outcome is turned into what its sender needs to know; each trigger says it in the words of
-its own protocol.
+`Report.verdict` is the one place where an outcome is turned into what its sender needs to know; each trigger says it in the
+words of its own protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from handler.errors import DeadLetter
 from handler.objects import ObjectRef
 
 
 class Outcome(StrEnum):
-    """What became of one object."""
+    """The outcome of one object."""
 
     SCORED = "scored"  # its predictions were written
     DUPLICATE = "duplicate"  # its document was there already
@@ -26,11 +27,12 @@ class Outcome(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an outcome means to the sender: only what failed for a time is worth sending again."""
+    """The meaning of a report to the sender: only what failed for a time is worth sending again."""
 
     SUCCEEDED = "succeeded"
     PERMANENT_FAILURE = "permanent failure"
     TEMPORARY_FAILURE = "temporary failure"
+    DEAD_LETTER = "dead letter"  # nothing could be written: it is not finished, and no other delivery helps
 
 
 VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
@@ -47,10 +49,10 @@ VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One object's outcome: its document if one stands, and why if it was rejected or failed.
+    """The outcome of one object, its document if there is one, and the error if it was rejected or failed.
 
-    `ref` is the object that was looked for last. `size_bytes` is what was read of it. `images`, `unsure` and `by_class` count
-    its predictions, if it was scored now or before.
+    `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure` and `by_class` count its
+    predictions, if it was scored now or before.
     """
 
     ref: ObjectRef
@@ -64,13 +66,18 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """What this means to whoever asked."""
-        return VERDICTS[self.outcome]
+        """The meaning of this report to the sender."""
+        return Verdict.DEAD_LETTER if isinstance(self.error, DeadLetter) else VERDICTS[self.outcome]
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do that another delivery could."""
-        return self.verdict is not Verdict.TEMPORARY_FAILURE
+        """Whether the object's message may be deleted, since all that there is to do is durably done."""
+        return self.verdict in {Verdict.SUCCEEDED, Verdict.PERMANENT_FAILURE}
+
+
+Reports = Mapping[ObjectRef, Report]  # by the name that the object was asked for by
+
+Record = Callable[[ObjectRef, Report], None]  # takes each report, with that name, as soon as its object is done
 
 
 def count_outcomes(reports: Iterable[Report]) -> dict[str, int]:

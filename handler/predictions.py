@@ -12,9 +12,9 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from handler.contract import Manifest, Sha256
+from handler.contract import Manifest, Scores, Sha256
 from handler.errors import BadArtifact, RejectedInput
-from handler.objects import StoredObject
+from handler.store import StoredObject
 
 DECIMALS = 6  # of probabilities and confidences; float32 holds no more
 
@@ -153,12 +153,13 @@ def name_model(manifest: Manifest) -> ModelName:
     return ModelName(manifest.name, manifest.version, manifest.model.sha256)
 
 
-def predict(names: Sequence[str], probabilities: np.ndarray, manifest: Manifest) -> list[Prediction]:
-    """Reads a batch's predictions off its probabilities `(n, classes)` float32: the most probable class of each image.
+def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Prediction]:
+    """Reads a batch's predictions off its scores: the most probable class of each image.
 
     Raises:
         BadArtifact: some are not finite, which JSON has no numbers for and no model that was measured gives.
     """
+    probabilities = scores.probabilities
     if not np.isfinite(probabilities).all():
         raise BadArtifact("Expected finite probabilities of the model. Received: NaN or infinite ones; export it again.")
     winners = probabilities.argmax(axis=1)
@@ -182,21 +183,3 @@ def render_rejection(source: StoredObject, kind: str | None, manifest: Manifest,
     """Writes why one object could not be scored."""
     problem = Problem(type(error).__name__, str(error))
     return msgspec.json.encode(RejectionDocument(input=name_input(source, kind), model=name_model(manifest), error=problem))
-
-
-def render_list(
-    source: StoredObject,
-    kind: str | None,
-    manifest: Manifest,
-    objects: Sequence[NamedObject],
-    rejected: Sequence[RejectedImage],
-) -> bytes:
-    """Writes what one list named."""
-    document = ListDocument(
-        input=name_input(source, kind),
-        model=name_model(manifest),
-        summary=ListSummary(len(objects), len(rejected)),
-        objects=list(objects),
-        rejected=list(rejected),
-    )
-    return msgspec.json.encode(document)

@@ -1,11 +1,11 @@
 """Objects to images to batches to predictions to documents: the only place that knows the order of work.
 
-    objects --fetch (threads)--> bodies --decode--> images --batch, classify--> rows --finish, publish (threads)--> outcomes
+    objects --open (threads)--> bodies --decode--> images --batch, classify--> rows --finish, publish (threads)--> outcomes
 
-Images of all objects share the model's batches; while the model runs, the next objects are fetched and finished documents
-are written. A small object is fetched whole, ahead of its turn; a larger one is read when its turn comes, as its images are
-wanted, so that memory depends on the limits and not on the object. What goes wrong with one object becomes that object's
-outcome and touches no other. No AWS, no LiteRT, no clock here: all of that is passed in.
+Images of all objects share the model's batches; while the model runs, the next objects are opened and finished documents are
+written. A small object is read whole when it is opened, ahead of its turn; a larger one is opened ahead, and read when its turn
+comes, as its images are needed, so that memory depends on the limits and not on the object. What goes wrong with one object
+becomes that object's outcome and touches no other. No AWS, no LiteRT, no clock here: all of that is passed in.
 """
 
 from __future__ import annotations
@@ -14,23 +14,30 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from handler.contract import Manifest
-from handler.errors import ObjectTooLarge, OutOfTime, RejectedInput, UnacceptedObject, UnreadableList
+from handler.contract import Model
+from handler.deadline import TimeBudget
+from handler.dispatch import Dispatcher, Listing
+from handler.documents import Document, Documents
+from handler.errors import ObjectTooLarge, OutOfTime, RejectedInput, UnreadableList
 from handler.formats import decode
-from handler.formats.image import Image, Item, Named, Target, Unreadable
-from handler.jobs import score_message
-from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredDocument, StoredObject
-from handler.outcomes import Outcome, Report
-from handler.predictions import NamedObject, Prediction, RejectedImage, predict, render_list, render_rejection
-from handler.publishing import Document, Published, is_about
+from handler.formats.image import Image, Named, Target, Unreadable
+from handler.inputs import Inputs
+from handler.limits import Limits
+from handler.objects import ObjectRef
+from handler.outcomes import Outcome, Record, Report
+from handler.predictions import Prediction, RejectedImage, predict, render_rejection
+from handler.store import StoredObject
+from handler.work import Work, isolated, report_on
 from handler.writing import DocumentWriter
+
+MAX_IDLE_S = 10  # that an open body waits for its turn: stores reset connections that nobody reads from
 
 _REST_BYTES = 2**20  # read at once of what a decoder left
 
@@ -40,142 +47,98 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """All that scoring needs from outside.
+    """Scores objects. `dispatcher` sends what lists name to the queue; None where there is no queue.
 
-    `fetch` reads a small object whole, and of a larger one its identity; `open` opens one of any size. Both return None for
-    an object that is gone. `classify` takes `(n, height, width, channels)` uint8 and returns `(n, classes)` float32
-    probabilities. `publish` writes a document. `locate` says where the document of an object belongs, `describe` what stands
-    there. For lists, `require_accepted` raises UnacceptedObject for what may not be read, and `send` puts messages into the
-    queue; None: there is none.
+    `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
+    or published at the same time.
     """
 
-    manifest: Manifest
-    fetch: Callable[[ObjectRef], FetchedObject | None]
-    open: Callable[[ObjectRef], OpenObject | None]
-    classify: Callable[[np.ndarray], np.ndarray]
-    publish: Callable[[Document], Published]
-    locate: Callable[[ObjectRef], ObjectRef]
-    describe: Callable[[ObjectRef], StoredDocument | None]
-    require_accepted: Callable[[ObjectRef], None]
-    send: Callable[[Iterable[Mapping[str, Any]]], None] | None
-    target: Target
-    max_object_bytes: int
+    model: Model
+    inputs: Inputs
+    documents: Documents
+    dispatcher: Dispatcher | None
+    limits: Limits
     batch_images: int
     concurrency: int
-    layout: Layout
+
+    @property
+    def model_sha256(self) -> str:
+        """The digest that documents name the model by."""
+        return self.model.manifest.model.sha256
 
     def score(
         self,
         refs: Iterable[ObjectRef],
+        budget: TimeBudget,
+        record: Record,
         alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({}),
-        has_time: Callable[[], bool] = lambda: True,
     ) -> dict[ObjectRef, Report]:
-        """Scores each object once, however often it is named, and reports on every one of them.
+        """Scores each object once, however often it is named, and reports on every one of them, in the order of `refs`.
 
-        Where there is no object of a name but one of its alternative, that one is scored, and the report names it. What is
-        not decoded when `has_time` says that there is no more has failed.
+        Where there is no object of a name but one of its alternative, that one is scored, and the report names it. An object
+        that is not decoded by `budget.begin_by` has failed. `record` is given each report as soon as it is made.
         """
-        works = [_Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs)]
+        works = [Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs)]
+        reports: dict[ObjectRef, Report] = {}
         try:
             with ThreadPoolExecutor(self.concurrency) as pool:
-                fetched = _ahead(pool, lambda work: self._fetch(work, has_time), works, self.concurrency)
-                classified = self._classified(self._decoded(fetched, has_time))
-                return dict(_ahead(pool, self._finish, classified, 2 * self.concurrency))
+                opened = _ahead(pool, lambda work: self._open(work, budget), works, self.concurrency)
+                classified = self._classified(self._decoded(opened, budget))
+                for named, report in _ahead(pool, lambda work: self._finish(work, budget), classified, 2 * self.concurrency):
+                    reports[named] = report
+                    record(named, report)
         finally:
             for work in works:
                 work.close()
+        return reports
 
-    def _fetch(self, work: _Work, has_time: Callable[[], bool]) -> _Work:
-        with _isolated(work):
-            _require_time(has_time)
-            fetched = self._fetch_either(work.named, work.alternative)
-            if fetched:
-                work.source, work.content = fetched.source, fetched.content
+    def _open(self, work: Work, budget: TimeBudget) -> Work:
+        """Opens one object as it is now."""
+        with isolated(work):
+            _require_time(budget)
+            opened = self.inputs.open_either(work.named, work.alternative, budget.begin_by)
+            work.opened_at_s = budget.begin_by.clock()
+            work.source, work.body = (opened.source, opened.body) if opened else (None, None)
         return work
 
-    def _fetch_either(self, named: ObjectRef, alternative: ObjectRef | None) -> FetchedObject | None:
-        if alternative is None:
-            return self.fetch(named)
-        try:
-            fetched = self.fetch(named)
-        except UnacceptedObject:
-            fetched = self.fetch(alternative)
-            if fetched is None:
-                raise
-            return fetched
-        if fetched is None:
-            with suppress(UnacceptedObject):  # then there is just none of the name given
-                return self.fetch(alternative)
-        return fetched
-
-    def _decoded(
-        self, works: Iterable[_Work], has_time: Callable[[], bool]
-    ) -> Iterator[tuple[_Work, Image | Unreadable | None]]:
+    def _decoded(self, works: Iterable[Work], budget: TimeBudget) -> Iterator[tuple[Work, Image | Unreadable | None]]:
         """Yields every image with the work it belongs to, and each work once more, without one, when it has no more."""
         for work in works:
-            with _isolated(work):
+            if work.body and not work.is_whole and budget.begin_by.clock() - work.opened_at_s > MAX_IDLE_S:
+                work.close_body()
+                self._open(work, budget)
+            with isolated(work):
                 for item in self._items(work):
-                    _require_time(has_time)
-                    if isinstance(item, Named):
-                        self._name(work, item)
-                    else:
-                        yield work, item
-            work.content = b""
+                    _require_time(budget)
+                    yield work, item
+            with isolated(work):
+                work.close_body()
             yield work, None
 
-    def _items(self, work: _Work) -> Iterator[Item]:
-        """Reads what one object holds, from memory or as they arrive, and then the rest of its bytes.
-
-        Bytes that arrived wrongly can look like an object that is broken, and only its end tells: so it is read in any case.
-        """
-        body = self._open(work)
-        if body is None or work.source is None:
+    def _items(self, work: Work) -> Iterator[Image | Unreadable]:
+        """Decodes the images of one object, from memory or as its bytes arrive, and takes note of what a list names."""
+        if work.source is None or work.body is None or work.failure:
             return
-        with closing(body):
-            try:
-                decoded = decode(body, work.source.ref.name, self.target)
-                work.document = DocumentWriter(work.source, decoded.kind, self.manifest, self.layout)
-                yield from decoded
-            except RejectedInput:
-                _read_to_the_end(body)
-                raise
-            _read_to_the_end(body)
-
-    def _name(self, work: _Work, item: Named) -> None:
-        """Takes note of an object that a list names."""
-        if self.send is None:
-            raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
-        if work.source:
-            ref = ObjectRef(item.bucket or work.source.ref.bucket, item.key)
-            try:
-                self.require_accepted(ref)
-            except UnacceptedObject as error:
-                work.refused.append(RejectedImage(str(ref), type(error).__name__, str(error)))
-            else:
-                work.names[ref] = None
-
-    def _open(self, work: _Work) -> BinaryIO | None:
-        """The body of an object that is not too large; None: it is gone, since when does not matter."""
-        if work.source is None:
-            return None
         self._require_size(work.source)
-        if len(work.content) == work.source.size_bytes:
-            return io.BytesIO(work.content)
-        opened = self.open(work.source.ref)
-        work.source = opened.source if opened else None
-        if opened is None:
-            return None
-        try:
-            self._require_size(opened.source)  # it may have been overwritten since
-        except ObjectTooLarge:
-            opened.body.close()
-            raise
-        return opened.body
+        with _verified(work.body):
+            decoded = decode(work.body, work.source.ref.name, self._target)
+            work.document = DocumentWriter(work.source, decoded.kind, self.model.manifest, self.documents.layout)
+            for item in decoded:
+                if isinstance(item, Named):
+                    work.listing = work.listing or self._begin_listing(work.source)
+                    work.listing.add(item)
+                else:
+                    yield item
 
-    def _classified(self, items: Iterable[tuple[_Work, Image | Unreadable | None]]) -> Iterator[_Work]:
+    def _begin_listing(self, source: StoredObject) -> Listing:
+        if self.dispatcher is None:
+            raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
+        return Listing(source, self.dispatcher)
+
+    def _classified(self, items: Iterable[tuple[Work, Image | Unreadable | None]]) -> Iterator[Work]:
         """Runs the model on full batches, and yields each work when its last image has a prediction."""
-        pending: list[tuple[_Work, Image | Unreadable]] = []
-        ended: list[_Work] = []
+        pending: list[tuple[Work, Image | Unreadable]] = []
+        ended: list[Work] = []
         for work, image in items:
             if image is None:
                 ended.append(work)
@@ -189,96 +152,74 @@ class Scorer:
         self._classify(pending)
         yield from ended
 
-    def _classify(self, pending: Sequence[tuple[_Work, Image | Unreadable]]) -> None:
+    def _classify(self, pending: Sequence[tuple[Work, Image | Unreadable]]) -> None:
         """Adds the row of each image to the document it belongs to, in order."""
         images = [image for _, image in pending if isinstance(image, Image)]
         predictions: Iterator[Prediction] = iter(())
         if images:
-            probabilities = self.classify(np.stack([image.pixels for image in images]))
-            predictions = iter(predict([image.name for image in images], probabilities, self.manifest))
+            scores = self.model.classify(np.stack([image.pixels for image in images]))
+            predictions = iter(predict([image.name for image in images], scores, self.model.manifest))
         for work, image in pending:
             row = next(predictions) if isinstance(image, Image) else _row(image)
-            with _isolated(work):
+            with isolated(work):
                 if work.document and not work.rejection and not work.failure:
                     work.document.add(row)
 
-    def _finish(self, work: _Work) -> tuple[ObjectRef, Report]:
+    def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:
         """Publishes the document of one object whose images are all classified, and lets go of it."""
-        published, place = Published.GONE, None
-        with _isolated(work):
+        outcome, place = Outcome.GONE, None
+        with isolated(work):
             if work.source and not work.failure:
-                if work.names and not work.rejection:
-                    self._send(work.names, work.source)
+                if self.dispatcher and work.listing and not work.rejection:
+                    self.dispatcher.send_listing(work.listing, self.model_sha256, budget)
+                place = self.documents.place(work.source.ref)
                 document = self._document(work, work.source)
                 with closing(document.content):  # an error's traceback would hold on to it
-                    published, place = self.publish(document), document.ref
+                    outcome = self.documents.publish(document, budget.finish_by)
         work.close()
-        return work.named, _report(work, published, place)
+        return work.named, report_on(work, outcome, place)
 
-    def _document(self, work: _Work, source: StoredObject) -> Document:
-        content: BinaryIO
-        rows = work.document = work.document or DocumentWriter(source, None, self.manifest, self.layout)
+    def _document(self, work: Work, source: StoredObject) -> Document:
+        manifest = self.model.manifest
+        rows = work.document = work.document or DocumentWriter(source, None, manifest, self.documents.layout)
         if work.rejection:
-            content = io.BytesIO(render_rejection(source, rows.kind, self.manifest, work.rejection))
-            result = type(work.rejection).__name__
-        elif work.names or work.refused:
-            objects = [NamedObject(str(ref), str(self.locate(ref))) for ref in work.names]
-            rejected = [*rows.read_rejected(), *work.refused]
-            content, result = io.BytesIO(render_list(source, rows.kind, self.manifest, objects, rejected)), "list"
-        else:
-            content, result = rows.finish(), "predictions"
-        digest = self.manifest.model.sha256
-        return Document(self.locate(source.ref), content, self.layout.content_type, source, digest, result)
+            rejection = io.BytesIO(render_rejection(source, rows.kind, manifest, work.rejection))
+            return Document(source, rejection, self.model_sha256, type(work.rejection).__name__, Outcome.REJECTED)
+        if work.listing:
+            content = rows.finish_list(work.listing.objects(), work.listing.refused)
+            return Document(source, content, self.model_sha256, "list", Outcome.SCORED)
+        return Document(source, rows.finish(), self.model_sha256, "predictions", Outcome.SCORED)
 
-    def _send(self, names: Iterable[ObjectRef], source: StoredObject) -> None:
-        """Has what a list names scored, unless its document says that it was: a list that names itself must come to an end."""
-        existing = self.describe(self.locate(source.ref))
-        if self.send and not (existing and is_about(existing, source, self.manifest.model.sha256)):
-            self.send(score_message(ref) for ref in names)
+    @property
+    def _target(self) -> Target:
+        return Target(self.model.manifest.input, self.model.manifest.conversion, self.limits)
 
     def _require_size(self, source: StoredObject) -> None:
-        if source.size_bytes > self.max_object_bytes:
+        if source.size_bytes > self.limits.object_bytes:
             raise ObjectTooLarge(
-                f"Expected an object of at most {self.max_object_bytes} bytes. Received: {source.size_bytes} bytes; split it."
+                f"Expected an object of at most {self.limits.object_bytes} bytes. "
+                f"Received: {source.size_bytes} bytes; split it."
             )
 
 
-@dataclass(slots=True)
-class _Work:
-    """One object on its way. `source` stays None if the object is gone; `content` is let go of once it is decoded."""
-
-    named: ObjectRef
-    alternative: ObjectRef | None = None
-    source: StoredObject | None = None
-    content: bytes = b""
-    document: DocumentWriter | None = None
-    names: dict[ObjectRef, None] = field(default_factory=dict)  # of a list, each once
-    refused: list[RejectedImage] = field(default_factory=list)
-    rejection: RejectedInput | None = None
-    failure: Exception | None = None
-
-    def close(self) -> None:
-        if self.document:
-            self.document.close()
+def _require_time(budget: TimeBudget) -> None:
+    if budget.begin_by.is_over:
+        raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")
 
 
 @contextmanager
-def _isolated(work: _Work) -> Iterator[None]:
-    """Turns whatever goes wrong with one object, a bug included, into that object's outcome."""
+def _verified(body: BinaryIO) -> Iterator[None]:
+    """Reads what is left of `body` at the end, also if the object was rejected.
+
+    Corruption in transit can look like a broken object, or like one of another kind; length and checksum are verified only at
+    the end of the body.
+    """
     try:
         yield
-    except RejectedInput as error:
-        # A copy, and the original's traceback let go of: it holds every frame's variables, and so the object's bytes, and
-        # from Python 3.12 on it is part of a cycle that only the garbage collector would break.
-        work.rejection = type(error)(str(error))
-        error.__traceback__ = None
-    except Exception as error:  # the one place: a bug that one object brings out must not take the others with it
-        work.failure = error
-
-
-def _require_time(has_time: Callable[[], bool]) -> None:
-    if not has_time():
-        raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")
+    except RejectedInput:
+        _read_to_the_end(body)
+        raise
+    _read_to_the_end(body)
 
 
 def _read_to_the_end(body: BinaryIO) -> None:
@@ -288,24 +229,6 @@ def _read_to_the_end(body: BinaryIO) -> None:
 
 def _row(image: Unreadable) -> RejectedImage:
     return RejectedImage(image.name, type(image.error).__name__, str(image.error))
-
-
-def _report(work: _Work, published: Published, place: ObjectRef | None) -> Report:
-    ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.named, 0)
-    if work.failure:
-        return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes)
-    outcome = _outcome(published, rejected=work.rejection is not None)
-    document = place if published in {Published.WRITTEN, Published.DUPLICATE} else None
-    if work.rejection or not work.document:
-        return Report(ref, outcome, document, work.rejection, size_bytes=size_bytes)
-    rows = work.document
-    return Report(ref, outcome, document, None, rows.images, size_bytes, rows.unsure, rows.by_class)
-
-
-def _outcome(published: Published, *, rejected: bool) -> Outcome:
-    if published is Published.WRITTEN:
-        return Outcome.REJECTED if rejected else Outcome.SCORED
-    return Outcome(published.name.lower())
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:

@@ -3,7 +3,7 @@
 OUTPUT_URI               s3://bucket/prefix/ that documents are written under (required)
 INPUT_URIS               comma-separated s3://bucket/prefix/ that objects may be read from (required)
 MODEL_URI                directory or s3://bucket/prefix/ of the artifact (default: the bundled one)
-QUEUE_URL                queue that sweeps send work to (default: none, they score in place)
+QUEUE_URL                queue that sweeps and lists send work to (default: none; sweeps score in place, lists are rejected)
 RESULT_FORMAT            json, jsonl, or auto: lines above LINES_ABOVE_IMAGES (default: json)
 LINES_ABOVE_IMAGES       with auto, a document of more rows is in lines (default: 10,000)
 MAX_OBJECT_BYTES         a larger object is rejected unread (default: 64 MiB)
@@ -12,7 +12,8 @@ MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
 MAX_ARCHIVE_MEMBERS      an archive of more members is rejected (default: 10,000)
 MAX_MEMBER_BYTES         unpacked; a larger member, picture or array in Fortran order is rejected (default: 64 MiB)
 MAX_UNPACKED_BYTES       an archive or gzip stream that unpacks to more is rejected (default: 1 GiB)
-MAX_COMPRESSION_RATIO    times; of more than 1 MiB, what unpacks to more than so many times its size is rejected (default: 100)
+MAX_COMPRESSION_RATIO    times; more than 1 MiB that unpack to more than this many times their size are rejected (default: 100)
+MAX_LIST_OBJECTS         a list that names more objects is rejected (default: 100,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 16)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
 S3_CONCURRENCY           objects read or written at the same time (default: 8)
@@ -26,13 +27,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from handler.errors import BadSettings, UnacceptedObject
-from handler.objects import MAX_KEY_BYTES, Layout, ObjectRef, Prefix, parse_prefix
+from handler.errors import BadSettings
+from handler.layout import Layout, LayoutName
+from handler.limits import Limits
+from handler.objects import Prefix, parse_prefix
 
-SUFFIXES = {"json": ".json", "jsonl": ".jsonl", "auto": ".jsonl"}  # by RESULT_FORMAT; the first is the default
-
-# They suit a function of 1,769 MB: in memory are S3_CONCURRENCY objects of up to 1 MiB, one picture or member of
-# MAX_MEMBER_BYTES, and the rows of documents that are joined as JSON.
+# The defaults suit a function of 1,769 MB, which has in memory S3_CONCURRENCY objects of up to 1 MiB, and one picture or member
+# of MAX_MEMBER_BYTES.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**24,
@@ -42,76 +43,34 @@ DEFAULTS = {
     "MAX_MEMBER_BYTES": 64 * 2**20,
     "MAX_UNPACKED_BYTES": 2**30,
     "MAX_COMPRESSION_RATIO": 100,
+    "MAX_LIST_OBJECTS": 100_000,  # 10,000 calls of SQS, of which S3_CONCURRENCY are made at the same time
     "MODEL_BATCH_IMAGES": 16,  # of 64, the activations leave a core's cache: a fifth slower with the bundled model
     "MODEL_THREADS": 1,
     "S3_CONCURRENCY": 8,
     "DEADLINE_RESERVE_MS": 10_000,
 }
 
-# Above these a setting would not be honoured: Pillow warns of more pixels, Lambda has no more threads.
-_MOST = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 1000, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
+# A larger number would not be honoured: Pillow warns of more pixels, Lambda has no more threads.
+_MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 1000, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
 
 _URL = re.compile(r"https?://[^\s/]+/\S+")
-_MOST_DIGITS = 15
+_MAX_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; the module's docstring tells what each means."""
+    """The settings of the function; the module's docstring says what each of them means."""
 
     output: Prefix
     inputs: tuple[Prefix, ...]
     model: Path | Prefix | None
     queue_url: str | None
-    result_format: str
-    max_object_bytes: int
-    max_image_pixels: int
-    max_images_per_object: int
-    lines_above_images: int
-    max_archive_members: int
-    max_member_bytes: int
-    max_unpacked_bytes: int
-    max_compression_ratio: int
+    layout: Layout
+    limits: Limits
     model_batch_images: int
     model_threads: int
     s3_concurrency: int
     deadline_reserve_ms: int
-
-    @property
-    def layout(self) -> Layout:
-        """How documents are laid out."""
-        above = {"json": None, "jsonl": -1, "auto": self.lines_above_images}[self.result_format]
-        return Layout("application/json" if above is None else "application/jsonl", above)
-
-    def require_accepted(self, ref: ObjectRef) -> None:
-        """Lets an object pass that may be read and whose document has a place.
-
-        Raises:
-            UnacceptedObject: `ref` is outside the inputs or inside the output, or its document's key would be too long.
-        """
-        if self.output.holds(ref) or not any(prefix.holds(ref) for prefix in self.inputs):
-            accepted = ", ".join(str(prefix) for prefix in self.inputs)
-            raise UnacceptedObject(f"Expected an object under INPUT_URIS ({accepted}). Received: {ref}; it was not read.")
-        key_bytes = len(self.locate(ref).key.encode())
-        if key_bytes > MAX_KEY_BYTES:
-            raise UnacceptedObject(
-                f"Expected a key whose document's key has at most {MAX_KEY_BYTES} bytes. "
-                f"Received: {key_bytes} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
-            )
-
-    def require_accepted_prefix(self, prefix: Prefix) -> None:
-        """Lets a prefix pass that lies under the inputs.
-
-        Raises:
-            UnacceptedObject: some of what `prefix` holds may not be read.
-        """
-        if not any(accepted.includes(prefix) for accepted in self.inputs):
-            accepted = ", ".join(str(prefix) for prefix in self.inputs)
-            raise UnacceptedObject(f"Expected a prefix under INPUT_URIS ({accepted}). Received: {prefix}; it was not listed.")
-
-    def locate(self, ref: ObjectRef) -> ObjectRef:
-        """Where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`: one place in any layout."""
-        return ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{SUFFIXES[self.result_format]}")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -125,14 +84,34 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     inputs = reader.prefixes("INPUT_URIS")
     model = reader.place("MODEL_URI")
     queue_url = reader.url("QUEUE_URL")
-    numbers = {name.lower(): reader.natural(name, default) for name, default in DEFAULTS.items()}
-    result_format = reader.choice("RESULT_FORMAT", tuple(SUFFIXES))
+    numbers = {name: reader.natural(name, default) for name, default in DEFAULTS.items()}
+    layout = LayoutName(reader.choice("RESULT_FORMAT", tuple(LayoutName)))
     for prefix in inputs:
         if output and output.overlaps(prefix):
             reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
     if reader.faults or output is None:
         raise BadSettings("The environment is not usable:\n" + "\n".join(f"- {fault}" for fault in reader.faults))
-    return Settings(output=output, inputs=inputs, model=model, queue_url=queue_url, result_format=result_format, **numbers)
+    return Settings(
+        output=output,
+        inputs=inputs,
+        model=model,
+        queue_url=queue_url,
+        layout=Layout(layout, numbers["LINES_ABOVE_IMAGES"]),
+        limits=Limits(
+            object_bytes=numbers["MAX_OBJECT_BYTES"],
+            image_pixels=numbers["MAX_IMAGE_PIXELS"],
+            images=numbers["MAX_IMAGES_PER_OBJECT"],
+            archive_members=numbers["MAX_ARCHIVE_MEMBERS"],
+            member_bytes=numbers["MAX_MEMBER_BYTES"],
+            unpacked_bytes=numbers["MAX_UNPACKED_BYTES"],
+            compression_ratio=numbers["MAX_COMPRESSION_RATIO"],
+            list_objects=numbers["MAX_LIST_OBJECTS"],
+        ),
+        model_batch_images=numbers["MODEL_BATCH_IMAGES"],
+        model_threads=numbers["MODEL_THREADS"],
+        s3_concurrency=numbers["S3_CONCURRENCY"],
+        deadline_reserve_ms=numbers["DEADLINE_RESERVE_MS"],
+    )
 
 
 class _Reader:
@@ -176,14 +155,15 @@ class _Reader:
 
     def natural(self, name: str, default: int) -> int:
         text = self._environ.get(name) or str(default)
-        most = _MOST.get(name, 10**_MOST_DIGITS)
-        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 0 < int(text) <= most:
+        maximum = _MAX.get(name, 10**_MAX_DIGITS)
+        if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and 0 < int(text) <= maximum:
             return int(text)
-        self.fault(name, f"a whole number from 1 to {most}", repr(text))
+        self.fault(name, f"a whole number from 1 to {maximum}", repr(text))
         return default
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         text = self._environ.get(name) or choices[0]
-        if text not in choices:
-            self.fault(name, " or ".join(choices), repr(text))
-        return text
+        if text in choices:
+            return text
+        self.fault(name, " or ".join(choices), repr(text))
+        return choices[0]

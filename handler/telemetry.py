@@ -1,7 +1,7 @@
-"""What the function tells CloudWatch: JSON log lines, and metrics inside of them (EMF). Alone knows Powertools.
+"""The log for CloudWatch: JSON lines, and metrics inside of them (EMF). Alone knows Powertools.
 
 A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. It holds
-no image and no secret. Metrics cost no call; CloudWatch reads them out of the log:
+no image and no secret. Metrics cost no call, because CloudWatch reads them out of the log:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -9,34 +9,35 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from handler.contract import Scores
 from handler.jobs import SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report, count_outcomes
 
 SERVICE = "coatcheck"
 NAMESPACE = "Coatcheck"
-MOST_CLASSES = 100  # with a metric of their own; each costs as much as any custom metric
+MAX_CLASSES = 100  # with a metric of their own; each costs as much as any custom metric
 
-_MOST_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
+_MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
 
 logger = Logger(service=SERVICE, location=None)
 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """A model's `classify`, with the time that it takes added up."""
+    """A model's `classify` that adds up the time it takes."""
 
-    classify: Callable[[np.ndarray], np.ndarray]
+    classify: Callable[[np.ndarray], Scores]
     seconds: float = 0.0
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, images: np.ndarray) -> Scores:
         """Classifies a batch."""
         began = time.perf_counter()
         try:
@@ -45,13 +46,26 @@ class Stopwatch:
             self.seconds += time.perf_counter() - began
 
     def take_s(self) -> float:
-        """Returns the time since it was asked for last, and begins anew."""
+        """Returns the seconds since the last call of this method, and begins anew."""
         seconds, self.seconds = self.seconds, 0.0
         return seconds
 
 
+@dataclass(slots=True)
+class Journal:
+    """The reports of one invocation: each is logged as it comes, and kept for the metrics."""
+
+    reports: list[Report] = field(default_factory=list)
+    model_s: float = 0.0
+
+    def record(self, named: ObjectRef, report: Report) -> None:
+        """Takes the report on the object that was asked for as `named`."""
+        log_report(named, report)
+        self.reports.append(report)
+
+
 def log_report(named: ObjectRef, report: Report) -> None:
-    """Writes the one line of an object."""
+    """Writes the line of one object."""
     fields: dict[str, object] = {
         "object": str(report.ref),
         "outcome": report.outcome.value,
@@ -60,7 +74,7 @@ def log_report(named: ObjectRef, report: Report) -> None:
         "document": str(report.document) if report.document else None,
     }
     if report.ref != named:
-        fields["named"] = str(named)  # by a key that was encoded after all
+        fields["named"] = str(named)  # as the key that turned out to be encoded
     if report.error:
         fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
     if report.outcome is Outcome.FAILED:
@@ -70,7 +84,7 @@ def log_report(named: ObjectRef, report: Report) -> None:
 
 
 def log_sweep(report: SweepReport) -> None:
-    """Writes the one line of a sweep."""
+    """Writes the line of one sweep."""
     fields: dict[str, object] = {
         "sweep": report.sweep.as_message(),
         "examined": report.examined,
@@ -86,38 +100,35 @@ def log_sweep(report: SweepReport) -> None:
         logger.info("sweep", extra=fields)
 
 
-def write_metrics(
-    reports: Iterable[Report], model_s: float, *, is_cold_start: bool, function_name: str, request_id: str
-) -> None:
+def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, request_id: str) -> None:
     """Writes the metrics of one invocation: one line, and one for each class that occurred.
 
     Images, bytes and classes are those of objects scored now, so that a redelivery counts nothing twice.
     """
-    reports = tuple(reports)
-    scored = [report for report in reports if report.outcome is Outcome.SCORED]
+    scored = [report for report in journal.reports if report.outcome is Outcome.SCORED]
     images = sum(report.images for report in scored)
     unsure = sum(report.unsure for report in scored)
     metrics = _metrics(function_name, request_id)
-    for outcome, count in count_outcomes(reports).items():
+    for outcome, count in count_outcomes(journal.reports).items():
         metrics.add_metric(f"Objects{outcome.capitalize()}", MetricUnit.Count, count)
     metrics.add_metric("Images", MetricUnit.Count, images)
     metrics.add_metric("Bytes", MetricUnit.Bytes, sum(report.size_bytes for report in scored))
-    metrics.add_metric("ModelTime", MetricUnit.Milliseconds, round(model_s * 1000, 3))
+    metrics.add_metric("ModelTime", MetricUnit.Milliseconds, round(journal.model_s * 1000, 3))
     metrics.add_metric("ColdStart", MetricUnit.Count, int(is_cold_start))
     if images:
         metrics.add_metric("UnsureImages", MetricUnit.Count, unsure)
         metrics.add_metric("UnsureShare", MetricUnit.Percent, round(100 * unsure / images, 3))
     metrics.flush_metrics()
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
-    for class_name, count in by_class.most_common(MOST_CLASSES):
+    for class_name, count in by_class.most_common(MAX_CLASSES):
         metrics = _metrics(function_name, request_id)
-        metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MOST_CHARACTERS].strip() or "?")
+        metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MAX_CHARACTERS].strip() or "?")
         metrics.add_metric("Predictions", MetricUnit.Count, count)
         metrics.flush_metrics()
 
 
 def _metrics(function_name: str, request_id: str) -> EphemeralMetrics:
-    """An empty line of metrics; without the function's name, those of two stacks would be added up."""
+    """Returns an empty line of metrics; it names the function, or the metrics of two stacks would be added up."""
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     metrics.add_dimension("function_name", function_name)
     metrics.add_metadata("function_request_id", request_id)

@@ -1,59 +1,56 @@
-"""SQS, as small as sweeps need it: send.
+"""SQS, as far as sweeps and lists need it: sending. Alone talks to SQS.
 
 Every error of botocore leaves here as `QueueUnavailable`.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.aws import call_by, client_config
+from handler.deadline import Deadline
 from handler.errors import QueueUnavailable
-from handler.storage import client_config
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-MOST_MESSAGES = 10  # in one call, SQS's own limit
-
-
-def make_client() -> SQSClient:
-    """Builds the client that `WorkQueue` wants."""
-    return boto3.client("sqs", config=client_config(concurrency=1))
-
 
 class WorkQueue:
-    """The queue that the function itself takes its work from."""
+    """A queue of SQS; its client is built when there is something to send, so that nothing else waits for it."""
 
-    def __init__(self, client: SQSClient, url: str) -> None:
-        self._client = client
+    def __init__(self, url: str, concurrency: int) -> None:
         self._url = url
+        self._concurrency = concurrency
 
-    def send(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        """Sends messages, as few calls as there can be.
+    @functools.cached_property
+    def client(self) -> SQSClient:
+        """The client, with as many connections as there are calls at the same time."""
+        return boto3.client("sqs", config=client_config(self._concurrency))
 
-        Raises:
-            QueueUnavailable: some were not taken; sending all of them again is harmless.
-        """
-        waiting = iter(messages)
-        while batch := tuple(islice(waiting, MOST_MESSAGES)):
-            # As ASCII: SQS refuses some characters that keys may hold, such as U+FFFF.
-            entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(batch)
-            ]
-            try:
-                response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-            except (BotoCoreError, ClientError, HTTPClientError) as error:
-                raise QueueUnavailable(f"SQS refused or failed SendMessageBatch to {self._url}: {error}.") from error
-            failed = response.get("Failed", [])
-            if failed:
-                raise QueueUnavailable(
-                    f"Expected {self._url} to take {len(batch)} messages. "
-                    f"Received: {len(failed)} refused, the first with {failed[0]['Code']}."
-                )
+    def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
+        """Sends messages with one call; see `handler.jobs.Queue`."""
+        # As ASCII: SQS refuses some characters that keys may hold, such as U+FFFF.
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(messages)
+        ]
+        try:
+            response = call_by(
+                deadline,
+                f"SendMessageBatch to {self._url}",
+                lambda: self.client.send_message_batch(QueueUrl=self._url, Entries=entries),
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable(f"SQS refused or failed SendMessageBatch to {self._url}: {error}.") from error
+        failed = response.get("Failed", [])
+        if failed:
+            raise QueueUnavailable(
+                f"Expected {self._url} to take {len(entries)} messages. "
+                f"Received: {len(failed)} refused, the first with {failed[0]['Code']}."
+            )

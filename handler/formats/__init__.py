@@ -1,8 +1,8 @@
 """Object formats: bytes in, images out. Recognised by content, never by name. Pure.
 
-Each module here knows one format: `recognises(head)` judges an object by its first bytes, and `decode(body, …)` yields its
-images in order. Adding a format is adding a module and naming it in `FORMATS`. Bodies are read forwards; only the directory of
-a zip, which lies at its end, needs more.
+Each module named in `FORMATS` knows one format: `recognises(head)` judges an object by its first bytes, and `decode(body,
+target)` yields its images in order. To add a format, add a module that offers what `handler.formats.known.Format` asks for, and
+name it in `FORMATS`. Bodies are read forwards; only the directory of a zip, which lies at its end, needs more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from handler.errors import EmptyObject, ObjectTooLarge
 from handler.formats import idx, listing, npy, picture, tar_archive, zip_archive
-from handler.formats.image import Item, Target
+from handler.formats.image import Image, Item, Target
 from handler.formats.known import Format, recognise
 from handler.formats.stream import Body, Stream
 
@@ -26,7 +26,7 @@ FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, list
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What an object was recognised as; iterating over it reads what is in it, once."""
+    """An object whose format was recognised as `kind`; iterating over it reads what the object holds, once."""
 
     kind: str
     items: Iterator[Item]
@@ -36,16 +36,16 @@ class Decoded:
 
 
 def decode(body: Body, name: str, target: Target) -> Decoded:
-    """Recognises one object, to yield its images in its order, or the objects that it names, and what of it cannot be read.
+    """Recognises one object, to yield its images in their order, or the objects that it names, and what of it cannot be read.
 
     Args:
         body: the object from its first byte on. What its `read` raises passes through.
-        name: of the object, for a format that holds one image and does not name it; empty for a folder.
+        name: the object's own, which its image gets in a format that holds one image and does not name it; empty for a folder.
         target: the size that the model takes, and the limits.
 
     Raises:
-        RejectedInput: there is nothing in it, or nothing knows it; while its items are read also if it is broken, or holds
-            more than the limits allow.
+        RejectedInput: the object is empty or of no known format; while its items are read also if it is broken, or holds more
+            than the limits allow.
     """
     stream = Stream(body)
     head = stream.peek(HEAD_BYTES)
@@ -57,12 +57,15 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
 
 
 def _items(recognised: Format, stream: Stream, name: str, target: Target) -> Iterator[Item]:
-    most, count = target.limits.images, 0
-    for count, item in enumerate(recognised.decode(stream, name, target), start=1):
-        if count > most:
-            raise ObjectTooLarge(
-                f"Expected at most {most} images in an object (MAX_IMAGES_PER_OBJECT). Received: more; split it."
-            )
-        yield item
+    limits, count = target.limits, 0
+    max_items, what = (
+        (limits.list_objects, "objects in a list (MAX_LIST_OBJECTS)")
+        if recognised is listing
+        else (limits.images, "images in an object (MAX_IMAGES_PER_OBJECT)")
+    )
+    for count, item in enumerate(recognised.decode(stream, target), start=1):
+        if count > max_items:
+            raise ObjectTooLarge(f"Expected at most {max_items} {what}. Received: more; split it.")
+        yield Image(name, item.pixels) if isinstance(item, Image) and not item.name else item
     if not count:
         raise EmptyObject(f"Expected at least one image. Received: {recognised.NAME} with none.")

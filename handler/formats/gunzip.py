@@ -18,7 +18,7 @@ MAGIC = b"\x1f\x8b"
 
 _WBITS = zlib.MAX_WBITS | 16  # a gzip header and trailer
 _PIECE_BYTES = 2**14  # of compressed bytes: up to so many are read ahead, and count towards the ratio as they are
-_MOST_STREAMS = 100_000  # tools cut blocks of 64 KiB, 16,384 in a gibibyte; an empty one costs 20 bytes and 3 µs
+_MAX_STREAMS = 100_000  # tools cut blocks of 64 KiB, 16,384 in a gibibyte; an empty one costs 20 bytes and 3 µs
 
 
 def first_bytes(head: bytes, size: int) -> bytes:
@@ -74,7 +74,7 @@ class Gunzip:
                 return False
         self._packed = packed + (self._fetch() if len(packed) == 1 else b"")
         self._streams += 1
-        if not self._packed.startswith(MAGIC) or self._streams > _MOST_STREAMS:
+        if not self._packed.startswith(MAGIC) or self._streams > _MAX_STREAMS:
             raise self._error("Expected nothing behind a gzip stream. Received: more bytes.")
         self._inflater = zlib.decompressobj(_WBITS)
         return True

@@ -22,17 +22,17 @@ _DTYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins an IDX file of any type, or a gzipped one."""
+    """Returns whether `head` begins an IDX file of any type, or a gzipped one."""
     magic = gunzip.first_bytes(head, 4) if head.startswith(gunzip.MAGIC) else head[:4]
     return len(magic) == 4 and magic[:2] == b"\x00\x00" and magic[2] in _DTYPES and magic[3] > 0
 
 
 def kind(head: bytes) -> str:
-    """What documents call it."""
+    """Returns the name that documents give to this format."""
     return "idx.gz" if head.startswith(gunzip.MAGIC) else "idx"
 
 
-def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
+def decode(body: Stream, target: Target) -> Iterator[Image]:
     """Yields the file's images, named by position.
 
     Raises:

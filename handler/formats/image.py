@@ -10,13 +10,18 @@ import numpy as np
 from handler.contract import Conversion, PixelShape
 from handler.errors import RejectedInput, WrongShape
 from handler.formats.stream import Body
+from handler.limits import Limits
 
 _BLOCK_IMAGES = 64  # read at once: large enough to amortise a call, small enough to stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`pixels` `(height, width, channels)` uint8, 0..255; `name` is the file's, or the position in an array."""
+    """One image: `pixels` is `(height, width, channels)` uint8, 0..255.
+
+    `name` is the position in an array, and the member in an archive; it is empty for the one image of a file, which is named
+    after the file.
+    """
 
     name: str
     pixels: np.ndarray
@@ -24,16 +29,16 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What `name` was to be and cannot be read, while others of its object can; `error` says why."""
+    """An image, or a line of a list, that cannot be read, while others of its object can; `error` says why."""
 
     name: str
     error: RejectedInput
 
     @classmethod
     def because(cls, name: str, error: RejectedInput) -> Unreadable:
-        """Keeps what was raised without what it holds on to.
+        """Keeps the error that was raised, without what it holds on to.
 
-        A copy, and the original's traceback let go of: it holds every frame's variables, and so the member's bytes.
+        It is a copy, and the original's traceback is dropped: that holds every frame's variables, and so the member's bytes.
         """
         error.__traceback__ = None
         return cls(name, type(error)(str(error)))
@@ -50,21 +55,9 @@ class Named:
 Item = Image | Unreadable | Named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one object may hold; the settings of the same names tell what each means."""
-
-    image_pixels: int
-    images: int
-    archive_members: int
-    member_bytes: int
-    unpacked_bytes: int
-    compression_ratio: int
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What images are wanted: the model's size, how foreign images are brought to it, and the limits."""
+    """The images that are wanted: the model's size, how foreign images are brought to it, and the limits."""
 
     shape: PixelShape
     conversion: Conversion
@@ -72,7 +65,7 @@ class Target:
 
 
 def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
-    """Returns how many images an array of shape `received` holds: `(n, h, w, c)`, or `(n, h, w)` of grey ones.
+    """Returns the number of images in an array of shape `received`: `(n, h, w, c)`, or `(n, h, w)` of grey ones.
 
     Raises:
         WrongShape: its images are not of the model's size. Arrays are never resized: a wrong one is a mistake.
@@ -85,7 +78,7 @@ def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
 
 
 def one_image_shapes(shape: PixelShape) -> list[tuple[int, ...]]:
-    """The shapes that one image has in an array: `(h, w, c)`, and `(h, w)` if it is grey."""
+    """Returns the shapes that one image may have in an array: `(h, w, c)`, and `(h, w)` if it is grey."""
     return [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
 
 

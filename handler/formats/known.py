@@ -1,4 +1,4 @@
-"""What a format is, and how one is recognised. Pure."""
+"""The protocol of a format, and how one is recognised. Pure."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from handler.formats.stream import Stream
 
 
 class Format(Protocol):
-    """What a module of this package offers that is named in `FORMATS`."""
+    """The names that a module of this package offers which is named in `FORMATS`."""
 
     NAME: str
 
     def recognises(self, head: bytes) -> bool:
-        """Whether an object that begins with `head` is of this format."""
+        """Returns whether an object that begins with `head` is of this format."""
 
     def kind(self, head: bytes) -> str:
-        """What documents call what begins with `head`, which is of this format: png, zip, ..."""
+        """Returns the name that documents give to an object of this format that begins with `head`: png, zip, ..."""
 
-    def decode(self, body: Stream, name: str, target: Target) -> Iterator[Item]:
-        """Yields the images of `body`, as `target` wants them; raises RejectedInput when the object is at fault."""
+    def decode(self, body: Stream, target: Target) -> Iterator[Item]:
+        """Yields the images of `body` in the size of `target`; raises RejectedInput when the object is at fault."""
 
 
 def recognise(head: bytes, formats: Sequence[Format]) -> Format:
-    """The one of `formats` that `head` begins.
+    """Returns the one of `formats` that an object which begins with `head` is of.
 
     Raises:
-        UnrecognisedFormat: it is none of them.
+        UnrecognisedFormat: it is of none of them.
     """
     for known in formats:
         if known.recognises(head):

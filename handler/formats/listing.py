@@ -34,7 +34,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MANIFEST = re.compile(rb'\s*\[\s*\{\s*"prefix"\s*:')
 _JSON_LINE = re.compile(rb'\s*\{[^\n]*"key"\s*:', re.IGNORECASE)
 _CSV_LINE = re.compile(rb'"?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"?,[^\x00-\x1f,]+(,[^\x00-\x1f]*)?\r?(\n|$)')
-_MOST_LINE_BYTES = 16 * 2**10  # a key of 1,024 bytes, each of them encoded in six
+_MAX_LINE_BYTES = 16 * 2**10  # a key of 1,024 bytes, each of them encoded in six
 _BLOCK_BYTES = 2**16
 
 
@@ -46,17 +46,17 @@ class _Line(msgspec.Struct, rename=str.lower):
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins a list; CSV has no mark of its own, so what looks like a bucket and a key is taken for one."""
+    """Returns whether `head` begins a list; CSV has no mark of its own, so a bucket and a key are taken for one."""
     text = head.removeprefix(_BYTE_ORDER_MARK)
     return any(pattern.match(text) for pattern in (_MANIFEST, _JSON_LINE, _CSV_LINE))
 
 
 def kind(head: bytes) -> str:
-    """What documents call it."""
+    """Returns the name that documents give to this format."""
     return "list"
 
 
-def decode(body: Stream, name: str, target: Target) -> Iterator[Named | Unreadable]:
+def decode(body: Stream, target: Target) -> Iterator[Named | Unreadable]:
     """Yields what the list names, in its order, and the lines that name nothing.
 
     Raises:
@@ -101,8 +101,8 @@ def _lines(body: Stream) -> Iterator[bytes]:
 
 
 def _bounded(line: bytes) -> bytes:
-    if len(line) > _MOST_LINE_BYTES:
-        raise UnreadableList(f"Expected lines of at most {_MOST_LINE_BYTES} bytes. Received: a longer one; it is no list.")
+    if len(line) > _MAX_LINE_BYTES:
+        raise UnreadableList(f"Expected lines of at most {_MAX_LINE_BYTES} bytes. Received: a longer one; it is no list.")
     return line
 
 

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 
 from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, UnsafeMember
 from handler.formats import gunzip, idx, npy, picture
-from handler.formats.image import Image, Limits, Named, Target, Unreadable
+from handler.formats.image import Image, Named, Target, Unreadable
 from handler.formats.known import Format, recognise
 from handler.formats.stream import Stream
+from handler.limits import Limits
 
 _FORMATS: tuple[Format, ...] = (picture, npy, idx)
 _ARCHIVES = (gunzip.MAGIC, b"PK\x03\x04", b"PK\x05\x06", b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07")
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 _SEPARATOR = re.compile(r"[/\\]")  # Windows takes both, and some of its tools write its own
-_MOST_NAME_CHARACTERS = 500  # each image of an array repeats its member's name, so a long one makes a document huge
+_MAX_NAME_CHARACTERS = 500  # each image of an array repeats its member's name, so a long one makes a document huge
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def require_safe_name(name: str) -> None:
     parts = _SEPARATOR.split(name)
     if not parts[0] or ".." in parts or re.match("[A-Za-z]:", name):
         raise UnsafeMember("Expected a path inside of the archive. Received: an absolute one, or one with '..' in it.")
-    if len(name) > _MOST_NAME_CHARACTERS:
-        raise UnsafeMember(f"Expected a path of at most {_MOST_NAME_CHARACTERS} characters. Received: {len(name)} of them.")
+    if len(name) > _MAX_NAME_CHARACTERS:
+        raise UnsafeMember(f"Expected a path of at most {_MAX_NAME_CHARACTERS} characters. Received: {len(name)} of them.")
 
 
 def require_size(size_bytes: int, limits: Limits) -> None:
@@ -76,8 +77,8 @@ def too_many(limits: Limits) -> ObjectTooLarge:
 
 def unreadable(name: str, error: RejectedInput) -> Unreadable:
     """What to yield for a member that cannot be read, under a name that is not too long."""
-    is_long = len(name) > _MOST_NAME_CHARACTERS
-    return Unreadable.because(f"{name[:_MOST_NAME_CHARACTERS]}…" if is_long else name, error)
+    is_long = len(name) > _MAX_NAME_CHARACTERS
+    return Unreadable.because(f"{name[:_MAX_NAME_CHARACTERS]}…" if is_long else name, error)
 
 
 def decode_members(members: Iterable[Member | Unreadable], target: Target) -> Iterator[Image | Unreadable]:
@@ -92,16 +93,14 @@ def decode_members(members: Iterable[Member | Unreadable], target: Target) -> It
 def _decode_member(member: Member, target: Target) -> list[Image | Unreadable]:
     try:
         recognised = _recognise(member.content)
-        items = recognised.decode(Stream(io.BytesIO(member.content)), member.name, target)
-        most = target.limits.images + 1  # one more than may be: the object is refused
-        decoded = [item for item in itertools.islice(items, most) if not isinstance(item, Named)]  # no list is among them
+        items = recognised.decode(Stream(io.BytesIO(member.content)), target)
+        max_items = target.limits.images + 1  # one more than may be: the object is refused
+        decoded = [item for item in itertools.islice(items, max_items) if not isinstance(item, Named)]  # no member is a list
         if not decoded:
             raise EmptyObject("Expected at least one image. Received: an array with none.")
     except RejectedInput as error:
         return [unreadable(member.name, error)]
-    if recognised is picture:
-        return decoded
-    return [dataclasses.replace(item, name=f"{member.name}/{item.name}") for item in decoded]
+    return [dataclasses.replace(item, name=f"{member.name}/{item.name}" if item.name else member.name) for item in decoded]
 
 
 def _recognise(content: bytes) -> Format:

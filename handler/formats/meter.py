@@ -6,8 +6,8 @@ Whatever an object declares about itself may be a lie, so bytes are counted whil
 from __future__ import annotations
 
 from handler.errors import ObjectTooLarge
-from handler.formats.image import Limits
 from handler.formats.stream import Body
+from handler.limits import Limits
 
 _JUDGED_FROM_BYTES = 2**20  # of output; below it a high ratio is harmless, and small blank images do compress that well
 

@@ -18,9 +18,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from handler.errors import UnreadableArray
-from handler.formats.image import Image, Limits, Target, one_image_shapes, read_pixels, require_shape
+from handler.formats.image import Image, Target, one_image_shapes, read_pixels, require_shape
 from handler.formats.meter import read_whole
 from handler.formats.stream import Body, Stream
+from handler.limits import Limits
 
 NAME = "NumPy array (.npy, uint8)"
 
@@ -31,16 +32,16 @@ _HEADER_ERRORS = (ValueError, TypeError, IndexError, SyntaxError, tokenize.Token
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins a `.npy` file."""
+    """Returns whether `head` begins a `.npy` file."""
     return head.startswith(_MAGIC)
 
 
 def kind(head: bytes) -> str:
-    """What documents call it."""
+    """Returns the name that documents give to this format."""
     return "npy"
 
 
-def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
+def decode(body: Stream, target: Target) -> Iterator[Image]:
     """Yields the array's images, named by position.
 
     Raises:

@@ -33,9 +33,9 @@ _WEBP = re.compile(rb"RIFF....WEBP", re.DOTALL)
 # A file of many tiny parts costs a decoder far more time than its size suggests: a progressive JPEG is decoded anew for each
 # scan (10 ms a scan at 16 megapixels), and metadata segments are joined in quadratic time. Cameras and editors write up to
 # about 10 scans and 300 segments; encoders cut 64 MB of PNG data into 8,192 chunks of 8 KiB.
-_MOST_SCANS = 100
-_MOST_SEGMENTS = 1_000
-_MOST_CHUNKS = 20_000
+_MAX_SCANS = 100
+_MAX_SEGMENTS = 1_000
+_MAX_CHUNKS = 20_000
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # neither stuffing, nor fill, nor a restart within a scan
 _SCAN, _END = b"\xda", b"\xd9"
 _PNG_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # a decoder must know those that begin with a capital
@@ -56,23 +56,23 @@ _DECODER_ERRORS = (
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins a PNG, JPEG or WebP file."""
+    """Returns whether `head` begins a PNG, JPEG or WebP file."""
     return _kind(head) is not None
 
 
 def kind(head: bytes) -> str:
-    """What documents call it: png, jpeg or webp."""
+    """Returns the name that documents give to this format: png, jpeg or webp."""
     return (_kind(head) or "").lower()
 
 
-def decode(body: Stream, name: str, target: Target) -> Iterator[Image]:
+def decode(body: Stream, target: Target) -> Iterator[Image]:
     """Yields the one image of the file.
 
     Raises:
         UnreadableImage: it is truncated, corrupt or not decodable.
         ObjectTooLarge: its header states more pixels than the limit, or it is more bytes than may be in memory.
     """
-    yield Image(name, _read_pixels(body, target))
+    yield Image("", _read_pixels(body, target))
 
 
 def _kind(head: bytes) -> str | None:
@@ -111,7 +111,7 @@ def _require_sound_png(content: bytes, most_pixels: int) -> None:
     Source: https://www.w3.org/TR/png-3/#5Chunk-layout
     """
     position = len(_PNG)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         length, kind = struct.unpack_from(">I4s", content, position) if position + 12 <= len(content) else (0, b"")
         end = position + 12 + length
         if not kind or end > len(content):
@@ -129,7 +129,7 @@ def _require_sound_png(content: bytes, most_pixels: int) -> None:
         if kind == b"IEND":
             return
         position = end
-    raise UnreadableImage(f"Expected a PNG of at most {_MOST_CHUNKS} chunks. Received: more; save it again.")
+    raise UnreadableImage(f"Expected a PNG of at most {_MAX_CHUNKS} chunks. Received: more; save it again.")
 
 
 def _require_bounded_jpeg(content: bytes, most_pixels: int) -> None:
@@ -138,7 +138,7 @@ def _require_bounded_jpeg(content: bytes, most_pixels: int) -> None:
     Source: ITU-T T.81, annex B, https://www.w3.org/Graphics/JPEG/itu-t81.pdf
     """
     position, scans, segments = 2, 0, 0
-    while scans <= _MOST_SCANS and segments <= _MOST_SEGMENTS:
+    while scans <= _MAX_SCANS and segments <= _MAX_SEGMENTS:
         found = _MARKER.search(content, position)
         if not found or found[1] == _END:
             return
@@ -147,7 +147,7 @@ def _require_bounded_jpeg(content: bytes, most_pixels: int) -> None:
         length = int.from_bytes(content[found.end() : found.end() + 2], "big")
         position = found.end() + max(length, 2)
     raise UnreadableImage(
-        f"Expected a JPEG of at most {_MOST_SCANS} scans and {_MOST_SEGMENTS} other segments. Received: more; save it again."
+        f"Expected a JPEG of at most {_MAX_SCANS} scans and {_MAX_SEGMENTS} other segments. Received: more; save it again."
     )
 
 
@@ -158,7 +158,7 @@ def _require_sound_webp(content: bytes, most_pixels: int) -> None:
     """
     position, end = 12, 8 + int.from_bytes(content[4:8], "little")
     chunks = 0
-    while position < end <= len(content) and chunks < _MOST_CHUNKS:
+    while position < end <= len(content) and chunks < _MAX_CHUNKS:
         kind, length = struct.unpack_from("<4sI", content.ljust(position + 8, b"\0"), position)
         size = _webp_size(kind, content[position + 8 : position + 18])
         _require_pixels(*size, most_pixels)
@@ -166,7 +166,7 @@ def _require_sound_webp(content: bytes, most_pixels: int) -> None:
         chunks += 1
     if position != end or end > len(content):
         raise UnreadableImage(
-            f"Expected a WebP of at most {_MOST_CHUNKS} whole chunks. Received: a truncated or corrupt one; upload it again."
+            f"Expected a WebP of at most {_MAX_CHUNKS} whole chunks. Received: a truncated or corrupt one; upload it again."
         )
 
 

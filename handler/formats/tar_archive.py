@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 from handler.errors import RejectedInput, UnreadableArchive, UnsafeMember
 from handler.formats import gunzip
-from handler.formats.image import Image, Limits, Target, Unreadable
+from handler.formats.image import Image, Target, Unreadable
 from handler.formats.members import Member, decode_members, is_skipped, require_safe_name, require_size, too_many, unreadable
 from handler.formats.meter import Meter, Metered
 from handler.formats.stream import Body, Stream
+from handler.limits import Limits
 
 NAME = "tar archive (.tar, .tar.gz, .tgz) of pictures and arrays"
 
@@ -32,15 +33,15 @@ _PAX = {tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE}
 _EXTENSIONS = _PAX | {tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 # Tools write one extended header before a member, GNU tar two, of some hundred bytes; macOS puts attributes of files there.
-_MOST_EXTENSIONS = 4
-_MOST_EXTENSION_BYTES = 2**16
-_MOST_PAX_RECORDS = 100
+_MAX_EXTENSIONS = 4
+_MAX_EXTENSION_BYTES = 2**16
+_MAX_PAX_RECORDS = 100
 
 _PIECE_BYTES = 2**16
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins a tar archive, or a gzipped one; the oldest have no magic number, but a checksum."""
+    """Returns whether `head` begins a tar archive, or a gzipped one; the oldest have no magic number, but a checksum."""
     block = gunzip.first_bytes(head, _BLOCK_BYTES) if head.startswith(gunzip.MAGIC) else head[:_BLOCK_BYTES]
     try:
         return block[_MAGIC_AT:].startswith(_MAGIC) or bool(_parse(block))
@@ -49,11 +50,11 @@ def recognises(head: bytes) -> bool:
 
 
 def kind(head: bytes) -> str:
-    """What documents call it."""
+    """Returns the name that documents give to this format."""
     return "tar.gz" if head.startswith(gunzip.MAGIC) else "tar"
 
 
-def decode(body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
+def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
     """Yields the images of all members, and the members that cannot be read.
 
     Raises:
@@ -106,14 +107,14 @@ def _require_readable(entry: _Entry, limits: Limits) -> None:
 def _read_entry(body: Body) -> _Entry | None:
     """Reads the headers of the next member; None at the end, which is a block of zeros."""
     extended: dict[bytes, bytes] = {}
-    for _ in range(_MOST_EXTENSIONS + 1):
+    for _ in range(_MAX_EXTENSIONS + 1):
         header = _parse(body.read(_BLOCK_BYTES))
         if not header:
             return None
         if header.type not in _EXTENSIONS:
             return _combine(header, extended)
         extended |= _read_extension(body, header)
-    raise UnreadableArchive(f"Expected at most {_MOST_EXTENSIONS} extended headers of a member. Received: more; save it again.")
+    raise UnreadableArchive(f"Expected at most {_MAX_EXTENSIONS} extended headers of a member. Received: more; save it again.")
 
 
 def _parse(block: bytes) -> tarfile.TarInfo | None:
@@ -132,9 +133,9 @@ def _parse(block: bytes) -> tarfile.TarInfo | None:
 
 def _read_extension(body: Body, header: tarfile.TarInfo) -> dict[bytes, bytes]:
     """What an extended header says, in the words of pax; those that hold for all members say nothing of use here."""
-    if header.size > _MOST_EXTENSION_BYTES:
+    if header.size > _MAX_EXTENSION_BYTES:
         raise UnreadableArchive(
-            f"Expected extended headers of at most {_MOST_EXTENSION_BYTES} bytes. Received: {header.size} declared."
+            f"Expected extended headers of at most {_MAX_EXTENSION_BYTES} bytes. Received: {header.size} declared."
         )
     content = _read(body, header.size)
     if header.type in _PAX:
@@ -149,8 +150,8 @@ def _parse_pax(content: bytes) -> dict[bytes, bytes]:
         digits = content[:20].partition(b" ")[0]
         length = int(digits) if digits.isdigit() else 0
         key, equals, value = content[len(digits) + 1 : length].partition(b"=")
-        if not equals or not value.endswith(b"\n") or len(records) == _MOST_PAX_RECORDS:
-            raise UnreadableArchive(f"Expected at most {_MOST_PAX_RECORDS} pax records. Received: more, or corrupt ones.")
+        if not equals or not value.endswith(b"\n") or len(records) == _MAX_PAX_RECORDS:
+            raise UnreadableArchive(f"Expected at most {_MAX_PAX_RECORDS} pax records. Received: more, or corrupt ones.")
         records[key] = value[:-1]
         content = content[length:]
     return records

@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from handler.errors import RejectedInput, UnreadableArchive, UnreadableMember, UnsafeMember
-from handler.formats.image import Image, Limits, Target, Unreadable
+from handler.formats.image import Image, Target, Unreadable
 from handler.formats.members import Member, decode_members, is_skipped, require_safe_name, require_size, too_many, unreadable
 from handler.formats.meter import Meter
 from handler.formats.stream import Stream
+from handler.limits import Limits
 
 NAME = "zip archive (.zip, .npz) of pictures and arrays"
 
@@ -39,16 +40,16 @@ _ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeErro
 
 
 def recognises(head: bytes) -> bool:
-    """Whether `head` begins a zip archive."""
+    """Returns whether `head` begins a zip archive."""
     return head.startswith((_MAGIC, _EMPTY_MAGIC))
 
 
 def kind(head: bytes) -> str:
-    """What documents call it."""
+    """Returns the name that documents give to this format."""
     return "zip"
 
 
-def decode(body: Stream, name: str, target: Target) -> Iterator[Image | Unreadable]:
+def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
     """Yields the images of all members, and the members that cannot be read.
 
     Raises:

@@ -9,11 +9,11 @@ from handler.jobs import SweepReport
 from handler.outcomes import Report, count_outcomes
 from handler.triggers.request import Message, Results
 
-MOST_REASONS = 10  # in one error or summary: it lands in logs and answers of limited size
+MAX_REASONS = 10  # in one error or summary: it lands in logs and answers of limited size
 
 
 def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, object]:
-    """For sources that look at nothing but whether the invocation succeeded; people read the rest.
+    """Answers sources that only look at whether the invocation succeeded; people read the rest.
 
     Raises:
         InvocationFailed: something is not finished; Lambda, or whoever invoked, is to deliver the whole event again.
@@ -22,10 +22,9 @@ def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, 
     if reasons:
         unfinished = sum(not message.is_finished(results) for message in messages)
         raise InvocationFailed(f"{unfinished} of {len(messages)} records are not finished: {shorten(reasons)}")
-    reports = [result for result in results.values() if isinstance(result, Report)]
-    sweeps = [result for result in results.values() if isinstance(result, SweepReport)]
+    reports = list(results.reports.values())
     answer: dict[str, object] = {"objects": [_row(report) for report in reports], **summarise(reports)}
-    return answer | {"sweeps": [_sweep_row(report) for report in sweeps]} if sweeps else answer
+    return answer | {"sweeps": [_sweep_row(report) for report in results.sweeps.values()]} if results.sweeps else answer
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, object]:
@@ -34,15 +33,14 @@ def summarise(reports: Sequence[Report]) -> dict[str, object]:
 
 
 def shorten(reasons: Sequence[str]) -> str:
-    """The first few reasons, and how many there are beside them."""
-    more = f"; and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
-    return "; ".join(reasons[:MOST_REASONS]) + more
+    """Returns the first few reasons in one line, and the number of the others."""
+    more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
+    return "; ".join(reasons[:MAX_REASONS]) + more
 
 
 def reports_of(messages: Iterable[Message], results: Results) -> list[Report]:
-    """The reports on what messages name, an object that is named twice being counted twice."""
-    named = [results[ref] for message in messages for ref in message.objects]
-    return [result for result in named if isinstance(result, Report)]
+    """Returns the reports on the objects of some messages; one that is named twice is there twice."""
+    return [results.reports[ref] for message in messages for ref in message.objects]
 
 
 def _row(report: Report) -> dict[str, object]:

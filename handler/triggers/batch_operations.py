@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from handler.errors import UnacceptedObject, UnreadableMessage, UnrecognisedEvent
+from handler.errors import UnreadableMessage, UnrecognisedEvent
 from handler.outcomes import Report, Verdict
 from handler.triggers.answers import reports_of
 from handler.triggers.keys import decode_key
@@ -22,11 +22,12 @@ from handler.triggers.request import Message, Request, Results, name_object
 NAME = "S3 Batch Operations"
 
 _VERSIONS = {"1.0", "2.0"}
-_MOST_CHARACTERS = 1024  # of a result's text
+_MAX_CHARACTERS = 1024  # of a result's text
 _RESULT_CODES = {
     Verdict.SUCCEEDED: "Succeeded",
     Verdict.TEMPORARY_FAILURE: "TemporaryFailure",
     Verdict.PERMANENT_FAILURE: "PermanentFailure",
+    Verdict.DEAD_LETTER: "PermanentFailure",  # a job has no dead letters, and would try again until it gives up
 }
 
 
@@ -44,7 +45,7 @@ class _Event(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` is an invocation by a job of S3 Batch Operations."""
+    """Returns whether `event` is an invocation by a job of S3 Batch Operations."""
     return "invocationSchemaVersion" in event and "tasks" in event
 
 
@@ -95,16 +96,11 @@ def _answer(invocation: _Event, messages: Sequence[Message], results: Results) -
 
 def _result(message: Message, results: Results) -> dict[str, str]:
     if message.problem:
-        code, text = "PermanentFailure", str(message.problem)
+        verdict, text = Verdict.DEAD_LETTER, str(message.problem)
     else:
         (report,) = reports_of([message], results)
-        code, text = _code(report), _text(report)
-    return {"taskId": message.id, "resultCode": code, "resultString": text[:_MOST_CHARACTERS]}
-
-
-def _code(report: Report) -> str:
-    """A job has no dead letters: an object that may not be read would be tried again until the job gives up."""
-    return "PermanentFailure" if isinstance(report.error, UnacceptedObject) else _RESULT_CODES[report.verdict]
+        verdict, text = report.verdict, _text(report)
+    return {"taskId": message.id, "resultCode": _RESULT_CODES[verdict], "resultString": text[:_MAX_CHARACTERS]}
 
 
 def _text(report: Report) -> str:

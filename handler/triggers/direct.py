@@ -18,7 +18,7 @@ NAME = "direct invocation"
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` lists objects."""
+    """Returns whether `event` lists objects."""
     return "objects" in event
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from handler.errors import InvocationFailed, UnreadableMessage, UnrecognisedEvent
 from handler.objects import parse_ref
-from handler.triggers.answers import MOST_REASONS, reports_of, shorten, summarise
+from handler.triggers.answers import MAX_REASONS, reports_of, shorten, summarise
 from handler.triggers.keys import decode_key, name_raw
 from handler.triggers.request import Message, Request, Results, name_object
 
@@ -42,7 +42,7 @@ class _Batch(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` is a batch of items, or one item."""
+    """Returns whether `event` is a batch of items, or one item."""
     return "Items" in event or any(name.lower() == "key" for name in event)
 
 
@@ -104,4 +104,4 @@ def _answer(tolerated_percentage: float, messages: Sequence[Message], results: R
         raise InvocationFailed(
             f"{unfinished} of {len(messages)} items are not finished, more than {tolerated_percentage:g} %: {shorten(reasons)}"
         )
-    return {"items": len(messages), **summarise(reports_of(messages, results)), "unfinished": reasons[:MOST_REASONS]}
+    return {"items": len(messages), **summarise(reports_of(messages, results)), "unfinished": reasons[:MAX_REASONS]}

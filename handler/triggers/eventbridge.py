@@ -36,7 +36,7 @@ class _Detail(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` is one of S3's on EventBridge, of whatever detail type."""
+    """Returns whether `event` is one of S3's on EventBridge, of whatever detail type."""
     return event.get("source") == _SOURCE and isinstance(event.get("detail-type"), str)
 
 

@@ -1,4 +1,4 @@
-"""What an event asks for, whichever source it has. Pure values."""
+"""The requests of an event, whichever source it has. Pure values."""
 
 from __future__ import annotations
 
@@ -9,17 +9,29 @@ from typing import Any, Protocol
 from handler.errors import UnreadableMessage
 from handler.jobs import Sweep, SweepReport
 from handler.objects import MAX_BUCKET_CHARACTERS, MAX_KEY_BYTES, ObjectRef
-from handler.outcomes import Report
+from handler.outcomes import Report, Reports
 
-Results = Mapping[ObjectRef | Sweep, Report | SweepReport]
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The result of everything that an event asks for: a report on each object and on each sweep, by how it was asked for."""
+
+    reports: Reports
+    sweeps: Mapping[Sweep, SweepReport] = field(default_factory=dict)
+
+    def of(self, asked: ObjectRef | Sweep) -> Report | SweepReport:
+        """Returns the report on one object or sweep."""
+        return self.sweeps[asked] if isinstance(asked, Sweep) else self.reports[asked]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What its source delivers, and may deliver again, as one.
+    """The smallest part of an event that its source can deliver again.
 
     A message with a `problem` may still name objects; they are scored, and the message fails all the same. `alternatives` are
-    the objects to try where there is none of the name given, for sources of which it is not known whether they encode keys.
+    the objects to try where there is none of the name given, for sources of which it is not known whether they encode keys. A
+    queue's message has a `receipt_handle`, by which it can be given back, and a `receive_count`, which is 1 when it is
+    delivered for the first time.
     """
 
     id: str
@@ -27,20 +39,22 @@ class Message:
     sweeps: tuple[Sweep, ...] = ()
     alternatives: Mapping[ObjectRef, ObjectRef] = field(default_factory=dict)
     problem: UnreadableMessage | None = None
+    receipt_handle: str | None = None
+    receive_count: int = 1
 
     @property
     def asked(self) -> tuple[ObjectRef | Sweep, ...]:
-        """All it asks for."""
+        """Everything that it asks for."""
         return *self.objects, *self.sweeps
 
     def is_finished(self, results: Results) -> bool:
-        """Whether all it asks for is durably done."""
-        return not self.problem and all(results[asked].is_finished for asked in self.asked)
+        """Returns whether everything that it asks for is durably done."""
+        return not self.problem and all(results.of(asked).is_finished for asked in self.asked)
 
     def reasons(self, results: Results) -> list[str]:
-        """Why it is not finished."""
-        failed = [asked for asked in self.asked if not results[asked].is_finished]
-        reasons = [f"{asked} ({type(results[asked].error).__name__}: {results[asked].error})" for asked in failed]
+        """Returns the reasons why it is not finished; none if it is."""
+        failed = [(asked, results.of(asked).error) for asked in self.asked if not results.of(asked).is_finished]
+        reasons = [f"{asked} ({type(error).__name__}: {error})" for asked, error in failed]
         return [str(self.problem), *reasons] if self.problem else reasons
 
 
@@ -49,7 +63,7 @@ Answer = Callable[[Sequence[Message], Results], object]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An event's messages; `answer` turns what became of what they ask for into what the source understands."""
+    """The messages of an event; `answer` turns the results of what they ask for into what the source understands."""
 
     trigger: str
     messages: tuple[Message, ...]
@@ -67,21 +81,21 @@ class Request:
 
     @property
     def alternatives(self) -> dict[ObjectRef, ObjectRef]:
-        """For some of the objects, the one to try if there is none of that name."""
+        """The objects to try where there is none of the name given, by that name."""
         return {ref: other for message in self.messages for ref, other in message.alternatives.items()}
 
     def reply(self, results: Results) -> object:
-        """Answers the source, given what became of each of `objects` and `sweeps`."""
+        """Answers the source, given the results of all `objects` and `sweeps`."""
         return self.answer(self.messages, results)
 
 
 class Trigger(Protocol):
-    """What each module of `handler.triggers` offers that knows a source."""
+    """The names that each module of `handler.triggers` offers which is named in `TRIGGERS`."""
 
     NAME: str
 
     def recognises(self, event: dict[str, Any]) -> bool:
-        """Whether `event` comes from this source."""
+        """Returns whether `event` comes from this source."""
 
     def parse(self, event: dict[str, Any]) -> Request:
         """Names the objects of an event that is recognised."""

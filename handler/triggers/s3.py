@@ -49,7 +49,7 @@ class _Record(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` is a notification of S3's, or its test event."""
+    """Returns whether `event` is a notification of S3's, or its test event."""
     records = event.get("Records")
     named = isinstance(records, list) and records and all(_source(record) == _SOURCE for record in records)
     return bool(named) or _is_test(event)

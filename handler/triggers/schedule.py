@@ -36,7 +36,7 @@ class _Job(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` is an explicit job, or the bare envelope of a schedule."""
+    """Returns whether `event` is an explicit job, or the bare envelope of a schedule."""
     return _is_job(event) or (event.get("source") in _SOURCES and event.get("detail-type") == _SCHEDULED)
 
 

@@ -28,7 +28,7 @@ class _Record(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` holds messages of a topic; unlike S3 and SQS, SNS writes EventSource with a capital letter."""
+    """Returns whether `event` holds messages of a topic; unlike S3 and SQS, SNS writes EventSource with a capital letter."""
     records = event.get("Records")
     return (
         isinstance(records, list)

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,12 +23,16 @@ _SOURCE = "aws:sqs"
 
 
 class _Record(msgspec.Struct):
+    """A message; one whose `receiptHandle` or `attributes` are of another type is scored all the same."""
+
     messageId: str
     body: str
+    receiptHandle: Any = None
+    attributes: Any = None
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Whether `event` is a batch of queue messages."""
+    """Returns whether `event` is a batch of queue messages."""
     records = event.get("Records")
     return (
         isinstance(records, list)
@@ -47,7 +53,19 @@ def parse(event: dict[str, Any]) -> Request:
         raise UnrecognisedEvent(f"Expected SQS records with messageId and body. Received: {error}.") from error
     if not all(record.messageId for record in records):
         raise UnrecognisedEvent(f"Expected a messageId for each of {len(records)} messages. Received: an empty one.")
-    return Request(NAME, tuple(parse_carried(record.messageId, record.body) for record in records), _answer)
+    return Request(NAME, tuple(_parse(record) for record in records), _answer)
+
+
+def _parse(record: _Record) -> Message:
+    handle = record.receiptHandle if isinstance(record.receiptHandle, str) else None
+    message = parse_carried(record.messageId, record.body)
+    return dataclasses.replace(message, receipt_handle=handle, receive_count=_receive_count(record.attributes))
+
+
+def _receive_count(attributes: object) -> int:
+    """Reads how often the queue has delivered a message, which it writes as text; 1 where it does not say so."""
+    count = attributes.get("ApproximateReceiveCount") if isinstance(attributes, dict) else None
+    return int(count) if isinstance(count, str) and re.fullmatch("[1-9][0-9]{0,8}", count) else 1
 
 
 def _answer(messages: Sequence[Message], results: Results) -> dict[str, object]:

@@ -1,32 +1,39 @@
 import dataclasses
+import functools
 import hashlib
 import io
+import itertools
 import json
 
 import numpy as np
 import pytest
 
 from handler.app import build_parts, lambda_handler
-from handler.contract import Conversion, Golden, Manifest, Metrics, ModelFile, PixelShape
-from handler.formats.image import Limits, Target
+from handler.contract import Conversion, Golden, Manifest, Metrics, Model, ModelFile, PixelShape, Scores
+from handler.deadline import Deadline, TimeBudget
+from handler.errors import OutOfTime
+from handler.formats.image import Target
+from handler.limits import Limits
 from handler.telemetry import logger
 from infra.cloud.event_source import Context
 
 SHAPE = PixelShape(height=2, width=3, channels=1)
 LIMITS = Limits(
+    object_bytes=10**8,
     image_pixels=10**6,
     images=1000,
     archive_members=100,
     member_bytes=8 * 10**6,
     unpacked_bytes=16 * 10**6,
     compression_ratio=100,
+    list_objects=1000,
 )
 
 
 def fake_classify(images):
     """A model of two classes: dark and light. A real function, so that what it is given decides what comes out."""
     light = images.reshape(len(images), -1).mean(axis=1) / 255
-    return np.stack([1 - light, light], axis=1).astype(np.float32)
+    return Scores(np.stack([1 - light, light], axis=1).astype(np.float32))
 
 
 @pytest.fixture
@@ -47,6 +54,42 @@ def manifest():
     )
 
 
+class MemoryQueue:
+    """A queue that is a list; `before` is called ahead of each call, with its messages."""
+
+    def __init__(self):
+        self.messages = []
+        self.before = lambda messages: None
+
+    def send(self, messages, *, deadline):
+        if deadline.is_over:
+            raise OutOfTime("Expected time to send. Received: none is left.")
+        self.before(messages)
+        self.messages += messages
+
+
+@pytest.fixture
+def queue():
+    return MemoryQueue()
+
+
+@pytest.fixture
+def budget():
+    """An hour."""
+    return TimeBudget.of(3600, reserve_s=10, answer_s=1)
+
+
+@pytest.fixture
+def ticking():
+    """Makes a budget whose clock goes on by a second at each look, so that time is over after so many looks."""
+
+    def ticking(begin_looks, finish_looks=10**6):
+        clock = functools.partial(next, itertools.count())
+        return TimeBudget(Deadline(begin_looks, clock), Deadline(finish_looks, clock))
+
+    return ticking
+
+
 @pytest.fixture
 def target():
     return Target(shape=SHAPE, conversion=Conversion(), limits=dataclasses.replace(LIMITS, image_pixels=10_000, images=100))
@@ -58,8 +101,8 @@ def fashion_target():
 
 
 @pytest.fixture
-def classify():
-    return fake_classify
+def model(manifest):
+    return Model(manifest, fake_classify)
 
 
 @pytest.fixture

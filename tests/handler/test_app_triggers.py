@@ -117,7 +117,7 @@ def test_a_new_model_is_what_a_sweep_finds_work_for(invoke, upload, stored, load
 
 
 def test_a_sweep_that_runs_out_of_time_goes_on_by_way_of_the_queue(invoke, upload, queue, load_event, monkeypatch):
-    monkeypatch.setattr("handler.sweeping.CHUNK_OBJECTS", 2)
+    monkeypatch.setattr("handler.dispatch.CHUNK_OBJECTS", 2)
     for number in range(5):
         upload(f"uploads/{number}", COAT)
 
@@ -271,7 +271,7 @@ def test_a_sweep_keeps_to_the_inputs_and_to_what_has_a_place(invoke, upload, que
 
 
 def test_a_sweep_s_line_of_the_log_says_how_far_it_came(invoke, upload, queue, load_event, monkeypatch, logged):
-    monkeypatch.setattr("handler.sweeping.CHUNK_OBJECTS", 1)
+    monkeypatch.setattr("handler.dispatch.CHUNK_OBJECTS", 1)
     for number in range(2):
         upload(f"uploads/{number}", COAT)
 

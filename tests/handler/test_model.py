@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from handler.contract import MANIFEST_FILE, MODEL_FILE, golden_images, parse_manifest, render_manifest
 from handler.errors import BadArtifact
@@ -49,7 +50,7 @@ def resealed(files, content):
 
 
 def test_the_bundled_artifact_loads_and_scores_its_golden_batch(bundled):
-    probabilities = bundled.classify(golden_images(bundled.manifest))
+    probabilities = bundled.classify(golden_images(bundled.manifest)).probabilities
 
     assert probabilities.dtype == np.float32
     assert np.allclose(probabilities, bundled.manifest.golden.probabilities, atol=1e-3)
@@ -61,7 +62,7 @@ def test_probabilities_sum_to_one_whatever_the_pixels(bundled):
         [np.zeros((1, 28, 28, 1)), np.full((1, 28, 28, 1), 255), rng.integers(0, 256, (62, 28, 28, 1))]
     ).astype(np.uint8)
 
-    probabilities = bundled.classify(images)
+    probabilities = bundled.classify(images).probabilities
 
     assert np.isfinite(probabilities).all()
     assert (probabilities >= 0).all()
@@ -69,10 +70,10 @@ def test_probabilities_sum_to_one_whatever_the_pixels(bundled):
 
 
 def test_an_image_s_probabilities_do_not_depend_on_its_batch(bundled, sample_pixels):
-    whole = bundled.classify(sample_pixels)
+    whole = bundled.classify(sample_pixels).probabilities
 
     for size in (1, 3, 7, 64):
-        parts = [bundled.classify(sample_pixels[start : start + size]) for start in range(0, 100, size)]
+        parts = [bundled.classify(sample_pixels[start : start + size]).probabilities for start in range(0, 100, size)]
         assert np.array_equal(np.concatenate(parts), whole)
 
 
@@ -83,7 +84,8 @@ def test_threads_that_share_a_model_get_what_each_would_alone(bundled, sample_pi
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(bundled.classify, batches))
 
-    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+    pairs = zip(alone, together, strict=True)
+    assert all(np.array_equal(one.probabilities, other.probabilities) for one, other in pairs)
 
 
 def test_a_model_with_one_bit_changed_anywhere_is_refused(files):
@@ -158,6 +160,36 @@ def test_a_corrupt_model_behind_a_right_digest_is_refused_and_crashes_nothing(fi
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout.strip()) == (0, "refused")
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_an_empty_golden_batch_is_refused_whatever_is_expected_of_it(files, rows):
+    golden = parse_manifest(files[MANIFEST_FILE]).golden
+    empty = msgspec.structs.replace(golden, images=b"", probabilities=golden.probabilities[:rows])
+
+    with pytest.raises(BadArtifact, match=r"golden probabilities \(0, 10\)"):
+        load_model(changed(files, golden=empty))
+
+
+def test_a_model_that_answers_its_golden_batch_with_no_number_is_refused(files):
+    """NaN is unequal to everything, so a comparison that asks for too large a difference would let it pass."""
+    interpreter = Interpreter(model_content=files[MODEL_FILE])
+    content, nan = bytearray(files[MODEL_FILE]), np.full(10, np.nan, np.float32).tobytes()
+    places = set()
+    for details in interpreter.get_tensor_details():
+        if details["dtype"] is np.float32 and tuple(details["shape"]) == (10,):
+            places.add(files[MODEL_FILE].find(interpreter.get_tensor(details["index"]).tobytes()))
+    for place in places - {-1}:
+        content[place : place + len(nan)] = nan
+    probabilities = Classifier(bytes(content)).classify(np.zeros((1, 28, 28, 1), np.uint8)).probabilities
+
+    assert np.isnan(probabilities).any()
+    with pytest.raises(BadArtifact, match="golden batch's probabilities"):
+        load_model(resealed(files, bytes(content)))
+
+
+def test_the_bundled_model_says_nothing_of_familiarity(bundled):
+    assert bundled.classify(golden_images(bundled.manifest)).familiarity is None
 
 
 def test_a_classifier_of_nonsense_is_refused():

@@ -4,9 +4,11 @@ import jsonschema
 import numpy as np
 import pytest
 
+from handler.contract import Scores
 from handler.errors import BadArtifact, WrongShape
-from handler.objects import ObjectRef, StoredObject
+from handler.objects import ObjectRef
 from handler.predictions import predict, render_rejection
+from handler.store import StoredObject
 from infra.schemas import DIRECTORY
 
 SOURCE = StoredObject(ObjectRef("in", "uploads/rack 1.npy"), etag="e1", version_id=None, size_bytes=12)
@@ -21,13 +23,13 @@ def is_valid(document, schema):
 def test_a_model_without_a_threshold_marks_nothing(manifest):
     import msgspec
 
-    (prediction, _) = predict(["a", "b"], PROBABILITIES, msgspec.structs.replace(manifest, unsure_below=None))
+    (prediction, _) = predict(["a", "b"], Scores(PROBABILITIES), msgspec.structs.replace(manifest, unsure_below=None))
 
     assert b"unsure" not in msgspec.json.encode(prediction)
 
 
 def test_confidence_at_the_threshold_is_sure(manifest):
-    (prediction,) = predict(["a"], np.array([[0.75, 0.25]], np.float32), manifest)
+    (prediction,) = predict(["a"], Scores(np.array([[0.75, 0.25]], np.float32)), manifest)
 
     assert prediction.unsure is False
 
@@ -43,4 +45,4 @@ def test_a_rejection_names_the_error_and_what_to_do(manifest):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_probability_that_json_has_no_number_for_is_the_model_s_fault(manifest, value):
     with pytest.raises(BadArtifact, match="finite"):
-        predict(["a"], np.array([[0.5, value]], np.float32), manifest)
+        predict(["a"], Scores(np.array([[0.5, value]], np.float32)), manifest)

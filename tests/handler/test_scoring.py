@@ -1,7 +1,8 @@
-"""Scoring over objects in memory and a fake model: the order of work, and who is touched by whose fault."""
+"""Scoring over a store in memory and a fake model: the order of work, and who is touched by whose fault."""
 
 import dataclasses
 import gc
+import hashlib
 import io
 import json
 import threading
@@ -13,15 +14,23 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from handler.contract import Model
+from handler.deadline import Deadline, TimeBudget
+from handler.dispatch import Dispatcher
+from handler.documents import Documents
 from handler.errors import ObjectTooLarge, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject, UnreadableImage
 from handler.formats import Decoded
 from handler.formats.image import Image, Unreadable
-from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredDocument, StoredObject
+from handler.inputs import MAX_WHOLE_BYTES, Inputs
+from handler.layout import Layout, LayoutName
+from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome
-from handler.publishing import Published
-from handler.scoring import Scorer
+from handler.scoring import MAX_IDLE_S, Scorer
+from handler.store import OpenObject
+from infra.stores.memory import MemoryStore
 
-JSON, LINES = Layout("application/json", None), Layout("application/jsonl", -1)
+JSON, LINES = (Layout(name, max_json_rows=1) for name in (LayoutName.JSON, LayoutName.LINES))
+OUTPUT = Prefix("out", "")
 
 
 def npy(*lightness):
@@ -45,53 +54,87 @@ def white_png():
     return file.getvalue()
 
 
+@dataclasses.dataclass
+class Written:
+    """A document as it lies in the store."""
+
+    content: bytes
+    metadata: dict
+
+
+def documents_in(store, budget):
+    """Everything in the output bucket, by key."""
+    return {
+        ref.key: Written(store.content(ref), store.head(ref, deadline=budget.finish_by).metadata)
+        for ref in store.refs()
+        if ref.bucket == OUTPUT.bucket
+    }
+
+
 @pytest.fixture
-def score(manifest, target, classify):
-    """Scores `objects`, contents by key, and returns the reports by key together with the documents by key."""
+def store():
+    return MemoryStore()
 
-    def score(objects, *, asked=None, alternatives=None, publish=None, has_time=lambda: True, **changes):
-        documents = {}
 
-        def fetch(ref):
-            content = objects.get(ref.key)
-            if isinstance(content, Exception):
-                raise content
-            return content and FetchedObject(StoredObject(ref, f"etag of {ref.key}", None, len(content[0])), content[0])
+@pytest.fixture
+def make_scorer(model, target, store):
+    """Makes a scorer of the objects in `store`."""
 
-        def open_(ref):
-            fetched = fetch(ref)
-            return fetched and OpenObject(fetched.source, io.BytesIO(fetched.content))
+    def make_scorer(
+        *,
+        store=store,
+        classify=model.classify,
+        layout=JSON,
+        max_object_bytes=10**8,
+        batch_images=4,
+        concurrency=3,
+        queue=None,
+        output=OUTPUT,
+    ):
+        documents = Documents(store, output, layout, sleep=lambda seconds: None)
+        inputs = Inputs(store, (Prefix("in", ""), Prefix("bucket", "")), documents)
+        dispatcher = queue and Dispatcher(inputs=inputs, documents=documents, queue=queue, concurrency=2)
+        return Scorer(
+            model=Model(model.manifest, classify),
+            inputs=inputs,
+            documents=documents,
+            dispatcher=dispatcher,
+            limits=dataclasses.replace(target.limits, object_bytes=max_object_bytes),
+            batch_images=batch_images,
+            concurrency=concurrency,
+        )
 
-        def keep(document):
-            documents[document.ref.key] = dataclasses.replace(document, content=document.content.read())
-            return Published.WRITTEN
+    return make_scorer
 
-        settings = {
-            "manifest": manifest,
-            "fetch": fetch,
-            "open": open_,
-            "classify": classify,
-            "publish": publish or keep,
-            "locate": lambda ref: ObjectRef("out", ref.key + ".json"),
-            "describe": lambda ref: None,
-            "require_accepted": lambda ref: None,
-            "send": None,
-            "target": target,
-            "max_object_bytes": 10_000,
-            "batch_images": 4,
-            "concurrency": 3,
-            "layout": JSON,
-        }
+
+@pytest.fixture
+def score(make_scorer, store, budget):
+    """Scores `objects`, contents by key; an error instead of a content is what the store raises.
+
+    Returns the reports by key, and the documents by key.
+    """
+
+    def score(objects, *, asked=None, alternatives=None, within=budget, **parts):
+        for key, content in objects.items():
+            if isinstance(content, bytes):
+                store.place(ObjectRef("in", key), content)
+        before = store.before
+
+        def failing(method, place):
+            before(method, place)
+            if method == "open" and isinstance(objects.get(place.key), Exception):
+                raise objects[place.key]
+
+        store.before = failing
         refs = [ObjectRef("in", key) for key in (asked or objects)]
         others = {ObjectRef("in", key): ObjectRef("in", other) for key, other in (alternatives or {}).items()}
-        reports = Scorer(**settings | changes).score(refs, others, has_time)
-        return {ref.key: report for ref, report in reports.items()}, documents
+        recorded = []
+        reports = make_scorer(**parts).score(refs, within, lambda *report: recorded.append(report), others)
+        assert recorded == list(reports.items())
+        store.before = before
+        return {ref.key: report for ref, report in reports.items()}, documents_in(store, budget)
 
     return score
-
-
-def found(content):
-    return (content,)
 
 
 def classes(document):
@@ -99,7 +142,7 @@ def classes(document):
 
 
 def test_each_object_gets_the_document_of_its_own_images(score):
-    reports, documents = score({"a": found(npy(0, 250)), "b": found(npy(250)), "c": found(npy(0, 0, 250, 0, 250, 250))})
+    reports, documents = score({"a": npy(0, 250), "b": npy(250), "c": npy(0, 0, 250, 0, 250, 250)})
 
     assert {key: report.outcome for key, report in reports.items()} == dict.fromkeys("abc", Outcome.SCORED)
     assert {key: classes(document) for key, document in documents.items()} == {
@@ -110,20 +153,20 @@ def test_each_object_gets_the_document_of_its_own_images(score):
     assert [report.images for report in reports.values()] == [2, 1, 6]
 
 
-def test_images_of_all_objects_share_the_model_s_batches(score, classify):
+def test_images_of_all_objects_share_the_model_s_batches(score, model):
     sizes = []
 
     def count(images):
         sizes.append(len(images))
-        return classify(images)
+        return model.classify(images)
 
-    score({key: found(npy(0, 250, 0)) for key in "abc"}, classify=count)
+    score({key: npy(0, 250, 0) for key in "abc"}, classify=count)
 
     assert sizes == [4, 4, 1]
 
 
 def test_the_size_of_batches_changes_no_byte_of_any_document(score):
-    objects = {"a": found(npy(0, 250)), "b": found(npy(9, 80, 170)), "c": found(npy(250))}
+    objects = {"a": npy(0, 250), "b": npy(9, 80, 170), "c": npy(250)}
     contents = [
         {key: document.content for key, document in score(objects, batch_images=size)[1].items()} for size in (1, 2, 5, 64)
     ]
@@ -132,13 +175,13 @@ def test_the_size_of_batches_changes_no_byte_of_any_document(score):
 
 
 def test_an_object_named_twice_is_scored_once(score):
-    reports, documents = score({"a": found(npy(0))}, asked=["a", "a"])
+    reports, documents = score({"a": npy(0)}, asked=["a", "a"])
 
     assert (len(reports), len(documents)) == (1, 1)
 
 
 def test_an_unreadable_object_is_rejected_and_the_others_are_scored(score):
-    reports, documents = score({"a": found(npy(0)), "bad": found(b"<html>"), "b": found(npy(250))})
+    reports, documents = score({"a": npy(0), "bad": b"<html>", "b": npy(250)})
 
     assert [report.outcome for report in reports.values()] == [Outcome.SCORED, Outcome.REJECTED, Outcome.SCORED]
     assert json.loads(documents["bad.json"].content)["error"]["name"] == "UnrecognisedFormat"
@@ -147,7 +190,7 @@ def test_an_unreadable_object_is_rejected_and_the_others_are_scored(score):
 @pytest.mark.parametrize("batch_images", [1, 2, 3, 64])
 def test_what_cannot_be_read_is_a_row_at_its_place_and_the_others_are_scored(score, batch_images):
     content = zipped(a=b"?", b=npy(0, 250, 0), c=b"", d=white_png(), e=npy(0.5)[:-1])
-    objects = {"rack.zip": found(content), "other": found(npy(0))}
+    objects = {"rack.zip": content, "other": npy(0)}
     errors = [["a", "UnrecognisedFormat"], ["c", "EmptyObject"], ["e", "UnreadableArray"]]
 
     reports, documents = score(objects, batch_images=batch_images)
@@ -159,19 +202,19 @@ def test_what_cannot_be_read_is_a_row_at_its_place_and_the_others_are_scored(sco
     assert (document["summary"]["images"], document["summary"]["rejected"]) == (4, 3)
 
     _, lines = score(objects, batch_images=batch_images, layout=LINES)
-    rows = [json.loads(line) for line in lines["rack.zip.json"].content.splitlines()[1:-1]]
+    rows = [json.loads(line) for line in lines["rack.zip.jsonl"].content.splitlines()[1:-1]]
     assert [row["image"] for row in rows] == ["a", "b/0", "b/1", "b/2", "c", "d", "e"]
 
 
 def test_an_archive_of_nothing_readable_has_a_document_without_predictions(score):
-    reports, documents = score({"rack.zip": found(zipped(a=b"?", b=b"?"))}, classify=pytest.fail)
+    reports, documents = score({"rack.zip": zipped(a=b"?", b=b"?")}, classify=pytest.fail)
 
     assert reports["rack.zip"].outcome is Outcome.SCORED
     assert json.loads(documents["rack.zip.json"].content)["summary"]["mean_confidence"] is None
 
 
 def test_an_array_that_breaks_off_is_rejected_whole(score):
-    reports, documents = score({"cut": found(npy(0, 250, 0, 250, 0)[:-1]), "b": found(npy(250))}, batch_images=1)
+    reports, documents = score({"cut": npy(0, 250, 0, 250, 0)[:-1], "b": npy(250)}, batch_images=1)
 
     assert reports["cut"].outcome is Outcome.REJECTED
     assert reports["cut"].images == 0
@@ -180,14 +223,14 @@ def test_an_array_that_breaks_off_is_rejected_whole(score):
 
 
 def test_an_object_that_is_gone_has_no_document(score):
-    reports, documents = score({"a": None, "b": found(npy(0))})
+    reports, documents = score({"a": None, "b": npy(0)})
 
     assert reports["a"].outcome is Outcome.GONE
     assert list(documents) == ["b.json"]
 
 
 def test_an_object_that_storage_cannot_give_fails_alone(score):
-    reports, documents = score({"a": StorageUnavailable("S3 is down."), "b": found(npy(0))})
+    reports, documents = score({"a": StorageUnavailable("S3 is down."), "b": npy(0)})
 
     assert reports["a"].outcome is Outcome.FAILED
     assert str(reports["a"].error) == "S3 is down."
@@ -195,85 +238,119 @@ def test_an_object_that_storage_cannot_give_fails_alone(score):
 
 
 def test_a_bug_that_one_object_brings_out_fails_that_object_alone(score):
-    reports, _ = score({"a": ZeroDivisionError("a bug"), "b": found(npy(0))})
+    reports, _ = score({"a": ZeroDivisionError("a bug"), "b": npy(0)})
 
     assert [report.outcome for report in reports.values()] == [Outcome.FAILED, Outcome.SCORED]
     assert isinstance(reports["a"].error, ZeroDivisionError)
 
 
-def test_a_document_that_cannot_be_written_fails_its_object_alone(score):
-    def publish(document):
-        if document.ref.key == "a.json":
+def test_a_document_that_cannot_be_written_fails_its_object_alone(score, store):
+    def full(method, place):
+        if (method, place.key) == ("create", "a.json"):
             raise StorageUnavailable("S3 is full.")
-        return Published.WRITTEN
 
-    reports, _ = score({"a": found(npy(0)), "b": found(npy(0))}, publish=publish)
+    store.before = full
+    reports, _ = score({"a": npy(0), "b": npy(0)})
 
     assert [report.outcome for report in reports.values()] == [Outcome.FAILED, Outcome.SCORED]
 
 
-@pytest.mark.parametrize(
-    ("published", "outcome", "has_document"),
-    [
-        (Published.WRITTEN, Outcome.SCORED, True),
-        (Published.DUPLICATE, Outcome.DUPLICATE, True),
-        (Published.SUPERSEDED, Outcome.SUPERSEDED, False),
-        (Published.GONE, Outcome.GONE, False),
-    ],
-)
-def test_what_became_of_the_document_is_the_outcome(score, published, outcome, has_document):
-    reports, _ = score({"a": found(npy(0))}, publish=lambda document: published)
+def test_a_document_that_stands_already_is_the_report_s(score, store):
+    score({"a": npy(0), "bad": b"?"})
 
-    assert reports["a"].outcome is outcome
-    assert bool(reports["a"].document) is has_document
+    reports, _ = score({"a": npy(0), "bad": b"?"})
+
+    assert [report.outcome for report in reports.values()] == [Outcome.DUPLICATE, Outcome.DUPLICATE]
+    assert [report.document.key for report in reports.values()] == ["a.json", "bad.json"]
+    assert reports["a"].images == 1
+    assert reports["bad"].error is not None
 
 
-def test_an_object_above_the_limit_is_rejected_unread(score):
-    reports, documents = score({"a": found(npy(0, 0, 0, 0))}, max_object_bytes=100)
+@pytest.mark.parametrize(("newer", "outcome"), [(npy(9), Outcome.SUPERSEDED), (None, Outcome.GONE)])
+def test_an_object_that_changed_while_it_was_scored_has_no_document_of_its_old_state(score, store, newer, outcome):
+    score({"a": npy(0)})
+
+    def change(method, place):
+        if (method, place.key) == ("create", "a.json"):
+            store.before = lambda method, place: None
+            if newer:
+                store.place(ObjectRef("in", "a"), newer)
+            else:
+                store.remove(ObjectRef("in", "a"))
+
+    store.before = change
+    reports, _ = score({"a": npy(250)})
+
+    assert (reports["a"].outcome, reports["a"].document) == (outcome, None)
+
+
+@pytest.mark.parametrize("size", [101, MAX_WHOLE_BYTES + 1])
+def test_an_object_above_the_limit_is_rejected(score, size):
+    reports, documents = score({"a": npy(0) + bytes(size)}, max_object_bytes=100)
 
     assert json.loads(documents["a.json"].content)["error"]["name"] == "ObjectTooLarge"
     assert reports["a"].outcome is Outcome.REJECTED
 
 
 def test_a_folder_is_rejected_as_one(score):
-    _, documents = score({"uploads/new folder/": found(b"")})
+    _, documents = score({"uploads/new folder/": b""})
 
     assert "of a folder" in json.loads(documents["uploads/new folder/.json"].content)["error"]["message"]
 
 
 def test_a_single_image_is_named_after_its_file(score):
-    _, documents = score({"rack 1/white.png": found(white_png())})
+    _, documents = score({"rack 1/white.png": white_png()})
 
     assert json.loads(documents["rack 1/white.png.json"].content)["predictions"][0]["image"] == "white.png"
 
 
 def test_documents_are_lines_if_asked_for(score):
-    _, documents = score({"a": found(npy(0, 0, 0)), "bad": found(b"?")}, layout=LINES)
+    _, documents = score({"a": npy(0, 0, 0), "bad": b"?"}, layout=LINES)
 
-    assert {document.content_type for document in documents.values()} == {"application/jsonl"}
-    assert len(documents["a.json"].content.splitlines()) == 5
-    assert len(documents["bad.json"].content.splitlines()) == 1
+    assert len(documents["a.jsonl"].content.splitlines()) == 5
+    assert len(documents["bad.jsonl"].content.splitlines()) == 1
 
 
 def test_a_document_carries_what_came_out(score):
-    _, documents = score({"a": found(npy(0)), "bad": found(b"?")})
+    _, documents = score({"a": npy(0), "bad": b"?"})
 
-    assert {key: document.result for key, document in documents.items()} == {
+    assert {key: document.metadata["result"] for key, document in documents.items()} == {
         "a.json": "predictions",
         "bad.json": "UnrecognisedFormat",
     }
 
 
+class Generated(MemoryStore):
+    """A store of objects that are made when they are opened; `opened` are their keys."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.made = content
+        self.opened = []
+
+    def open(self, ref, *, deadline, **part):
+        self.place(ref, self.made)
+        self.opened.append(ref.key)
+        opened = super().open(ref, deadline=deadline, **part)
+        self.remove(ref)
+        return OpenObject(opened.source, io.BytesIO(bytes(bytearray(self.made))))  # a copy of its own
+
+
+def numbered(count):
+    return [ObjectRef("in", str(number)) for number in range(count)]
+
+
+def no_record(named, report):
+    pass
+
+
 @pytest.mark.parametrize(("head", "outcome"), [(b"?", Outcome.REJECTED), (white_png(), Outcome.SCORED)])
-def test_memory_is_bounded_by_what_is_in_flight(score, head, outcome):
+def test_memory_is_bounded_by_what_is_in_flight(make_scorer, budget, head, outcome):
     """Sixty objects of a megabyte; what holds on to any (a batch that fills slowly, an error's traceback) shows in the peak."""
-
-    def fetch(ref):
-        return FetchedObject(StoredObject(ref, "e", None, len(head) + 2**20), head + bytes(2**20))
-
+    store = Generated(head + bytes(MAX_WHOLE_BYTES - len(head)))
     gc.disable()  # what only the collector would free is not let go of
     tracemalloc.start()
-    reports, _ = score(dict.fromkeys(map(str, range(60))), fetch=fetch, batch_images=64, concurrency=3, max_object_bytes=2**21)
+    reports = make_scorer(store=store, batch_images=64).score(numbered(60), budget, no_record)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     gc.enable()
@@ -286,29 +363,26 @@ def test_nothing_to_score_is_no_work(score):
     assert score({}) == ({}, {})
 
 
-def test_objects_are_fetched_concurrently(score):
-    """Three fetches meet at a barrier, which one after the other never could."""
+def test_objects_are_opened_concurrently(score, store):
+    """Three calls meet at a barrier, which one after the other never could."""
     barrier = threading.Barrier(3, timeout=10)
+    store.before = lambda method, place: barrier.wait() if method == "open" else None
 
-    reports, _ = score(dict.fromkeys("abcdef"), fetch=lambda ref: barrier.wait() and None, concurrency=3)
+    reports, _ = score(dict.fromkeys("abcdef"), concurrency=3)
 
     assert {report.outcome for report in reports.values()} == {Outcome.GONE}
 
 
-def test_objects_are_fetched_no_further_ahead_than_the_concurrency(score, classify):
+def test_objects_are_opened_no_further_ahead_than_the_concurrency(make_scorer, budget, model):
     """While the model holds everything up, the objects in memory are those in its batch and `concurrency` more."""
-    contents, fetched, ahead = {str(number): npy(0) for number in range(40)}, [], []
-
-    def fetch(ref):
-        fetched.append(ref.key)
-        return FetchedObject(StoredObject(ref, "e", None, len(contents[ref.key])), contents[ref.key])
+    store, ahead = Generated(npy(0)), []
 
     def slow(images):
-        time.sleep(0.05)  # for fetches that should not have been started to show themselves
-        ahead.append(len(fetched) - 2 * len(ahead) - len(images))
-        return classify(images)
+        time.sleep(0.05)  # for calls that should not have been started to show themselves
+        ahead.append(len(store.opened) - 2 * len(ahead) - len(images))
+        return model.classify(images)
 
-    score(contents, fetch=fetch, classify=slow, batch_images=2, concurrency=3)
+    make_scorer(store=store, classify=slow, batch_images=2, concurrency=3).score(numbered(40), budget, no_record)
 
     assert len(ahead) == 20
     assert max(ahead) <= 3
@@ -319,11 +393,11 @@ def test_a_model_that_fails_fails_the_invocation(score):
         raise RuntimeError("the graph is broken")
 
     with pytest.raises(RuntimeError, match="the graph is broken"):
-        score({"a": found(npy(0))}, classify=broken)
+        score({"a": npy(0)}, classify=broken)
 
 
 def test_where_a_name_is_missing_its_alternative_is_scored_under_its_own_name(score):
-    reports, documents = score({"a b": found(npy(255))}, asked=["a+b"], alternatives={"a+b": "a b"})
+    reports, documents = score({"a b": npy(255)}, asked=["a+b"], alternatives={"a+b": "a b"})
 
     assert reports["a+b"].outcome is Outcome.SCORED
     assert reports["a+b"].ref == ObjectRef("in", "a b")
@@ -332,16 +406,16 @@ def test_where_a_name_is_missing_its_alternative_is_scored_under_its_own_name(sc
 
 def test_where_a_name_is_there_its_alternative_is_not_looked_at(score):
     reports, documents = score(
-        {"a+b": found(npy(255)), "a b": StorageUnavailable("never asked")}, asked=["a+b"], alternatives={"a+b": "a b"}
+        {"a+b": npy(255), "a b": StorageUnavailable("never asked")}, asked=["a+b"], alternatives={"a+b": "a b"}
     )
 
     assert reports["a+b"].ref == ObjectRef("in", "a+b")
     assert list(documents) == ["a+b.json"]
 
 
-@pytest.mark.parametrize("other", [None, UnacceptedObject("outside")])
+@pytest.mark.parametrize("other", ["a b", "outside/a b"])
 def test_where_neither_can_be_had_the_name_is_gone(score, other):
-    reports, documents = score({"a b": other}, asked=["a+b"], alternatives={"a+b": "a b"})
+    reports, documents = score({"a c": npy(0)}, asked=["a+b"], alternatives={"a+b": other})
 
     assert (reports["a+b"].outcome, reports["a+b"].ref) == (Outcome.GONE, ObjectRef("in", "a+b"))
     assert documents == {}
@@ -354,106 +428,163 @@ def test_an_alternative_that_cannot_be_read_now_is_tried_again(score):
 
 
 def test_a_report_counts_what_was_predicted(score):
-    reports, _ = score({"a": found(npy(0, 255, 140)), "bad": found(b"?")})
+    reports, _ = score({"a": npy(0, 255, 140), "bad": b"?"})
 
     assert (reports["a"].images, reports["a"].unsure, dict(reports["a"].by_class)) == (3, 1, {"dark": 1, "light": 2})
     assert reports["a"].size_bytes == len(npy(0, 255, 140))
     assert (reports["bad"].images, reports["bad"].size_bytes, dict(reports["bad"].by_class)) == (0, 1, {})
 
 
-class Body(io.BytesIO):
-    """An object's body that says whether it was read to its end and closed, and may break off."""
+class Body(io.RawIOBase):
+    """An object's body, which says whether it was read to its end and closed, and may break off."""
 
-    def __init__(self, content, breaks_after=None):
-        super().__init__(content)
-        self.breaks_after = breaks_after
+    def __init__(self, content, *, breaks):
+        super().__init__()
+        self.content = io.BytesIO(content)
+        self.breaks = breaks
         self.ended = False
 
-    def read(self, size=-1):
-        block = super().read(size)
-        self.ended |= not block
-        if self.breaks_after is not None and self.tell() > self.breaks_after:
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        count = self.content.readinto(buffer)
+        self.ended |= not count
+        if self.breaks and not count:
             raise StorageUnavailable("broken off")
-        return block
+        return count
+
+
+class Streaming(MemoryStore):
+    """A store whose bodies are not in memory as a whole; `bodies` are those that were opened, by key."""
+
+    def __init__(self, *, breaks=False):
+        super().__init__()
+        self.breaks = breaks
+        self.bodies = []
+        self.opened = threading.Condition()
+
+    def open(self, ref, *, deadline, **part):
+        opened = super().open(ref, deadline=deadline, **part)
+        if opened is None:
+            return None
+        body = Body(opened.body.getvalue(), breaks=self.breaks)
+        with self.opened:
+            self.bodies.append(body)
+            self.opened.notify_all()
+        return OpenObject(opened.source, body)
+
+    def wait_for_bodies(self, count):
+        with self.opened:
+            assert self.opened.wait_for(lambda: len(self.bodies) >= count, timeout=10)
+
+
+LARGE = npy(*[0, 255] * 90_000)  # more than is read whole when it is opened
+A = ObjectRef("in", "a")
 
 
 @pytest.fixture
-def stream(score):
-    """Scores one object that is too large to be fetched ahead; returns its report, its documents and its body."""
+def stream(make_scorer, budget):
+    """Scores one object that is too large to be read ahead; returns its report, its documents and the bodies of it."""
 
-    def stream(content, *, breaks_after=None, found=True, opened_as=None, **changes):
-        body = Body(content, breaks_after)
-        source = StoredObject(ObjectRef("in", "a"), "e1", None, len(content))
-
-        def fetch(ref):
-            return FetchedObject(source, b"")
-
-        def open_(ref):
-            return OpenObject(opened_as or source, body) if found else None
-
-        reports, documents = score({"a": None}, fetch=fetch, open=open_, **changes)
-        return reports["a"], documents, body
+    def stream(content, *, breaks=False, **parts):
+        assert len(content) > MAX_WHOLE_BYTES
+        store = Streaming(breaks=breaks)
+        store.place(A, content)
+        (report,) = make_scorer(store=store, **parts).score([A], budget, no_record).values()
+        return report, documents_in(store, budget), store.bodies
 
     return stream
 
 
-def test_a_large_object_is_read_when_its_turn_comes_to_its_end_and_closed(stream):
-    report, documents, body = stream(npy(0, 255))
+@pytest.fixture
+def target(target):
+    """With room for the images of large objects."""
+    return dataclasses.replace(target, limits=dataclasses.replace(target.limits, images=10**6))
 
-    assert (report.outcome, report.images) == (Outcome.SCORED, 2)
-    assert classes(documents["a.json"]) == ["dark", "light"]
+
+def test_a_large_object_is_opened_once_read_to_its_end_and_closed(stream):
+    report, documents, (body,) = stream(LARGE, batch_images=1000)
+
+    assert (report.outcome, report.images) == (Outcome.SCORED, 180_000)
+    assert classes(documents["a.json"])[:2] == ["dark", "light"]
     assert body.ended
     assert body.closed
 
 
 def test_a_large_object_that_is_rejected_is_read_to_its_end_and_closed(stream):
-    """Bytes that arrived wrongly look like a broken object; whether they did is known at the end."""
-    report, _, body = stream(npy(0, 255)[:-1] + b"more and more")
+    """Corruption in transit can look like a broken object; whether it was one is known at the end."""
+    report, _, (body,) = stream(b"no format that is known" * 100_000)
 
     assert report.outcome is Outcome.REJECTED
     assert body.ended
     assert body.closed
 
 
-@pytest.mark.parametrize("content", [npy(*range(200)), b"no format that is known" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [LARGE, b"no format that is known" * 100_000, npy(0)[:-1] + bytes(2 * MAX_WHOLE_BYTES), b"bucket,key\n" * 200_000],
+    ids=["sound", "unknown", "too long", "list"],
+)
 def test_an_object_that_breaks_off_is_tried_again_and_never_rejected(stream, content):
-    report, documents, body = stream(content, breaks_after=len(content) - 2)
+    """Only its very last read says so: a transfer that was wrong in a byte looks like this, whatever the decoder made of it."""
+    report, documents, (body,) = stream(content, breaks=True, batch_images=1000)
 
     assert (report.outcome, documents) == (Outcome.FAILED, {})
     assert isinstance(report.error, StorageUnavailable)
     assert body.closed
 
 
-def test_an_object_that_is_gone_when_its_turn_comes_is_gone(stream):
-    report, documents, _ = stream(npy(0), found=False)
+def test_an_open_body_is_not_kept_waiting_for_long_and_opened_again_as_the_object_is_then(make_scorer, budget, model):
+    """Stores reset connections that nobody reads from; so an object behind slow ones is opened again when its turn comes."""
+    store, now = Streaming(), [0.0]
+    store.place(ObjectRef("in", "slow"), npy(0))
+    store.place(A, LARGE)
 
-    assert (report.outcome, documents) == (Outcome.GONE, {})
+    def slow(images):
+        if now[0] == 0.0:
+            store.wait_for_bodies(2)
+            now[0] = MAX_IDLE_S + 1.0
+            store.place(A, LARGE[:-6] + npy(9)[-6:])
+        return model.classify(images)
 
+    clocked = TimeBudget(Deadline(1000, lambda: now[0]), Deadline(1000, lambda: now[0]))
+    scorer = make_scorer(store=store, classify=slow, batch_images=1)
+    reports = scorer.score([ObjectRef("in", "slow"), A], clocked, no_record)
 
-def test_an_object_that_was_overwritten_before_its_turn_is_scored_as_it_is_then(stream):
-    newer = StoredObject(ObjectRef("in", "a"), "e2", None, len(npy(255)))
-
-    report, documents, _ = stream(npy(255), opened_as=newer)
-
-    assert report.outcome is Outcome.SCORED
-    assert documents["a.json"].source.etag == "e2"
-    assert json.loads(documents["a.json"].content)["input"]["etag"] == "e2"
-
-
-def test_an_object_that_has_grown_too_large_before_its_turn_is_rejected_and_closed(stream):
-    newer = StoredObject(ObjectRef("in", "a"), "e2", None, 10**9)
-
-    report, _, body = stream(npy(255), opened_as=newer)
-
-    assert isinstance(report.error, ObjectTooLarge)
-    assert body.closed
+    assert {report.outcome for report in reports.values()} == {Outcome.SCORED}
+    assert [body.closed for body in store.bodies] == [True, True, True]
+    document = json.loads(documents_in(store, budget)["a.json"].content)
+    assert document["input"]["etag"] == store.head(A, deadline=budget.finish_by).etag
 
 
-def test_what_there_is_no_time_for_has_failed_and_what_is_done_is_done(score):
-    objects = {str(number): found(npy(0, 255)) for number in range(6)}
-    looks = iter([True] * 8)  # one before each fetch, one before each image
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_an_object_that_is_opened_again_may_be_gone_or_too_large_by_then(make_scorer, budget, model, is_deleted):
+    store, now = Streaming(), [0.0]
+    store.place(ObjectRef("in", "slow"), npy(0))
+    store.place(A, LARGE)
 
-    reports, documents = score(objects, has_time=lambda: next(looks, False), concurrency=1)
+    def slow(images):
+        store.wait_for_bodies(2)
+        now[0] += MAX_IDLE_S + 1.0
+        store.remove(A)
+        if not is_deleted:
+            store.place(A, LARGE + b"?")
+        return model.classify(images)
+
+    clocked = TimeBudget(Deadline(1000, lambda: now[0]), Deadline(1000, lambda: now[0]))
+    scorer = make_scorer(store=store, classify=slow, batch_images=1, max_object_bytes=len(LARGE))
+    reports = scorer.score([ObjectRef("in", "slow"), A], clocked, no_record)
+
+    assert reports[A].outcome is (Outcome.GONE if is_deleted else Outcome.REJECTED)
+    assert is_deleted or isinstance(reports[A].error, ObjectTooLarge)
+    assert all(body.closed for body in store.bodies)
+
+
+def test_what_there_is_no_time_for_has_failed_and_what_is_done_is_done(score, ticking):
+    objects = {str(number): npy(0, 255) for number in range(6)}
+
+    reports, documents = score(objects, within=ticking(begin_looks=20), concurrency=1)
 
     outcomes = [report.outcome for report in reports.values()]
     done = outcomes.count(Outcome.SCORED)
@@ -463,12 +594,29 @@ def test_what_there_is_no_time_for_has_failed_and_what_is_done_is_done(score):
     assert {type(report.error) for report in reports.values() if report.outcome is Outcome.FAILED} == {OutOfTime}
 
 
-def test_without_time_nothing_is_read(score):
+def test_without_time_nothing_is_read(score, store, ticking):
     read = []
+    store.before = lambda method, place: read.append(place)
 
-    reports, documents = score({"a": None, "b": None}, fetch=read.append, has_time=lambda: False)
+    reports, documents = score({"a": None, "b": None}, within=ticking(begin_looks=0))
 
     assert ({report.outcome for report in reports.values()}, documents, read) == ({Outcome.FAILED}, {}, [])
+
+
+def test_what_was_classified_is_written_when_the_time_to_begin_is_over_and_not_after_the_end(score, model):
+    now = [0.0]
+
+    def slow(images):
+        now[0] += 10
+        return model.classify(images)
+
+    for end_s, outcome in ((11, Outcome.SCORED), (10, Outcome.FAILED)):
+        now[0] = 0
+        within = TimeBudget(Deadline(5, lambda: now[0]), Deadline(end_s, lambda: now[0]))
+        reports, documents = score({f"{end_s}": npy(0)}, within=within, classify=slow)
+
+        assert reports[f"{end_s}"].outcome is outcome
+        assert (f"{end_s}.json" in documents) is (outcome is Outcome.SCORED)
 
 
 def test_an_image_that_cannot_be_read_is_a_row_in_its_place_and_the_others_are_scored(score, monkeypatch):
@@ -478,22 +626,22 @@ def test_an_image_that_cannot_be_read_is_a_row_in_its_place_and_the_others_are_s
         "handler.scoring.decode", lambda *_: Decoded("zip", iter([Image("a", dark), broken, Image("c", light), broken]))
     )
 
-    reports, documents = score({"x": found(b"?")}, layout=LINES)
+    reports, documents = score({"x": b"?"}, layout=LINES)
 
-    rows = [json.loads(line) for line in documents["x.json"].content.splitlines()[1:]]
+    rows = [json.loads(line) for line in documents["x.jsonl"].content.splitlines()[1:]]
     assert [row.get("image") for row in rows] == ["a", "b", "c", "b", None]
     assert rows[1] == {"image": "b", "error": "UnreadableImage", "message": "It is cut."}
     assert (rows[4]["summary"]["images"], rows[4]["summary"]["rejected"]) == (2, 2)
     assert (reports["x"].outcome, reports["x"].images) == (Outcome.SCORED, 2)
 
 
-def test_an_object_of_unreadable_images_only_has_a_document_of_them(score, monkeypatch, classify):
+def test_an_object_of_unreadable_images_only_has_a_document_of_them(score, monkeypatch, model):
     monkeypatch.setattr(
         "handler.scoring.decode", lambda *_: Decoded("zip", iter([Unreadable("b", UnreadableImage("It is cut."))]))
     )
     calls = []
 
-    _, documents = score({"x": found(b"?")}, classify=lambda images: calls.append(images) or classify(images))
+    _, documents = score({"x": b"?"}, classify=lambda images: calls.append(images) or model.classify(images))
 
     assert json.loads(documents["x.json"].content)["summary"]["rejected"] == 1
     assert calls == []
@@ -510,37 +658,48 @@ def test_a_disk_that_is_full_fails_its_object_and_no_other(score, monkeypatch):
         add(self, row)
 
     monkeypatch.setattr(DocumentWriter, "add", full)
-    reports, documents = score({"a": found(npy(0)), "b": found(npy(0))})
+    reports, documents = score({"a": npy(0), "b": npy(0)})
 
     assert (reports["a"].outcome, reports["b"].outcome) == (Outcome.FAILED, Outcome.SCORED)
     assert list(documents) == ["b.json"]
 
 
-def test_an_alternative_is_tried_also_for_a_name_that_may_not_be_read(score):
-    reports, _ = score(
-        {"x%2Fa": UnacceptedObject("outside"), "x/a": found(npy(0))}, asked=["x%2Fa"], alternatives={"x%2Fa": "x/a"}
-    )
+def test_an_alternative_is_tried_also_for_a_name_that_may_not_be_read(make_scorer, store, budget):
+    """A key that is too long for a document's place, until it is decoded."""
+    named, decoded = ObjectRef("in", "%20" * 340), ObjectRef("in", " " * 340)
+    store.place(decoded, npy(0))
 
-    assert (reports["x%2Fa"].outcome, reports["x%2Fa"].ref.key) == (Outcome.SCORED, "x/a")
+    reports = make_scorer().score([named], budget, no_record, {named: decoded})
 
-
-@pytest.mark.parametrize(
-    "objects", [{"a": UnacceptedObject("outside")}, {"a": UnacceptedObject("x"), "b": UnacceptedObject("y")}]
-)
-def test_a_name_that_may_not_be_read_and_has_no_alternative_has_failed(score, objects):
-    reports, _ = score(objects, asked=["a"], alternatives={"a": "b"})
-
-    assert isinstance(reports["a"].error, UnacceptedObject)
+    assert (reports[named].outcome, reports[named].ref) == (Outcome.SCORED, decoded)
 
 
-def test_documents_that_could_not_be_written_are_let_go_of(score):
+@pytest.mark.parametrize("other", [ObjectRef("elsewhere", "a"), ObjectRef("in", "gone")], ids=str)
+def test_a_name_that_may_not_be_read_and_has_no_alternative_has_failed(make_scorer, store, budget, other):
+    named = ObjectRef("private", "a")
+    store.place(named, npy(0))
+
+    reports = make_scorer().score([named], budget, no_record, {named: other})
+
+    assert isinstance(reports[named].error, UnacceptedObject)
+
+
+class Full(MemoryStore):
+    """A store that reads what it is given, and keeps nothing."""
+
+    def put(self, ref, content, **options):
+        raise StorageUnavailable(f"down after {len(content.read())} bytes")
+
+
+def test_documents_that_could_not_be_written_are_let_go_of(make_scorer, budget):
     """An error's traceback holds what its frames held: here it would be the rows of 300 objects, 20 KB each."""
-
-    def publish(document):
-        raise StorageUnavailable(f"down after {len(document.content.read())} bytes")
+    store = Full()
+    refs = numbered(300)
+    for ref in refs:
+        store.place(ref, npy(*[0] * 90))
 
     tracemalloc.start()
-    reports, _ = score({str(number): found(npy(*[0] * 90)) for number in range(300)}, publish=publish, batch_images=64)
+    reports = make_scorer(store=store, batch_images=64).score(refs, budget, no_record)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -549,20 +708,13 @@ def test_documents_that_could_not_be_written_are_let_go_of(score):
 
 
 @pytest.fixture
-def score_list(score):
+def score_list(score, queue):
     """Scores one list of CSV; returns its report, its document, and what was sent to the queue."""
 
-    def score_list(content, *, standing=None, refuse=(), sent=None, **changes):
-        sent = [] if sent is None else sent
-
-        def require_accepted(ref):
-            if ref.key in refuse:
-                raise UnacceptedObject(f"Expected another. Received: {ref}.")
-
-        settings = {"send": sent.extend, "describe": lambda ref: standing, "require_accepted": require_accepted}
-        reports, documents = score({"list.csv": found(content)}, **settings | changes)
+    def score_list(content, *, queue=queue, **parts):
+        reports, documents = score({"list.csv": content}, queue=queue, **parts)
         document = documents.get("list.csv.json")
-        return reports["list.csv"], document and json.loads(document.content), sent
+        return reports["list.csv"], document and json.loads(document.content), queue and queue.messages
 
     return score_list
 
@@ -577,7 +729,7 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
         "input": {
             "bucket": "in",
             "key": "list.csv",
-            "etag": "etag of list.csv",
+            "etag": hashlib.md5(b"bucket,a%20b\nbucket,a%20b\nbucket\nbucket,c").hexdigest(),
             "version_id": None,
             "size_bytes": 41,
             "format": "list",
@@ -598,42 +750,54 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
     }
 
 
-def test_a_list_of_json_lines_means_its_own_bucket(score):
-    sent = []
+def test_a_list_of_json_lines_means_its_own_bucket(score, queue):
+    score({"list": b'{"key": "a"}'}, queue=queue)
 
-    score({"list": found(b'{"key": "a"}')}, send=sent.extend)
-
-    assert sent == [{"objects": ["s3://in/a"]}]
+    assert queue.messages == [{"objects": ["s3://in/a"]}]
 
 
 def test_what_a_list_names_and_may_not_be_read_is_a_row_and_is_not_sent(score_list):
-    _, document, sent = score_list(b"bucket,a\nbucket,private", refuse={"private"})
+    _, document, sent = score_list(b"bucket,a\nprivate,b")
 
     assert sent == [{"objects": ["s3://bucket/a"]}]
-    assert [(row["image"], row["error"]) for row in document["rejected"]] == [("s3://bucket/private", "UnacceptedObject")]
+    assert [(row["image"], row["error"]) for row in document["rejected"]] == [("s3://private/b", "UnacceptedObject")]
 
 
-def test_a_list_whose_document_stands_is_not_sent_again(score_list, manifest):
+def test_a_list_whose_document_stands_is_not_sent_again(score_list, queue):
     """So a list that names itself, or two that name each other, come to an end."""
-    about = {"input-bucket": "in", "input-etag": "etag of list.csv", "model-sha256": manifest.model.sha256}
+    score_list(b"bucket,a")
+    report, _, _ = score_list(b"bucket,a")
 
-    _, _, sent = score_list(b"bucket,a", standing=StoredDocument("e", about))
-    _, _, sent_of_an_older = score_list(b"bucket,a", standing=StoredDocument("e", about | {"input-etag": "older"}))
+    assert report.outcome is Outcome.DUPLICATE
+    assert len(queue.messages) == 1
 
-    assert (sent, len(sent_of_an_older)) == ([], 1)
+    score_list(b"bucket,a\nbucket,b")
+    assert len(queue.messages) == 3
 
 
-def test_a_list_that_could_not_be_sent_has_no_document_and_comes_again(score_list):
-    def send(messages):
+def test_a_list_that_is_rejected_sends_nothing_of_what_it_named_before(score, queue):
+    """Its last line is far too long, so it is no list; the names before that line are not to be trusted."""
+    content = b"bucket,a\n" * 50 + b"bucket," + b"k" * 20_000
+
+    reports, documents = score({"list.csv": content}, queue=queue)
+
+    assert reports["list.csv"].outcome is Outcome.REJECTED
+    assert json.loads(documents["list.csv.json"].content)["error"]["name"] == "UnreadableList"
+    assert queue.messages == []
+
+
+def test_a_list_that_could_not_be_sent_has_no_document_and_comes_again(score_list, queue):
+    def full(messages):
         raise QueueUnavailable("full")
 
-    report, document, _ = score_list(b"bucket,a", send=send)
+    queue.before = full
+    report, document, _ = score_list(b"bucket,a")
 
     assert (report.outcome, document) == (Outcome.FAILED, None)
 
 
 def test_without_a_queue_a_list_is_rejected_and_says_what_to_set(score_list):
-    report, document, _ = score_list(b"bucket,a", send=None)
+    report, document, _ = score_list(b"bucket,a", queue=None)
 
     assert report.outcome is Outcome.REJECTED
     assert document["error"]["name"] == "UnreadableList"
@@ -650,7 +814,7 @@ def test_without_a_queue_a_list_is_rejected_and_says_what_to_set(score_list):
         ("a.png", b"?", None),
     ],
 )
-def test_a_name_that_lies_is_scored_by_its_content_and_the_document_says_so(score, key, content, kind):
-    _, documents = score({key: found(content)}, send=[].extend)
+def test_a_name_that_lies_is_scored_by_its_content_and_the_document_says_so(score, queue, key, content, kind):
+    _, documents = score({key: content}, queue=queue)
 
     assert json.loads(documents[f"{key}.json"].content)["input"]["format"] == kind

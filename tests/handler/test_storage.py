@@ -4,8 +4,9 @@ import http.server
 import inspect
 import io
 import threading
+import zipfile
 from collections import deque
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import boto3
 import botocore.config
@@ -13,9 +14,13 @@ import botocore.exceptions
 import pytest
 from botocore.stub import Stubber
 
-from handler.errors import StorageUnavailable
-from handler.objects import ObjectRef, Prefix, WriteResult
-from handler.storage import S3Storage, make_client
+from handler.deadline import Deadline
+from handler.errors import OutOfTime, StorageUnavailable
+from handler.formats import decode
+from handler.model import store_reader
+from handler.objects import ObjectRef, Prefix
+from handler.storage import BLOCK_BYTES, S3Storage, make_client
+from handler.store import WriteResult
 
 KEYS = ["a.png", "c++ notes+100%.png", "naïve/ñ 新.png", "../x", "//a", "a\nb", "\u202ertl", "trailing/", "k" * 1024]
 
@@ -25,21 +30,44 @@ def storage(s3):
     return S3Storage(make_client(2))
 
 
+@pytest.fixture
+def deadline():
+    return Deadline.after(60)
+
+
+def create(storage, ref, content):
+    options = {"content_type": "application/json", "metadata": {}, "replacing": None}
+    return storage.put(ref, content, deadline=Deadline.after(60), **options)
+
+
 def put(s3, ref, content=b"pixels"):
     return s3.put_object(Bucket=ref.bucket, Key=ref.key, Body=content)["ETag"].strip('"')
 
 
+def read(storage, ref, **part):
+    """Reads an object whole, and returns its state with its content."""
+    opened = storage.open(ref, deadline=Deadline.after(60), **part)
+    with closing(opened.body) as body:
+        return opened.source, body.read()
+
+
+def read_in_pieces(storage, ref):
+    """Reads an object two bytes at a time, as a decoder may."""
+    opened = storage.open(ref, deadline=Deadline.after(60))
+    with closing(opened.body):
+        deque(iter(lambda: opened.body.read(2), b""), maxlen=0)
+
+
 @pytest.mark.parametrize("key", KEYS)
-def test_an_object_is_read_with_its_identity_whatever_its_key(storage, s3, buckets, key):
+def test_an_object_is_read_with_its_identity_whatever_its_key(storage, s3, buckets, deadline, key):
     ref = ObjectRef(buckets[0], key)
     etag = put(s3, ref)
 
-    fetched = storage.read(ref, 100)
+    source, content = read(storage, ref)
 
-    assert fetched.content == b"pixels"
-    assert (fetched.source.ref, fetched.source.etag, fetched.source.size_bytes) == (ref, etag, 6)
-    assert fetched.source.version_id is None
-    assert storage.identify(ref) == fetched.source
+    assert content == b"pixels"
+    assert (source.ref, source.etag, source.size_bytes, source.version_id) == (ref, etag, 6, None)
+    assert storage.head(ref, deadline=deadline) == source
 
 
 def test_in_a_versioned_bucket_the_identity_has_the_version(storage, s3, buckets):
@@ -47,50 +75,16 @@ def test_in_a_versioned_bucket_the_identity_has_the_version(storage, s3, buckets
     s3.put_bucket_versioning(Bucket=ref.bucket, VersioningConfiguration={"Status": "Enabled"})
     version_id = s3.put_object(Bucket=ref.bucket, Key=ref.key, Body=b"1")["VersionId"]
 
-    assert storage.read(ref, 100).source.version_id == version_id
+    assert read(storage, ref)[0].version_id == version_id
 
 
-def test_a_larger_object_than_wanted_comes_without_content(storage, s3, buckets):
+def test_an_archived_object_s_storage_class_is_told(storage, s3, buckets, deadline):
     ref = ObjectRef(buckets[0], "a")
-    put(s3, ref, bytes(11))
+    s3.put_object(Bucket=ref.bucket, Key=ref.key, Body=b"1", StorageClass="GLACIER")
 
-    fetched = storage.read(ref, 10)
+    (listed,) = storage.list(Prefix(ref.bucket, ""), "", deadline=deadline)
 
-    assert (fetched.content, fetched.source.size_bytes) == (b"", 11)
-
-
-def test_what_is_gone_is_none(storage, buckets):
-    ref = ObjectRef(buckets[0], "gone")
-
-    assert storage.read(ref, 100) is None
-    assert storage.identify(ref) is None
-    assert storage.describe(ref) is None
-
-
-def test_a_document_is_created_once(storage, s3, buckets):
-    ref = ObjectRef(buckets[1], "a.json")
-
-    assert storage.create(ref, io.BytesIO(b"1"), "application/json", {"input-etag": "e1"}) is WriteResult.WRITTEN
-    assert storage.create(ref, io.BytesIO(b"2"), "application/json", {}) is WriteResult.STOPPED
-    stored = s3.get_object(Bucket=ref.bucket, Key=ref.key)
-    assert (stored["Body"].read(), stored["ContentType"]) == (b"1", "application/json")
-    assert storage.describe(ref).metadata == {"input-etag": "e1"}
-
-
-def test_a_document_is_replaced_only_if_it_is_still_the_same(storage, s3, buckets):
-    ref = ObjectRef(buckets[1], "a.json")
-    storage.create(ref, io.BytesIO(b"1"), "application/json", {})
-    etag = storage.describe(ref).etag
-
-    assert storage.replace(ref, io.BytesIO(b"2"), "application/json", {}, etag=etag) is WriteResult.WRITTEN
-    assert storage.replace(ref, io.BytesIO(b"3"), "application/json", {}, etag=etag) is WriteResult.STOPPED
-    assert s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read() == b"2"
-
-
-def test_a_replacement_of_what_was_deleted_starts_again(storage, buckets):
-    ref = ObjectRef(buckets[1], "gone.json")
-
-    assert storage.replace(ref, io.BytesIO(b"1"), "application/json", {}, etag='"e"') is WriteResult.CONFLICT
+    assert storage.head(ref, deadline=deadline).storage_class == listed.storage_class == "GLACIER"
 
 
 def test_a_conflict_with_another_writer_starts_again(aws):
@@ -98,7 +92,7 @@ def test_a_conflict_with_another_writer_starts_again(aws):
     with Stubber(client) as stubber:
         stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
 
-        assert S3Storage(client).create(ObjectRef("bucket", "a"), io.BytesIO(), "application/json", {}) is WriteResult.CONFLICT
+        assert create(S3Storage(client), ObjectRef("bucket", "a"), io.BytesIO()) is WriteResult.CONFLICT
 
 
 @pytest.mark.parametrize(
@@ -108,9 +102,9 @@ def test_a_conflict_with_another_writer_starts_again(aws):
 def test_every_other_error_of_s3_is_transient_and_names_operation_and_code(aws, operation, code):
     client, ref = make_client(1), ObjectRef("bucket", "a b.png")
     calls = {
-        "get_object": lambda storage: storage.read(ref, 1),
-        "head_object": lambda storage: storage.identify(ref),
-        "put_object": lambda storage: storage.create(ref, io.BytesIO(b""), "application/json", {}),
+        "get_object": lambda storage: read(storage, ref),
+        "head_object": lambda storage: storage.head(ref, deadline=Deadline.after(60)),
+        "put_object": lambda storage: create(storage, ref, io.BytesIO(b"")),
     }
     with Stubber(client) as stubber:
         stubber.add_client_error(operation, code)
@@ -124,7 +118,7 @@ def test_every_other_error_of_s3_is_transient_and_names_operation_and_code(aws, 
 
 def test_a_missing_bucket_is_no_missing_object(storage, aws):
     with pytest.raises(StorageUnavailable):
-        storage.read(ObjectRef("no-such-bucket", "a"), 1)
+        read(storage, ObjectRef("no-such-bucket", "a"))
 
 
 def test_every_exception_of_botocore_is_translated():
@@ -160,7 +154,13 @@ def answering(respond):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(Handler) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def serving(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -198,9 +198,9 @@ def test_the_function_s_own_client_tries_again_and_gives_up_in_time(environment,
     with answering(respond) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
         client = make_client(3)
-        fetched = S3Storage(client).read(ObjectRef("bucket", "a"), 1000)
+        _, content = read(S3Storage(client), ObjectRef("bucket", "a"))
 
-    assert fetched.content == b"pixels"
+    assert content == b"pixels"
     assert len(attempts) == 4
     assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (2, 10)
     assert client.meta.config.max_pool_connections == 3
@@ -211,7 +211,7 @@ def test_a_body_that_breaks_off_is_never_taken_for_the_object(environment):
         send(handler, {"Content-Length": "100", "ETag": '"e"'}, b"only these")
 
     with answering(respond) as endpoint, pytest.raises(StorageUnavailable, match="GetObject"):
-        impatient(endpoint).read(ObjectRef("bucket", "a"), 1000)
+        read(impatient(endpoint), ObjectRef("bucket", "a"))
 
 
 def test_a_body_that_stalls_is_given_up(environment):
@@ -224,7 +224,7 @@ def test_a_body_that_stalls_is_given_up(environment):
 
     with answering(respond) as endpoint:
         with pytest.raises(StorageUnavailable, match="GetObject"):
-            impatient(endpoint).read(ObjectRef("bucket", "a"), 1000)
+            read(impatient(endpoint), ObjectRef("bucket", "a"))
         stop.set()
 
 
@@ -233,52 +233,31 @@ def test_a_body_that_fails_its_checksum_is_never_taken_for_the_object(environmen
         send(handler, {"Content-Length": "6", "ETag": '"e"', "x-amz-checksum-crc32": "AAAAAA=="}, b"pixels")
 
     with answering(respond) as endpoint, pytest.raises(StorageUnavailable, match="GetObject"):
-        impatient(endpoint).read(ObjectRef("bucket", "a"), 1000)
+        read(impatient(endpoint), ObjectRef("bucket", "a"))
 
 
 def test_no_server_at_all_is_transient(environment):
     with pytest.raises(StorageUnavailable, match="GetObject"):
-        impatient("http://127.0.0.1:9").read(ObjectRef("bucket", "a"), 1)
+        read(impatient("http://127.0.0.1:9"), ObjectRef("bucket", "a"))
 
 
-def test_the_files_of_an_artifact_are_read_by_name(storage, s3, buckets):
+def test_the_files_of_an_artifact_are_read_by_name(storage, s3, buckets, deadline):
     put(s3, ObjectRef(buckets[0], "models/v1/manifest.json"), b"{}")
-    read = storage.reader(Prefix(buckets[0], "models/v1/"))
+    read_file = store_reader(storage, Prefix(buckets[0], "models/v1/"), deadline)
 
-    assert read("manifest.json") == b"{}"
+    assert read_file("manifest.json") == b"{}"
     with pytest.raises(FileNotFoundError, match=r"models/v1/model\.tflite"):
-        read("model.tflite")
+        read_file("model.tflite")
 
 
-def test_a_listing_has_every_key_as_it_is_with_its_identity(storage, s3, buckets):
-    keys = [f"uploads/{key}" for key in KEYS if len(key) < 1000]
-    for key in keys:
-        put(s3, ObjectRef(buckets[0], key), key.encode())
-    put(s3, ObjectRef(buckets[0], "elsewhere/a"))
-
-    listed = list(storage.list_objects(Prefix(buckets[0], "uploads/"), ""))
-
-    assert [source.ref.key for source in listed] == sorted(keys, key=str.encode)
-    assert listed[0] == storage.identify(listed[0].ref)
-
-
-def test_a_listing_goes_on_behind_a_key(storage, s3, buckets):
-    for key in ("uploads/a b", "uploads/a+c", "uploads/ñ"):
-        put(s3, ObjectRef(buckets[0], key))
-
-    listed = storage.list_objects(Prefix(buckets[0], "uploads/"), "uploads/a b")
-
-    assert [source.ref.key for source in listed] == ["uploads/a+c", "uploads/ñ"]
-
-
-def test_a_listing_of_many_pages_is_whole_and_asks_for_no_page_before_it_is_needed(storage, s3, buckets, monkeypatch):
+def test_a_listing_of_many_pages_is_whole_and_asks_for_no_page_before_it_is_needed(storage, s3, buckets, deadline, monkeypatch):
     for number in range(7):
         put(s3, ObjectRef(buckets[0], f"uploads/{number}"))
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
     pages = []
     storage._client.meta.events.register("before-call.s3.ListObjectsV2", lambda **_: pages.append(1))
 
-    listed = storage.list_objects(Prefix(buckets[0], "uploads/"), "")
+    listed = storage.list(Prefix(buckets[0], "uploads/"), "", deadline=deadline)
 
     assert next(listed).ref.key == "uploads/0"
     assert len(pages) == 1
@@ -286,59 +265,32 @@ def test_a_listing_of_many_pages_is_whole_and_asks_for_no_page_before_it_is_need
     assert len(pages) == 3
 
 
-def test_a_listing_that_is_refused_is_transient(storage, buckets):
+def test_a_listing_that_is_refused_is_transient(storage, buckets, deadline):
     with pytest.raises(StorageUnavailable, match="ListObjectsV2 of s3://no-such-bucket/uploads/"):
-        list(storage.list_objects(Prefix("no-such-bucket", "uploads/"), ""))
+        list(storage.list(Prefix("no-such-bucket", "uploads/"), "", deadline=deadline))
 
 
 def test_the_function_s_calls_can_be_told_from_others_in_access_logs(environment):
     assert "coatcheck" in make_client(1).meta.config.user_agent_extra
 
 
-def test_an_open_object_is_read_forwards_with_its_identity(storage, s3, buckets):
-    ref = ObjectRef(buckets[0], "a b.bin")
-    content = bytes(range(256)) * 5000
-    etag = put(s3, ref, content)
-
-    opened = storage.open(ref)
-
-    assert (opened.source.ref, opened.source.etag, opened.source.size_bytes) == (ref, etag, len(content))
-    assert opened.body.read(10) == content[:10]
-    assert opened.body.peek(1)[:1] == content[10:11]
-    assert opened.body.read() == content[10:]
-    assert opened.body.read(1) == b""
-    opened.body.close()
-
-
-def test_an_open_object_that_is_gone_is_none(storage, buckets):
-    assert storage.open(ObjectRef(buckets[0], "none")) is None
-
-
-def test_an_open_object_that_may_not_be_read_is_transient(storage):
-    with pytest.raises(StorageUnavailable, match="GetObject"):
-        storage.open(ObjectRef("no-such-bucket", "a"))
-
-
 @pytest.mark.parametrize(
-    "headers", [{"Content-Length": "300000"}, {"Content-Length": "6", "x-amz-checksum-crc32": "AAAAAA=="}], ids=["short", "sum"]
+    ("headers", "body"),
+    [
+        ({"Content-Length": "300000"}, b"pixels"),
+        ({"Content-Length": "6", "x-amz-checksum-crc32": "AAAAAA=="}, b"pixels"),
+        ({"Content-Length": "900000"}, bytes(700_000)),
+        ({"Content-Length": "700000", "x-amz-checksum-crc32": "AAAAAA=="}, bytes(700_000)),
+        ({"Content-Length": str(2 * BLOCK_BYTES), "x-amz-checksum-crc32": "AAAAAA=="}, bytes(2 * BLOCK_BYTES)),
+    ],
+    ids=["short", "sum", "long and short", "long and sum", "whole blocks and sum"],
 )
-def test_an_open_body_that_breaks_off_or_fails_its_checksum_says_so_at_its_end(environment, headers):
+def test_an_open_body_that_breaks_off_or_fails_its_checksum_says_so_at_its_end(environment, headers, body):
     def respond(handler):
-        send(handler, headers | {"ETag": '"e"'}, b"pixels")
+        send(handler, headers | {"ETag": '"e"'}, body)
 
-    with answering(respond) as endpoint:
-        opened = impatient(endpoint).open(ObjectRef("bucket", "a"))
-        with closing(opened.body), pytest.raises(StorageUnavailable, match="GetObject of s3://bucket/a"):
-            deque(iter(lambda: opened.body.read(2), b""), maxlen=0)
-
-
-def test_a_document_is_read_from_its_beginning_at_every_attempt(storage, s3, buckets):
-    ref, content = ObjectRef(buckets[0], "a.json"), io.BytesIO(b"document")
-    content.read()
-
-    storage.create(ref, content, "application/json", {})
-
-    assert s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read() == b"document"
+    with answering(respond) as endpoint, pytest.raises(StorageUnavailable, match="GetObject of s3://bucket/a"):
+        read_in_pieces(impatient(endpoint), ObjectRef("bucket", "a"))
 
 
 def test_a_document_in_a_file_is_sent_out_of_it(storage, s3, buckets, tmp_path):
@@ -347,5 +299,87 @@ def test_a_document_in_a_file_is_sent_out_of_it(storage, s3, buckets, tmp_path):
     with (tmp_path / "document").open("w+b") as file:
         file.write(b"line\n" * 2_000_000)
 
-        assert storage.create(ref, file, "application/jsonl", {}) is WriteResult.WRITTEN
+        assert create(storage, ref, file) is WriteResult.WRITTEN
     assert s3.head_object(Bucket=ref.bucket, Key=ref.key)["ContentLength"] == 10_000_000
+
+
+@contextmanager
+def hanging():
+    """A server on 127.0.0.1 that takes every request and never answers."""
+    ended = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def hang(self):
+            ended.wait(30)
+
+        do_GET = do_HEAD = do_PUT = hang  # noqa: N815  # the names that the library calls
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Handler) as endpoint:
+        yield endpoint
+        ended.set()
+
+
+CALLS = {
+    "GetObject": lambda storage, ref, deadline: storage.open(ref, deadline=deadline),
+    "HeadObject": lambda storage, ref, deadline: storage.head(ref, deadline=deadline),
+    "PutObject": lambda storage, ref, deadline: storage.put(
+        ref, io.BytesIO(b"1"), content_type="text/plain", metadata={}, replacing=None, deadline=deadline
+    ),
+    "ListObjectsV2": lambda storage, ref, deadline: list(storage.list(Prefix(ref.bucket, ""), "", deadline=deadline)),
+}
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_call_that_hangs_is_given_up_at_its_deadline_long_before_the_client_would(environment, monkeypatch, operation):
+    """The client waits 10 s, four times; the test would fail by its own patience of 5 s."""
+    with hanging() as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        storage, patience = S3Storage(make_client(1)), Deadline.after(5)
+
+        with pytest.raises(OutOfTime, match=f"Expected {operation} of s3://bucket/"):
+            CALLS[operation](storage, ObjectRef("bucket", "a"), Deadline.after(0.05))
+        assert not patience.is_over
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_after_its_deadline_a_call_is_not_begun(environment, operation):
+    client, made = make_client(1), []
+    client.meta.events.register("before-call.s3.*", lambda model, **_: made.append(model.name))
+
+    with pytest.raises(OutOfTime, match="not begun"):
+        CALLS[operation](S3Storage(client), ObjectRef("bucket", "a"), Deadline.after(0))
+    assert made == []
+
+
+def trickled_zip():
+    """A zip archive of 64 MB that arrives byte by byte after its first megabyte."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.png", bytes(64 * 2**20))
+    return file.getvalue()
+
+
+def test_a_body_that_trickles_into_a_decoder_is_given_up_at_its_deadline_and_its_thread_ends(environment, fashion_target):
+    """Each piece comes sooner than any time-out of the network, and `zipfile` waits for all of them."""
+    content, stop = trickled_zip(), threading.Event()
+
+    def respond(handler):
+        send(handler, {"Content-Length": str(len(content)), "ETag": '"e"'}, content[: 2**20])
+        with suppress(OSError):
+            for position in range(2**20, len(content)):
+                handler.wfile.write(content[position : position + 1])
+                if stop.wait(0.02):
+                    return
+
+    threads = threading.active_count()
+    with answering(respond) as endpoint:
+        deadline, patience = Deadline.after(0.5), Deadline.after(10)
+        opened = impatient(endpoint).open(ObjectRef("bucket", "a.zip"), deadline=deadline)
+        with closing(opened.body), pytest.raises(OutOfTime, match=r"GetObject of s3://bucket/a\.zip"):
+            list(decode(opened.body, "a.zip", fashion_target))
+        assert not patience.is_over
+        stop.set()
+    assert threading.active_count() <= threads + 1  # the one that is kept for the next call

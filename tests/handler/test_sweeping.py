@@ -1,251 +1,265 @@
-"""Sweeps over a bucket that is a dict: what is found, where it goes, and what happens when time or services run out."""
+"""Sweeps over a store in memory: what is found, where it goes, and what happens when time or services run out."""
 
+import dataclasses
 import json
 
 import pytest
 
+from handler.deadline import Deadline, TimeBudget
+from handler.dispatch import CHUNK_OBJECTS, Dispatcher
+from handler.documents import Document, Documents
 from handler.errors import InvocationFailed, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject
+from handler.inputs import Inputs
 from handler.jobs import Sweep
-from handler.objects import ObjectRef, Prefix, StoredDocument, StoredObject
-from handler.outcomes import Outcome, Report
-from handler.publishing import Document
-from handler.sweeping import CHUNK_OBJECTS, Sweeper
+from handler.layout import Layout, LayoutName
+from handler.objects import ObjectRef, Prefix
+from handler.outcomes import Outcome
+from handler.scoring import Scorer
+from handler.sweeping import Sweeper
+from infra.stores.memory import MemoryStore
 
 UPLOADS, MORE = Prefix("in", "uploads/"), Prefix("in", "more/")
-MODEL = "f" * 64
 
 
 class World:
-    """A bucket, its documents and a queue, and the sweeper between them."""
+    """A bucket, its documents and a queue, and the sweeper between them. Nothing in the bucket is an image."""
 
-    def __init__(self, *keys, has_queue=True):
-        self.inputs = {ObjectRef("in", key): f"etag-{key}" for key in keys}
-        self.documents = {}
-        self.queue = []
-        self.scored = []
-        self.outcome = Outcome.SCORED
-        self.has_queue = has_queue
-
-    def put_document(self, key, etag=None, model=MODEL, bucket="in", result="predictions"):
-        ref = ObjectRef("in", key)
-        source = StoredObject(ObjectRef(bucket, key), etag or self.inputs[ref], None, 1)
-        document = Document(ObjectRef("out", f"{key}.json"), b"", "", source, model, result)
-        self.documents[document.ref] = StoredDocument("e", document.metadata)
-
-    def list_objects(self, prefix, after):
-        for ref in sorted(self.inputs, key=lambda ref: ref.key):
-            if prefix.holds(ref) and ref.key > after:
-                yield StoredObject(ref, self.inputs[ref], None, 1)
-
-    def describe(self, ref):
-        document = self.documents.get(ref)
-        if isinstance(document, Exception):
-            raise document
-        return document
-
-    def score(self, refs):
-        refs = list(refs)
-        self.scored += refs
-        return {ref: Report(ref, self.outcome, error=StorageUnavailable("down")) for ref in refs}
-
-    def require_accepted(self, ref):
-        if len(ref.key) > 50:
-            raise UnacceptedObject("too long")
-
-    def require_accepted_prefix(self, prefix):
-        if not (UPLOADS.includes(prefix) or MORE.includes(prefix)):
-            raise UnacceptedObject(f"Expected a prefix under INPUT_URIS. Received: {prefix}.")
-
-    def sweep(self, sweep=Sweep(UPLOADS), has_time=lambda: True, inputs=(UPLOADS, MORE)):  # noqa: B008  # a frozen value
-        sweeper = Sweeper(
-            inputs=inputs,
-            model_sha256=MODEL,
-            list_objects=self.list_objects,
-            describe=self.describe,
-            locate=lambda ref: ObjectRef("out", f"{ref.key}.json"),
-            require_accepted=self.require_accepted,
-            require_accepted_prefix=self.require_accepted_prefix,
-            send=self.queue.extend if self.has_queue else None,
-            score=self.score,
+    def __init__(self, model, target, queue, *keys, has_queue=True, inputs=(UPLOADS, MORE)):
+        self.store = MemoryStore()
+        for key in keys:
+            self.store.place(ObjectRef("in", key), f"content of {key}".encode())
+        documents = Documents(self.store, Prefix("out", ""), Layout(LayoutName.JSON, 1))
+        reading = Inputs(self.store, inputs, documents)
+        self.model, self.queue, self.recorded = model, queue, []
+        dispatcher = Dispatcher(inputs=reading, documents=documents, queue=queue, concurrency=1) if has_queue else None
+        scorer = Scorer(
+            model=model,
+            inputs=reading,
+            documents=documents,
+            dispatcher=dispatcher,
+            limits=target.limits,
+            batch_images=4,
             concurrency=4,
         )
-        return sweeper.sweep(sweep, has_time)
+        self.sweeper = Sweeper(inputs=reading, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=4)
+
+    def put_document(self, key, etag=None, model=None, bucket="in", result="predictions"):
+        source = self.store.head(ObjectRef("in", key), deadline=Deadline.after(60))
+        source = dataclasses.replace(source, ref=ObjectRef(bucket, key), etag=etag or source.etag)
+        document = Document(source, b"", model or self.model.manifest.model.sha256, result, Outcome.SCORED)
+        self.store.place(ObjectRef("out", f"{key}.json"), b"", document.metadata)
+
+    @property
+    def sent(self):
+        return self.queue.messages
+
+    def fail(self, error, method, *, after=0):
+        """Has the store raise `error` at each call of `method` but for the first `after` ones."""
+        calls = []
+
+        def failing(called, place):
+            if called == method:
+                calls.append(place)
+                if len(calls) > after:
+                    raise error
+
+        self.store.before = failing
+
+    def sweep(self, sweep=Sweep(UPLOADS), *, within=None):  # noqa: B008  # a frozen value
+        budget = within or TimeBudget.of(3600, 10, 1)
+        return self.sweeper.sweep(sweep, budget, lambda *report: self.recorded.append(report))
 
 
-def test_what_has_no_document_is_sent():
-    world = World("uploads/a", "uploads/b", "elsewhere/c")
-    world.put_document("uploads/a")
+@pytest.fixture
+def world(model, target, queue):
+    return lambda *keys, **parts: World(model, target, queue, *keys, **parts)
 
-    report = world.sweep()
 
-    assert world.queue == [{"objects": ["s3://in/uploads/b"]}]
+def over(chunks):
+    """A budget in which nothing may be begun after so many looks at the clock, of which there is one after each chunk."""
+    looks = iter([0.0] * chunks)
+    return TimeBudget(Deadline(1, lambda: next(looks, 1.0)), Deadline.after(3600))
+
+
+def test_what_has_no_document_is_sent(world):
+    bucket = world("uploads/a", "uploads/b", "elsewhere/c")
+    bucket.put_document("uploads/a")
+
+    report = bucket.sweep()
+
+    assert bucket.sent == [{"objects": ["s3://in/uploads/b"]}]
     assert (report.examined, report.missing, report.sent, report.is_finished) == (2, 1, 1, True)
 
 
 @pytest.mark.parametrize("stale", [{"etag": "older"}, {"model": "0" * 64}])
-def test_a_document_of_another_state_or_model_counts_as_none(stale):
-    world = World("uploads/a")
-    world.put_document("uploads/a", **stale)
+def test_a_document_of_another_state_or_model_counts_as_none(world, stale):
+    bucket = world("uploads/a")
+    bucket.put_document("uploads/a", **stale)
 
-    world.sweep()
+    bucket.sweep()
 
-    assert len(world.queue) == 1
-
-
-def test_a_rejection_is_a_document():
-    world = World("uploads/a")
-    world.put_document("uploads/a", result="UnreadableImage")
-
-    world.sweep()
-
-    assert world.queue == []
+    assert len(bucket.sent) == 1
 
 
-def test_a_sweep_of_everything_goes_through_all_inputs():
-    world = World("uploads/a", "more/b", "elsewhere/c")
+def test_a_rejection_is_a_document(world):
+    bucket = world("uploads/a")
+    bucket.put_document("uploads/a", result="UnreadableImage")
 
-    world.sweep(Sweep(scheduled_time="t"))
+    bucket.sweep()
 
-    assert [message["objects"] for message in world.queue] == [["s3://in/uploads/a"], ["s3://in/more/b"]]
-
-
-def test_without_a_queue_objects_are_scored_in_place():
-    world = World("uploads/a", "uploads/b", has_queue=False)
-
-    report = world.sweep()
-
-    assert [ref.key for ref in world.scored] == ["uploads/a", "uploads/b"]
-    assert (report.sent, dict(report.outcomes), report.is_finished) == (0, {"scored": 2}, True)
+    assert bucket.sent == []
 
 
-def test_an_object_that_fails_in_place_makes_the_sweep_unfinished_and_the_others_are_scored():
-    world = World(*(f"uploads/{number:04}" for number in range(250)), has_queue=False)
-    world.outcome = Outcome.FAILED
+def test_a_sweep_of_everything_goes_through_all_inputs(world):
+    bucket = world("uploads/a", "more/b", "elsewhere/c")
 
-    report = world.sweep()
+    bucket.sweep(Sweep(scheduled_time="t"))
+
+    assert [message["objects"] for message in bucket.sent] == [["s3://in/uploads/a"], ["s3://in/more/b"]]
+
+
+def test_without_a_queue_objects_are_scored_in_place(world):
+    bucket = world("uploads/a", "uploads/b", has_queue=False)
+
+    report = bucket.sweep()
+
+    assert [named.key for named, _ in bucket.recorded] == ["uploads/a", "uploads/b"]
+    assert (report.sent, dict(report.outcomes), report.is_finished) == (0, {"rejected": 2}, True)
+
+
+def test_an_object_that_fails_in_place_makes_the_sweep_unfinished_and_the_others_are_scored(world):
+    bucket = world(*(f"uploads/{number:04}" for number in range(250)), has_queue=False)
+    bucket.fail(StorageUnavailable("down"), "open")
+
+    report = bucket.sweep()
 
     assert (report.examined, dict(report.outcomes)) == (250, {"failed": 250})
     assert isinstance(report.error, InvocationFailed)
     assert "down" in str(report.error)
 
 
-def test_a_sweep_that_runs_out_of_time_hands_on_what_is_left_and_that_goes_on_there():
-    world = World(*(f"uploads/{number:04}" for number in range(2 * CHUNK_OBJECTS + 5)), "more/a")
-    looks = iter([True, False])
+def test_a_sweep_that_runs_out_of_time_hands_on_what_is_left_and_that_goes_on_there(world):
+    bucket = world(*(f"uploads/{number:04}" for number in range(2 * CHUNK_OBJECTS + 5)), "more/a")
 
-    report = world.sweep(Sweep(scheduled_time="t"), lambda: next(looks))
+    report = bucket.sweep(Sweep(scheduled_time="t"), within=over(1))
 
     last = f"uploads/{2 * CHUNK_OBJECTS - 1:04}"
     assert report.handed_on == (Sweep(UPLOADS, last, "t"), Sweep(MORE, "", "t"))
-    assert world.queue[-2:] == [sweep.as_message() for sweep in report.handed_on]
+    assert bucket.sent[-2:] == [sweep.as_message() for sweep in report.handed_on]
     assert report.is_finished
 
     for sweep in report.handed_on:
-        world.sweep(sweep)
-    sent = [uri for message in world.queue for uri in message.get("objects", ())]
-    assert sent == [str(ref) for ref in sorted(world.inputs, key=lambda ref: (ref.key.startswith("more"), ref.key))]
+        bucket.sweep(sweep)
+    sent = [uri for message in bucket.sent for uri in message.get("objects", ())]
+    assert sent == [str(ref) for ref in sorted(bucket.store.refs(), key=lambda ref: (ref.key.startswith("more"), ref.key))]
 
 
-def test_a_sweep_always_gets_somewhere():
+def test_a_sweep_always_gets_somewhere(world):
     """A message that comes when little time is left must not be handed on unchanged for ever."""
-    world = World(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)))
+    bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)))
 
-    report = world.sweep(has_time=lambda: False)
+    report = bucket.sweep(within=over(0))
 
     assert report.examined == CHUNK_OBJECTS
     assert report.handed_on == (Sweep(UPLOADS, f"uploads/{CHUNK_OBJECTS - 1:04}"),)
 
 
-def test_nothing_is_handed_on_when_all_is_done_just_in_time():
-    world = World(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS)))
+def test_nothing_is_handed_on_when_all_is_done_just_in_time(world):
+    bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS)))
 
-    assert world.sweep(has_time=lambda: False).handed_on == ()
+    assert bucket.sweep(within=over(0)).handed_on == ()
 
 
-def test_out_of_time_without_a_queue_is_an_error_that_says_what_to_do():
-    world = World(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)), has_queue=False)
+def test_out_of_time_without_a_queue_is_an_error_that_says_what_to_do(world):
+    bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)), has_queue=False)
 
-    report = world.sweep(has_time=lambda: False)
+    report = bucket.sweep(within=over(0))
 
     assert isinstance(report.error, OutOfTime)
     assert "set QUEUE_URL" in str(report.error)
-    assert len(world.scored) == CHUNK_OBJECTS
+    assert len(bucket.recorded) == CHUNK_OBJECTS
 
 
-def test_a_prefix_outside_the_inputs_is_not_listed():
-    world = World("elsewhere/a")
+def test_a_prefix_outside_the_inputs_is_not_listed(world):
+    bucket = world("elsewhere/a")
 
-    report = world.sweep(Sweep(Prefix("in", "")))
+    report = bucket.sweep(Sweep(Prefix("in", "")))
 
     assert isinstance(report.error, UnacceptedObject)
-    assert (report.examined, world.queue) == (0, [])
+    assert (report.examined, bucket.sent) == (0, [])
 
 
-def test_an_object_whose_document_has_no_place_is_not_sent_at_every_sweep():
-    world = World("uploads/" + "k" * 50, "uploads/a")
+def test_an_object_whose_document_has_no_place_is_not_sent_at_every_sweep(world):
+    bucket = world("uploads/" + "k" * 1012, "uploads/a")
 
-    report = world.sweep()
+    report = bucket.sweep()
 
     assert (report.refused, report.missing) == (1, 1)
 
 
 @pytest.mark.parametrize("error", [QueueUnavailable("full"), StorageUnavailable("down")])
-def test_what_goes_wrong_is_reported_with_what_was_done(error):
-    world = World(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)))
-    sent = world.queue.extend
-    calls = iter([sent])
+def test_what_goes_wrong_is_reported_with_what_was_done(world, error):
+    bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)))
+    calls = []
 
-    def send(messages):
-        try:
-            next(calls)(messages)
-        except StopIteration:
-            raise error from None
+    def failing(messages):
+        calls.append(messages)
+        if len(calls) > CHUNK_OBJECTS / 10:
+            raise error
 
-    world.queue = type("Queue", (), {"extend": staticmethod(send)})()
-    report = world.sweep()
+    bucket.queue.before = failing
+    report = bucket.sweep()
 
     assert report.error is error
     assert report.sent == CHUNK_OBJECTS
     assert not report.is_finished
 
 
-def test_a_message_survives_its_way_through_json():
-    world = World("uploads/\uffff\x01 ñ")
+def test_a_message_survives_its_way_through_json(world):
+    bucket = world("uploads/\uffff\x01 ñ")
 
-    world.sweep()
+    bucket.sweep()
 
-    assert json.loads(json.dumps(world.queue[0])) == {"objects": ["s3://in/uploads/\uffff\x01 ñ"]}
+    assert json.loads(json.dumps(bucket.sent[0])) == {"objects": ["s3://in/uploads/\uffff\x01 ñ"]}
 
 
-def test_a_document_that_cannot_be_looked_at_holds_up_no_other_object():
+def test_a_document_that_cannot_be_looked_at_holds_up_no_other_object(world):
     """A permanent 403, say; the object's own message will fail for the reason, and the others are found."""
-    world = World(*(f"uploads/{number}" for number in range(5)))
-    world.documents[ObjectRef("out", "uploads/2.json")] = StorageUnavailable("403")
+    bucket = world(*(f"uploads/{number}" for number in range(5)))
+    bucket.fail(StorageUnavailable("403"), "head")
 
-    report = world.sweep()
+    report = bucket.sweep()
 
     assert (report.missing, report.sent, report.is_finished) == (5, 5, True)
 
 
-def test_an_object_whose_place_holds_another_bucket_s_document_is_not_sent_at_every_sweep():
-    world = World("uploads/a")
-    world.put_document("uploads/a", bucket="another")
+def test_an_object_whose_place_holds_another_bucket_s_document_is_not_sent_at_every_sweep(world):
+    bucket = world("uploads/a")
+    bucket.put_document("uploads/a", bucket="another")
 
-    report = world.sweep()
+    report = bucket.sweep()
 
-    assert (report.refused, world.queue) == (1, [])
-
-
-def test_inputs_that_lie_in_one_another_are_examined_once():
-    world = World("uploads/a", "uploads/b/c")
-
-    report = world.sweep(Sweep(), inputs=(Prefix("in", "uploads/b/"), UPLOADS, UPLOADS))
-
-    assert (report.examined, len(world.queue)) == (2, 2)
+    assert (report.refused, bucket.sent) == (1, [])
 
 
-def test_a_bug_fails_the_sweep_and_nothing_beside_it():
-    world = World("uploads/a")
-    world.list_objects = lambda prefix, after: 1 / 0
+def test_inputs_that_lie_in_one_another_are_examined_once(world):
+    bucket = world("uploads/a", "uploads/b/c", inputs=(Prefix("in", "uploads/b/"), UPLOADS, UPLOADS))
 
-    assert isinstance(world.sweep().error, ZeroDivisionError)
+    report = bucket.sweep(Sweep())
+
+    assert (report.examined, len(bucket.sent)) == (2, 2)
+
+
+def test_a_bug_fails_the_sweep_and_nothing_beside_it(world):
+    bucket = world("uploads/a")
+    bucket.fail(ZeroDivisionError("a bug"), "list")
+
+    assert isinstance(bucket.sweep().error, ZeroDivisionError)
+
+
+def test_a_list_that_a_sweep_finds_is_scored_like_any_object(world):
+    """In place there is no queue for what it names, so it is rejected, and the sweep is done with it."""
+    bucket = world(has_queue=False)
+    bucket.store.place(ObjectRef("in", "uploads/list.csv"), b"in,uploads/a.png")
+
+    assert dict(bucket.sweep().outcomes) == {"rejected": 1}

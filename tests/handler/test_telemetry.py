@@ -7,7 +7,7 @@ import pytest
 
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
-from handler.telemetry import MOST_CLASSES, Stopwatch, write_metrics
+from handler.telemetry import MAX_CLASSES, Journal, Stopwatch, write_metrics
 
 A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
 SCORED = Report(A, Outcome.SCORED, images=3, size_bytes=100, unsure=1, by_class={"Coat": 2, "Bag": 1})
@@ -18,7 +18,7 @@ def written(capsys):
     """Writes the metrics of some reports, and returns the lines as they are read: values with their units and dimensions."""
 
     def written(*reports, model_s=0.0, is_cold_start=False):
-        write_metrics(reports, model_s, is_cold_start=is_cold_start, function_name="f", request_id="request-1")
+        write_metrics(Journal(list(reports), model_s), is_cold_start=is_cold_start, function_name="f", request_id="request-1")
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return written
@@ -92,8 +92,17 @@ def test_any_class_is_a_dimension_that_cloudwatch_takes(written, class_name, dim
 def test_many_classes_do_not_become_as_many_metrics(written):
     lines = written(Report(A, Outcome.SCORED, images=500, by_class={f"class {number}": number for number in range(1, 301)}))
 
-    assert len(lines) == 1 + MOST_CLASSES
+    assert len(lines) == 1 + MAX_CLASSES
     assert lines[1]["class_name"] == "class 300"
+
+
+def test_a_journal_logs_each_report_as_it_comes_and_keeps_it(logged):
+    journal = Journal()
+
+    journal.record(A, SCORED)
+
+    assert [line["object"] for line in logged()] == ["s3://in/a"]
+    assert journal.reports == [SCORED]
 
 
 def test_the_stopwatch_adds_up_and_begins_anew():

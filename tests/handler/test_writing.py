@@ -8,15 +8,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from handler.objects import Layout, ObjectRef, StoredObject
-from handler.predictions import PredictionDocument, RejectedImage, predict
+from handler.contract import Scores
+from handler.layout import Layout, LayoutName
+from handler.objects import ObjectRef
+from handler.predictions import ListDocument, NamedObject, PredictionDocument, RejectedImage, predict
+from handler.store import StoredObject
 from handler.writing import IN_MEMORY_BYTES, DocumentWriter
 from infra.schemas import DIRECTORY
 
 SOURCE = StoredObject(ObjectRef("in", "uploads/rack 1.npy"), etag="e1", version_id=None, size_bytes=12)
 PROBABILITIES = np.array([[0.9, 0.1], [0.3, 0.7]], np.float32)
 BROKEN = RejectedImage("broken.png", "UnreadableImage", "It is\ntruncated. \u2028")
-JSON, LINES, AUTO = Layout("application/json", None), Layout("application/jsonl", -1), Layout("application/jsonl", 3)
+JSON, LINES, AUTO = (Layout(name, max_json_rows=3) for name in LayoutName)
 
 
 def is_valid(document, schema):
@@ -39,7 +42,7 @@ def write(manifest):
 
 @pytest.fixture
 def rows(manifest):
-    first, second = predict(["a", "b"], PROBABILITIES, manifest)
+    first, second = predict(["a", "b"], Scores(PROBABILITIES), manifest)
     return first, BROKEN, second
 
 
@@ -117,19 +120,57 @@ def test_no_rows_and_rejected_rows_only_have_no_mean_confidence(write):
         assert (summary["images"], summary["rejected"], summary["mean_confidence"]) == (0, rejected, None)
 
 
-def test_many_rows_wait_in_a_file_and_not_in_memory(manifest, rows):
-    writer = DocumentWriter(SOURCE, "npy", manifest, LINES)
+@pytest.mark.parametrize("layout", [JSON, LINES, AUTO, Layout(LayoutName.AUTO, max_json_rows=10**6)], ids=str)
+@pytest.mark.parametrize("count", [40_000, 80_000])
+def test_memory_does_not_depend_on_the_number_of_rows_in_any_layout(manifest, rows, layout, count):
+    """The document is read in blocks, AUTO keeps a number for each rejected row that may be part of one value."""
+    writer = DocumentWriter(SOURCE, "npy", manifest, layout)
     tracemalloc.start()
-    for _ in range(30_000):
-        writer.add(rows[0])
-    content = writer.finish()
+    for number in range(count):
+        writer.add(rows[1] if number % 10 == 0 else rows[0])
+    content, length = writer.finish(), 0
+    while block := content.read(2**16):
+        length += len(block)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    length = len(content.read())
     writer.close()
-    assert length > 3 * IN_MEMORY_BYTES
-    assert peak_bytes < 2.5 * IN_MEMORY_BYTES
+    assert length > count * 80
+    assert peak_bytes < 3.5 * IN_MEMORY_BYTES
+
+
+@pytest.mark.parametrize("layout", [JSON, LINES, AUTO], ids=str)
+def test_a_document_can_be_read_again_from_anywhere(manifest, rows, layout):
+    """As a client does that measures it, reads it, and is made to try again."""
+    writer = DocumentWriter(SOURCE, "npy", manifest, layout)
+    for row in rows:
+        writer.add(row)
+    content = writer.finish()
+    whole = content.read()
+
+    assert content.seek(0, 2) == content.tell() == len(whole)
+    for position in range(0, len(whole) + 2, 7):
+        content.seek(position)
+        parts = iter(lambda: content.read(5), b"")
+        assert b"".join(parts) == whole[position:]
+    writer.close()
+
+
+@pytest.mark.parametrize("layout", [JSON, LINES, AUTO], ids=str)
+def test_a_list_s_document_is_one_value_in_every_layout(manifest, layout):
+    writer = DocumentWriter(SOURCE, "list", manifest, layout)
+    for number in range(5):
+        writer.add(RejectedImage(f"line {number}", "UnreadableList", "It names nothing."))
+    objects = [NamedObject(f"s3://in/{number}", f"s3://out/{number}.json") for number in range(2)]
+    content = writer.finish_list(objects, [BROKEN]).read()
+    writer.close()
+
+    document = msgspec.json.decode(content, type=ListDocument)
+    assert msgspec.json.encode(document) == content
+    assert document.objects == objects
+    assert [row.image for row in document.rejected] == [*(f"line {number}" for number in range(5)), "broken.png"]
+    assert (document.summary.objects, document.summary.rejected) == (2, 6)
+    assert is_valid(json.loads(content), "list.json")
 
 
 def test_a_schema_refuses_a_document_with_something_missing(write, rows):

@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as arrays
 from handler.contract import Conversion, PixelShape
 from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, StorageUnavailable
 from handler.formats import decode
-from handler.formats.image import Image, Limits, Target
+from handler.formats.image import Image, Target
+from handler.limits import Limits
 from tests.handler.formats.samples import (
     Forwards,
     decoded,
@@ -206,6 +207,8 @@ def test_what_cannot_be_read_counts_towards_the_images(pack, fashion_target):
 @pytest.mark.parametrize("pack", [zipped, tarred, targz])
 def test_an_array_of_countless_images_in_an_archive_stops_at_the_limit(pack):
     limits = Limits(
+        object_bytes=10**9,
+        list_objects=1,
         image_pixels=9,
         images=10,
         archive_members=9,
@@ -361,7 +364,14 @@ def test_a_tar_cut_before_its_closing_zeros_is_refused_and_after_them_whole(fash
 @settings(max_examples=150, deadline=None)
 def test_any_pixels_survive_any_container_and_any_pieces(pixels, pack, piece_bytes):
     limits = Limits(
-        image_pixels=6, images=4, archive_members=1, member_bytes=10**4, unpacked_bytes=10**6, compression_ratio=100
+        object_bytes=10**9,
+        list_objects=1,
+        image_pixels=6,
+        images=4,
+        archive_members=1,
+        member_bytes=10**4,
+        unpacked_bytes=10**6,
+        compression_ratio=100,
     )
     target = Target(PixelShape(height=2, width=3, channels=1), Conversion(), limits)
 
@@ -379,7 +389,14 @@ name_parts = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), m
 @settings(max_examples=100, deadline=None)
 def test_any_name_is_kept_as_it_is(names):
     limits = Limits(
-        image_pixels=6, images=9, archive_members=9, member_bytes=10**4, unpacked_bytes=10**6, compression_ratio=100
+        object_bytes=10**9,
+        list_objects=1,
+        image_pixels=6,
+        images=9,
+        archive_members=9,
+        member_bytes=10**4,
+        unpacked_bytes=10**6,
+        compression_ratio=100,
     )
     target = Target(PixelShape(height=2, width=3, channels=1), Conversion(), limits)
     files = dict.fromkeys(names, png(np.zeros((2, 3), np.uint8)))
@@ -393,7 +410,14 @@ def test_any_name_is_kept_as_it_is(names):
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_images_or_a_rejection(content, magic):
     limits = Limits(
-        image_pixels=100, images=9, archive_members=9, member_bytes=10**4, unpacked_bytes=10**6, compression_ratio=100
+        object_bytes=10**9,
+        list_objects=1,
+        image_pixels=100,
+        images=9,
+        archive_members=9,
+        member_bytes=10**4,
+        unpacked_bytes=10**6,
+        compression_ratio=100,
     )
     target = Target(PixelShape(height=2, width=3, channels=1), Conversion(), limits)
     try:

@@ -114,8 +114,8 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(read):
         read(b'{"key": "' + b"k" * 10**6)
 
 
-def test_more_names_than_images_may_be_are_refused(read):
-    with pytest.raises(ObjectTooLarge, match="1000 images"):
+def test_more_names_than_a_list_may_have_are_refused(read):
+    with pytest.raises(ObjectTooLarge, match=r"at most 1000 objects in a list \(MAX_LIST_OBJECTS\)"):
         read(b"\n".join(b"bucket,%d" % number for number in range(1001)))
 
 
@@ -129,11 +129,22 @@ def test_what_is_no_list_is_not_taken_for_one(head):
 @given(st.binary(max_size=300), st.sampled_from([b'[{"prefix": "s3://bucket/"},', b'{"key": "a"}\n', b"bucket,a\n"]))
 def test_whatever_follows_only_names_rows_and_refusals_come_out(content, beginning):
     from handler.contract import Conversion, PixelShape
-    from handler.formats.image import Limits, Target
+    from handler.formats.image import Target
+    from handler.limits import Limits
 
-    limits = Limits(image_pixels=1, images=10**6, archive_members=1, member_bytes=10**6, unpacked_bytes=1, compression_ratio=1)
+    limits = Limits(
+        object_bytes=10**6,
+        image_pixels=1,
+        images=1,
+        archive_members=1,
+        member_bytes=10**6,
+        unpacked_bytes=1,
+        compression_ratio=1,
+        list_objects=10**6,
+    )
+    target = Target(PixelShape(2, 3, 1), Conversion(), limits)
     try:
-        items = list(decode(io.BytesIO(beginning + content), "list", Target(PixelShape(2, 3, 1), Conversion(), limits)))
+        items = list(decode(io.BytesIO(beginning + content), "list", target))
     except UnreadableList:
         return
     assert {type(item) for item in items} <= {Named, Unreadable}

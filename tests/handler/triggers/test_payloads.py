@@ -13,6 +13,7 @@ from handler.jobs import Sweep, SweepReport
 from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome, Report
 from handler.triggers import TRIGGERS, parse_event
+from handler.triggers.request import Results
 
 EVENTS = Path(__file__).parent.parent.parent.parent / "events"
 BUCKET = "coatcheck-input-123456789012"
@@ -120,7 +121,7 @@ REFUSED = {"snsEvent": InvocationFailed, "sqsEvent": None, "snsSqsEvent": None} 
 
 def answer(event, outcome=Outcome.SCORED):
     request = parse_event(event)
-    return request, request.reply({ref: Report(ref, outcome) for ref in request.objects})
+    return request, request.reply(Results({ref: Report(ref, outcome) for ref in request.objects}))
 
 
 def test_every_event_of_the_collection_is_in_a_table():
@@ -193,13 +194,13 @@ def test_a_task_without_bucket_or_key_fails_for_good():
     tasks = [{"taskId": "t1", "s3Key": "a.png"}, {"taskId": "t2", "s3BucketArn": f"arn:aws:s3:::{BUCKET}"}]
     request = parse_event({"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {}, "tasks": tasks})
 
-    results = request.reply({})["results"]
+    results = request.reply(Results({}))["results"]
 
     assert [(row["taskId"], row["resultCode"]) for row in results] == [("t1", "PermanentFailure"), ("t2", "PermanentFailure")]
 
 
 def test_a_job_of_no_tasks_has_no_results_and_missing_ones_are_to_be_tried_again():
-    answered = parse_event({"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {}, "tasks": []}).reply({})
+    answered = parse_event({"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {}, "tasks": []}).reply(Results({}))
 
     assert answered == {
         "invocationSchemaVersion": "2.0",
@@ -213,10 +214,10 @@ def test_a_result_says_where_the_document_is_or_why_there_is_none(load_event):
     request = parse_event(load_event("batch-operations-1.json"))
     (ref,) = request.objects
 
-    assert request.reply({ref: Report(ref, Outcome.SCORED, ObjectRef("out", "k.json"))})["results"] == [
+    assert request.reply(Results({ref: Report(ref, Outcome.SCORED, ObjectRef("out", "k.json"))}))["results"] == [
         {"taskId": "dGFza2lkZ29lc2hlcmUK0", "resultCode": "Succeeded", "resultString": "scored: s3://out/k.json"}
     ]
-    assert request.reply({ref: Report(ref, Outcome.GONE)})["results"][0]["resultString"] == f"gone: {ref}"
+    assert request.reply(Results({ref: Report(ref, Outcome.GONE)}))["results"][0]["resultString"] == f"gone: {ref}"
 
 
 def items(*items, **batch_input):
@@ -243,20 +244,19 @@ def test_an_item_that_names_no_object_fails_its_batch_and_no_other_item(item):
 
     assert len(request.objects) == 1
     with pytest.raises(InvocationFailed, match="1 of 2 items"):
-        request.reply({ref: Report(ref, Outcome.SCORED) for ref in request.objects})
+        request.reply(Results({ref: Report(ref, Outcome.SCORED) for ref in request.objects}))
 
 
 def test_an_item_of_a_listing_without_a_bucket_says_where_to_give_it():
     with pytest.raises(InvocationFailed, match=r"a Bucket in it or in BatchInput"):
-        parse_event({"Key": "a.png", "Size": 1}).reply({})
+        parse_event({"Key": "a.png", "Size": 1}).reply(Results({}))
 
 
 @pytest.mark.parametrize(("tolerated", "raises"), [(0, True), (32, True), ("33.4", False), (34, False), (100, False)])
 def test_a_batch_raises_when_more_failed_than_is_tolerated(tolerated, raises):
     request = parse_event(items({"Key": "a"}, {"Key": "b"}, {"Key": "c"}, tolerated_failure_percentage=tolerated))
-    results = {
-        ref: Report(ref, Outcome.FAILED if ref.key == "b" else Outcome.SCORED, error=None, images=2) for ref in request.objects
-    }
+    outcomes = {"a": Outcome.SCORED, "b": Outcome.FAILED, "c": Outcome.SCORED}
+    results = Results({ref: Report(ref, outcomes[ref.key], error=None, images=2) for ref in request.objects})
 
     if raises:
         with pytest.raises(InvocationFailed, match="1 of 3 items are not finished"):
@@ -270,7 +270,7 @@ def test_a_batch_raises_when_more_failed_than_is_tolerated(tolerated, raises):
 def test_the_summary_of_a_batch_is_small_however_large_the_batch():
     request = parse_event(items(*({"Key": f"{n}.png"} for n in range(5000)), tolerated_failure_percentage=100))
 
-    answered = request.reply({ref: Report(ref, Outcome.FAILED, error=ValueError("x" * 50)) for ref in request.objects})
+    answered = request.reply(Results({ref: Report(ref, Outcome.FAILED, error=ValueError("x" * 50)) for ref in request.objects}))
 
     assert len(json.dumps(answered)) < 3000
 
@@ -291,7 +291,7 @@ def test_a_job_that_cannot_be_understood_raises(event, problem):
 
     assert request.sweeps == ()
     with pytest.raises(InvocationFailed, match=problem):
-        request.reply({})
+        request.reply(Results({}))
 
 
 @pytest.mark.parametrize("sweep", [Sweep(), *SWEEPS.values(), Sweep(Prefix("bucket", ""), "k\u2028ey", "t")])
@@ -313,7 +313,7 @@ def test_a_list_for_direct_invocation_that_holds_no_addresses_names_what_is_wron
         parse_event({"objects": []})
     request = parse_event({"objects": ["/tmp/a", f"s3://{BUCKET}/a"]})
     with pytest.raises(InvocationFailed, match=r"1 of 2 .*Expected s3://bucket/key. Received: '/tmp/a'"):
-        request.reply({ref: Report(ref, Outcome.SCORED) for ref in request.objects})
+        request.reply(Results({ref: Report(ref, Outcome.SCORED) for ref in request.objects}))
 
 
 # --- hostile events -----------------------------------------------------------------------------------------------------------
@@ -354,8 +354,9 @@ def test_whatever_stands_anywhere_in_an_event_it_is_asked_for_or_refused(data):
         request = parse_event(hostile)
     except UnrecognisedEvent:
         return
-    results = {ref: Report(ref, Outcome.SCORED) for ref in request.objects}
-    results |= {sweep: SweepReport(sweep) for sweep in request.sweeps}
+    results = Results(
+        {ref: Report(ref, Outcome.SCORED) for ref in request.objects}, {sweep: SweepReport(sweep) for sweep in request.sweeps}
+    )
     with contextlib.suppress(InvocationFailed):
         json.dumps(request.reply(results))
 
@@ -373,7 +374,7 @@ def test_whatever_stands_anywhere_in_an_event_it_is_asked_for_or_refused(data):
 )
 def test_a_key_that_no_object_can_have_fails_its_event(event):
     with pytest.raises(InvocationFailed, match="a key of 1 to 1024 bytes"):
-        parse_event(event).reply({})
+        parse_event(event).reply(Results({}))
 
 
 def queued(*bodies):
@@ -431,7 +432,7 @@ def test_a_result_s_text_is_cut_to_what_a_job_takes(load_event):
     request = parse_event(load_event("batch-operations-1.json"))
     (ref,) = request.objects
 
-    (result,) = request.reply({ref: Report(ref, Outcome.FAILED, error=ValueError("x" * 5000))})["results"]
+    (result,) = request.reply(Results({ref: Report(ref, Outcome.FAILED, error=ValueError("x" * 5000))}))["results"]
 
     assert len(result["resultString"]) == 1024
 
@@ -454,7 +455,7 @@ def test_a_row_with_a_column_named_job_is_an_item():
 @pytest.mark.parametrize("event", [{"job": "sweep", "\ud800": 1}, {"job": "\ud800"}])
 def test_text_that_is_no_unicode_is_refused(event):
     with pytest.raises((UnrecognisedEvent, InvocationFailed)):
-        parse_event(event).reply({})
+        parse_event(event).reply(Results({}))
 
 
 def test_what_is_quoted_of_a_hostile_message_is_cut():
@@ -463,7 +464,7 @@ def test_what_is_quoted_of_a_hostile_message_is_cut():
         {"Items": [{"Key": "k"}] * 20, "BatchInput": {"bucket": "b" * 150_000, "tolerated_failure_percentage": 100}}
     )
 
-    assert len(json.dumps(request.reply({}))) < 20_000
+    assert len(json.dumps(request.reply(Results({})))) < 20_000
     assert all(len(str(message.problem)) < 1100 for message in request.messages)
 
 

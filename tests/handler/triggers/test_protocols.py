@@ -9,6 +9,7 @@ from handler.errors import InvocationFailed, StorageUnavailable, UnacceptedObjec
 from handler.objects import ObjectRef
 from handler.outcomes import VERDICTS, Outcome, Report, Verdict
 from handler.triggers import TRIGGERS, parse_event
+from handler.triggers.request import Results
 
 BUCKET = "coatcheck-input-123456789012"
 KEYS = ("a b.png", "c+d.png", "ñ.png")
@@ -80,7 +81,7 @@ def report_on(request, outcome=Outcome.SCORED, **by_key):
         document = ObjectRef("out", f"{ref.key}.json") if VERDICTS[became] is Verdict.SUCCEEDED else None
         return Report(ref, became, document, failed if became is Outcome.FAILED else None, images=1)
 
-    return {ref: report(ref) for ref in request.objects}
+    return Results({ref: report(ref) for ref in request.objects})
 
 
 def test_the_table_names_every_source_of_objects():
@@ -165,7 +166,7 @@ def test_an_event_of_one_object_that_cannot_be_read_raises():
     request = parse("EventBridge", None)
 
     with pytest.raises(InvocationFailed, match="Expected an Object Created event"):
-        request.reply({})
+        request.reply(Results({}))
 
 
 @pytest.mark.parametrize("source", sorted(EVENTS))
@@ -186,12 +187,12 @@ def test_no_error_grows_with_the_number_of_failures():
 
 
 def test_an_object_that_may_not_be_read_is_no_task_to_try_again():
-    """A job has no dead letters; tried again, it would fail until the job gives up."""
+    """A job has no dead letters; tried again, the task would fail until the job gives up."""
     request = parse("S3 Batch Operations", "a.png")
     (ref,) = request.objects
     report = Report(ref, Outcome.FAILED, error=UnacceptedObject("Expected another bucket."))
 
-    (result,) = request.reply({ref: report})["results"]
+    (result,) = request.reply(Results({ref: report}))["results"]
 
     assert result == {
         "taskId": "t0",

@@ -12,6 +12,7 @@ from handler.errors import InvocationFailed, UnrecognisedEvent
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
 from handler.triggers import parse_event
+from handler.triggers.request import Results
 
 INPUT = "coatcheck-input-123456789012"
 
@@ -35,7 +36,7 @@ def keys(event):
 
 def reports(request, **outcomes):
     """A report on each object: scored, unless `outcomes` says otherwise by key."""
-    return {ref: Report(ref, outcomes.get(ref.key, Outcome.SCORED)) for ref in request.objects}
+    return Results({ref: Report(ref, outcomes.get(ref.key, Outcome.SCORED)) for ref in request.objects})
 
 
 @given(st.text(min_size=1, max_size=300).filter(lambda key: 0 < len(key.encode("utf-8", "ignore")) <= 1024))
@@ -60,7 +61,7 @@ def test_other_events_ask_for_nothing_and_are_acknowledged(name):
     """A tiering record has `get_object` where others have `object`; neither is looked at."""
     request = parse_event({"Records": [record(name=name, s3={"bucket": {"name": INPUT}, "get_object": {"key": "x"}})]})
 
-    assert request.reply({})["objects"] == []
+    assert request.reply(Results({}))["objects"] == []
 
 
 def test_what_is_missing_from_a_record_and_not_needed_is_not_missed():
@@ -92,7 +93,7 @@ def test_a_key_with_lone_surrogates_is_a_bad_record():
     request = parse_event({"Records": [record("\ud800.png")]})
 
     with pytest.raises(InvocationFailed, match="lone surrogates"):
-        request.reply({})
+        request.reply(Results({}))
 
 
 def test_a_direct_notification_answers_with_outcomes_and_documents():
@@ -100,7 +101,9 @@ def test_a_direct_notification_answers_with_outcomes_and_documents():
     first, second = request.objects
     document = ObjectRef("out", "a.png.json")
 
-    answer = request.reply({first: Report(first, Outcome.SCORED, document, images=7), second: Report(second, Outcome.GONE)})
+    answer = request.reply(
+        Results({first: Report(first, Outcome.SCORED, document, images=7), second: Report(second, Outcome.GONE)})
+    )
 
     assert answer == {
         "objects": [
@@ -167,7 +170,7 @@ def test_the_mixed_batch_fails_the_unreadable_and_the_half_readable(load_event):
 def test_a_test_event_is_acknowledged(load_event):
     request = parse_event({"Records": [message("m1", load_event("s3-test-event.json"))]})
 
-    assert request.reply({}) == {"batchItemFailures": []}
+    assert request.reply(Results({})) == {"batchItemFailures": []}
 
 
 def test_the_error_shows_the_event_s_keys_and_nothing_they_hold():
@@ -197,6 +200,33 @@ def test_messages_without_ids_are_refused_together(ids):
 
     with pytest.raises(UnrecognisedEvent):
         parse_event({"Records": [message(message_id, good) for message_id in ids]})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "receive_count"),
+    [
+        ({"ApproximateReceiveCount": "1"}, 1),
+        ({"ApproximateReceiveCount": "17"}, 17),
+        ({}, 1),
+        (None, 1),
+        ("text", 1),
+        ({"ApproximateReceiveCount": "-3"}, 1),
+        ({"ApproximateReceiveCount": "9" * 5000}, 1),
+        ({"ApproximateReceiveCount": 4}, 1),
+    ],
+)
+def test_a_message_says_how_often_it_was_delivered_and_by_what_it_is_given_back(attributes, receive_count):
+    record_of_queue = message("m1", {"Records": [record("a.png")]}) | {"receiptHandle": "AQEB", "attributes": attributes}
+
+    (parsed,) = parse_event({"Records": [record_of_queue]}).messages
+
+    assert (parsed.receipt_handle, parsed.receive_count) == ("AQEB", receive_count)
+
+
+def test_a_message_whose_receipt_is_no_text_is_scored_all_the_same():
+    (parsed,) = parse_event({"Records": [message("m1", {"Records": [record("a.png")]}) | {"receiptHandle": 5}]}).messages
+
+    assert (parsed.receipt_handle, len(parsed.objects), parsed.problem) == (None, 1, None)
 
 
 def test_parsing_leaves_the_event_as_it_is(load_event):

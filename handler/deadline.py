@@ -1,0 +1,43 @@
+"""Moments by which work must end. Pure values; the clock is part of them, so that tests have one of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on `clock`, which counts seconds from anywhere and never goes back."""
+
+    at_s: float
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
+        """Returns the moment that lies `seconds` from now."""
+        return cls(clock() + seconds, clock)
+
+    @property
+    def left_s(self) -> float:
+        """The seconds until this moment; negative once it is over."""
+        return self.at_s - self.clock()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the moment has come."""
+        return self.left_s <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBudget:
+    """The time of one invocation: nothing is begun or read after `begin_by`, and everything is written by `finish_by`."""
+
+    begin_by: Deadline
+    finish_by: Deadline
+
+    @classmethod
+    def of(cls, left_s: float, reserve_s: float, answer_s: float) -> TimeBudget:
+        """Divides the `left_s` seconds of an invocation: `reserve_s` for what was begun, and of these `answer_s` to answer."""
+        return cls(Deadline.after(left_s - reserve_s), Deadline.after(left_s - min(answer_s, reserve_s)))

@@ -1,0 +1,179 @@
+"""Documents: where they belong, what stands there, and publishing one, whatever is delivered twice, late or out of order.
+
+No database, no AWS here.
+
+A document carries the ETag of the input that it is about, the digest of the model that made it, and its result. One that
+exists is kept when all of these agree; is replaced when the input still is what was scored; and stands when the input has
+changed meanwhile, since the newer upload brings an event of its own. Conditional writes make each step hold against other
+writers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+
+There is one case that these writes cannot detect: an input that changes to and fro (e0, e1, e0). The second e0 finds the first
+one's document and is done, and then a slow writer of e1 replaces it. So after a replacement the input is looked at once more,
+and if it changed, the event is handed back.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from handler.deadline import Deadline
+from handler.errors import ConcurrentWrites, UnacceptedObject
+from handler.layout import Layout
+from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
+from handler.outcomes import Outcome
+from handler.store import Store, StoredObject, WriteResult
+
+MAX_ATTEMPTS = 6
+FIRST_PAUSE_S = 0.05  # doubled for each further one: at most 1.6 s in all, before jitter
+
+_BUCKET, _ETAG, _MODEL, _RESULT = "input-bucket", "input-etag", "model-sha256", "result"
+
+# Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
+_random = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it is to be written; `content` is read from its beginning at every attempt.
+
+    `source` is the object that the document is about, `model_sha256` the digest of the model that made it, and `result` what
+    came out: "predictions", "list", or the name of the error in a rejection, so that an object that is no longer rejected (a
+    limit was raised) gets its predictions. `outcome` is the outcome of the object once this document is written.
+    """
+
+    source: StoredObject
+    content: BinaryIO
+    model_sha256: str
+    result: str
+    outcome: Outcome
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata by which the document is recognised."""
+        return {
+            _BUCKET: self.source.ref.bucket,
+            _ETAG: self.source.etag,
+            _MODEL: self.model_sha256,
+            _RESULT: self.result,
+        }
+
+
+def is_about(existing: StoredObject, source: StoredObject, model_sha256: str) -> bool:
+    """Returns whether the document `existing` was made of this state of an object by this model, whatever its result."""
+    wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag, _MODEL: model_sha256}
+    return wanted.items() <= existing.metadata.items()
+
+
+def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> bool:
+    """Returns whether `existing`, which stands in the place of a document, is about an object of another bucket."""
+    return existing.metadata.get(_BUCKET) != source.ref.bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents under `output`. `sleep` waits for some seconds; `jitter` returns what a pause is multiplied by."""
+
+    store: Store
+    output: Prefix
+    layout: Layout
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = lambda: _random.uniform(0.5, 1)
+
+    def place(self, ref: ObjectRef) -> ObjectRef:
+        """Returns where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`.
+
+        Raises:
+            UnacceptedObject: no object can have the key that the document would have.
+        """
+        place = ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{self.layout.suffix}")
+        key_bytes = len(place.key.encode())
+        if key_bytes > MAX_KEY_BYTES:
+            raise UnacceptedObject(
+                f"Expected a key whose document's key has at most {MAX_KEY_BYTES} bytes. "
+                f"Received: {key_bytes} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
+            )
+        return place
+
+    def find(self, ref: ObjectRef, deadline: Deadline) -> StoredObject | None:
+        """Returns what stands in the place of the document of `ref`; None if nothing does.
+
+        Raises:
+            UnacceptedObject: there is no such place.
+            StorageUnavailable: the store failed.
+            OutOfTime: the call did not end by `deadline`.
+        """
+        return self.store.head(self.place(ref), deadline=deadline)
+
+    def publish(self, document: Document, deadline: Deadline) -> Outcome:
+        """Writes `document` unless something newer or equal stands in its place, and returns the outcome of its object.
+
+        Raises:
+            StorageUnavailable: a call failed; nothing half-written is left.
+            OutOfTime: a call did not end by `deadline`.
+            UnacceptedObject: another input's document stands there; it is left alone.
+            ConcurrentWrites: other writers won every attempt, or the input changed while its document was replaced.
+        """
+        for attempt in range(MAX_ATTEMPTS):
+            outcome = self._try_to_publish(document, deadline)
+            if outcome is Outcome.DUPLICATE and attempt:
+                self._require_unchanged(document.source, deadline)  # it may be our own replacement, whose answer was lost
+            if outcome is not None:
+                return outcome
+            self.sleep(FIRST_PAUSE_S * 2**attempt * self.jitter())
+        raise ConcurrentWrites(
+            f"Expected to write {self.place(document.source.ref)} within {MAX_ATTEMPTS} attempts. "
+            "Received: other writers won them all."
+        )
+
+    def _try_to_publish(self, document: Document, deadline: Deadline) -> Outcome | None:
+        """Makes one attempt; returns None if another writer came between, so that it has to be started again."""
+        created = self._put(document, None, deadline)
+        if created is not WriteResult.STOPPED:
+            return document.outcome if created is WriteResult.WRITTEN else None
+        existing = self.find(document.source.ref, deadline)
+        return self._replace(document, existing, deadline) if existing else None
+
+    def _replace(self, document: Document, existing: StoredObject, deadline: Deadline) -> Outcome | None:
+        """Puts `document` in the place of `existing` if it should be there; returns None if another writer came between."""
+        self._require_same_bucket(document, existing)
+        if existing.metadata == document.metadata:
+            return Outcome.DUPLICATE
+        current = self.store.head(document.source.ref, deadline=deadline)
+        if current is None:
+            return Outcome.GONE
+        if current.etag != document.source.etag:
+            return Outcome.SUPERSEDED
+        if self._put(document, existing.etag, deadline) is not WriteResult.WRITTEN:
+            return None
+        self._require_unchanged(document.source, deadline)
+        return document.outcome
+
+    def _put(self, document: Document, replacing: str | None, deadline: Deadline) -> WriteResult:
+        return self.store.put(
+            self.place(document.source.ref),
+            document.content,
+            content_type=self.layout.content_type,
+            metadata=document.metadata,
+            replacing=replacing,
+            deadline=deadline,
+        )
+
+    def _require_same_bucket(self, document: Document, existing: StoredObject) -> None:
+        if belongs_to_another_bucket(existing, document.source):
+            raise UnacceptedObject(
+                f"Expected {existing.ref} to be free, or the document of {document.source.ref}. "
+                f"Received: an object that belongs to input bucket {existing.metadata.get(_BUCKET)!r}; it was left alone. "
+                "Give each input bucket an OUTPUT_URI, and so a function, of its own."
+            )
+
+    def _require_unchanged(self, source: StoredObject, deadline: Deadline) -> None:
+        current = self.store.head(source.ref, deadline=deadline)
+        if current is not None and current.etag != source.etag:
+            raise ConcurrentWrites(
+                f"Expected {source.ref} to stay as it was scored, etag={source.etag}, while its document was replaced. "
+                f"Received: etag={current.etag}; it is scored again when its event is delivered again."
+            )

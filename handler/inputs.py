@@ -1,0 +1,91 @@
+"""What may be read: a store, and the prefixes in it that are accepted. No AWS here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from handler.deadline import Deadline
+from handler.documents import Documents
+from handler.errors import UnacceptedObject
+from handler.objects import ObjectRef, Prefix
+from handler.store import OpenObject, Store, StoredObject
+
+MAX_WHOLE_BYTES = 2**20  # of an object that is read whole when it is opened; several are in memory at once
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The objects that may be read: those under `prefixes` that are no documents and whose own document has a place."""
+
+    store: Store
+    prefixes: tuple[Prefix, ...]
+    documents: Documents
+
+    def require_accepted(self, ref: ObjectRef) -> None:
+        """Accepts an object that may be read.
+
+        Raises:
+            UnacceptedObject: `ref` is outside the inputs or inside the output, or its document's key would be too long.
+        """
+        if self.documents.output.holds(ref) or not any(prefix.holds(ref) for prefix in self.prefixes):
+            raise UnacceptedObject(
+                f"Expected an object under INPUT_URIS ({self._accepted()}). Received: {ref}; it was not read."
+            )
+        self.documents.place(ref)
+
+    def require_accepted_prefix(self, prefix: Prefix) -> None:
+        """Accepts a prefix that lies under the inputs.
+
+        Raises:
+            UnacceptedObject: some of what `prefix` holds may not be read.
+        """
+        if not any(accepted.includes(prefix) for accepted in self.prefixes):
+            raise UnacceptedObject(
+                f"Expected a prefix under INPUT_URIS ({self._accepted()}). Received: {prefix}; it was not listed."
+            )
+
+    def open(self, ref: ObjectRef, deadline: Deadline) -> OpenObject | None:
+        """Opens an accepted object, and reads one of up to `MAX_WHOLE_BYTES` whole; returns None if there is no such object.
+
+        Raises:
+            UnacceptedObject: the object may not be read.
+            StorageUnavailable: the store failed.
+            OutOfTime: the call did not end by `deadline`.
+        """
+        self.require_accepted(ref)
+        opened = self.store.open(ref, deadline=deadline)
+        if opened is None or opened.source.size_bytes > MAX_WHOLE_BYTES:
+            return opened
+        with closing(opened.body) as body:
+            return OpenObject(opened.source, io.BytesIO(body.read()))
+
+    def open_either(self, ref: ObjectRef, alternative: ObjectRef | None, deadline: Deadline) -> OpenObject | None:
+        """Opens `ref`, or `alternative` where there is no object `ref`; raises and returns what `open` does."""
+        if alternative is None:
+            return self.open(ref, deadline)
+        try:
+            opened = self.open(ref, deadline)
+        except UnacceptedObject:
+            opened = self.open(alternative, deadline)
+            if opened is None:
+                raise
+            return opened
+        if opened is None:
+            with suppress(UnacceptedObject):  # then there simply is no object `ref`
+                return self.open(alternative, deadline)
+        return opened
+
+    def list_under(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[StoredObject]:
+        """Yields what lies under `prefix` after the key `after`, in the order of keys."""
+        return self.store.list(prefix, after, deadline=deadline)
+
+    def outermost(self) -> list[Prefix]:
+        """Returns the accepted prefixes that lie in no other one, so that nothing is listed twice."""
+        prefixes = dict.fromkeys(self.prefixes)
+        return [one for one in prefixes if not any(other.includes(one) for other in prefixes if other != one)]
+
+    def _accepted(self) -> str:
+        return ", ".join(str(prefix) for prefix in self.prefixes)
