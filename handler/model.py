@@ -179,8 +179,9 @@ def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
         images = golden_images(manifest)
     except ValueError as error:
         raise BadArtifact(f"Expected whole golden images and a row of probabilities for each. Received: {error}.") from error
+    _require(len(images) > 0, "a golden batch of at least one image", len(images))
     _require(
-        expected.shape == (len(images), len(manifest.classes)) and len(images) > 0,
+        expected.shape == (len(images), len(manifest.classes)),
         f"golden probabilities ({len(images)}, {len(manifest.classes)})",
         expected.shape,
     )

@@ -43,11 +43,12 @@ ARROWS = {
 # Who may import whom inside infra/. Any part of it may import handler/, and none may import training/.
 INFRA_ARROWS = {
     "__main__": {"bench", "cloud", "demo", "errors", "package", "paths", "schemas"},
-    "bench": {"bench", "errors", "paths"},
+    "bench": {"bench", "errors", "paths", "stores"},
     "cloud": {"cloud", "errors", "package", "paths", "schemas"},
     "demo": {"cloud", "errors", "paths"},
     "package": {"errors", "paths"},
     "schemas": {"paths"},
+    "stores": {"stores"},
     "errors": set(),
     "paths": set(),
     "": set(),

@@ -2,91 +2,97 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
 
+from handler.deadline import Deadline, TimeBudget
+from handler.documents import Documents
+from handler.inputs import Inputs
+from handler.layout import Layout, LayoutName
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
-from handler.objects import FetchedObject, Layout, ObjectRef, OpenObject, StoredObject
-from handler.publishing import Published
+from handler.objects import ObjectRef
 from handler.scoring import Scorer
 from handler.settings import load_settings
-from handler.storage import BUFFER_BYTES
+from handler.store import Store, WriteResult
 from infra.bench.measurement import Measurement, measure_rates
-from infra.bench.samples import packed_object, read_pngs, target
+from infra.bench.samples import LIMITS, packed_object, read_pngs
+from infra.errors import InfraError
+from infra.stores.files import FileStore
+from infra.stores.memory import MemoryStore
 
 ENVIRONMENT = {"OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
+class InputsInMemory(MemoryStore):
+    """A store that keeps no document, so that each run finds it as the one before did."""
+
+    def put(
+        self,
+        ref: ObjectRef,
+        content: BinaryIO,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str],
+        replacing: str | None,
+        deadline: Deadline,
+    ) -> WriteResult:
+        """Drops an object, and says that it was written."""
+        return WriteResult.WRITTEN
+
+
 def measure_function() -> Iterator[Measurement]:
     """Yields the images per second that are scored from small objects, and from one that holds many images."""
-    scorer = make_scorer()
     pngs = read_pngs() * 10
-    rates = measure_rates(lambda: _score_many(scorer, pngs), len(pngs))
+    store = InputsInMemory()
+    refs = [store.place(ObjectRef("in-bucket", f"{number}.png"), png).ref for number, png in enumerate(pngs)]
+    scorer = make_scorer(store)
+    rates = measure_rates(lambda: score(scorer, refs), len(pngs))
     yield Measurement(f"function without S3, {len(pngs):,} PNG objects", rates, "images/s")
-    packed = packed_object(10_000)
-    rates = measure_rates(lambda: score_once(scorer, "packed", packed), 10_000)
+    packed = store.place(ObjectRef("in-bucket", "packed"), packed_object(10_000)).ref
+    rates = measure_rates(lambda: score(scorer, [packed]), 10_000)
     yield Measurement("function without S3, one IDX object of 10,000", rates, "images/s")
 
 
-def make_scorer() -> Scorer:
-    """Returns the function's own scorer at its default settings, except that it writes its documents nowhere."""
-    settings = load_settings(ENVIRONMENT | {"MAX_OBJECT_BYTES": str(10**9)})
-    model = load_model(directory_reader(BUNDLED_ARTIFACT))
+def make_scorer(store: Store, layout: LayoutName = LayoutName.JSON) -> Scorer:
+    """Returns the function's own scorer at its default settings, but for the limits, over `store`."""
+    settings = load_settings(ENVIRONMENT)
+    documents = Documents(store, settings.output, Layout(layout, settings.layout.max_json_rows))
     return Scorer(
-        manifest=model.manifest,
-        fetch=lambda _: None,
-        open=lambda _: None,
-        classify=model.classify,
-        publish=lambda _: Published.WRITTEN,
-        locate=settings.locate,
-        describe=lambda _: None,
-        require_accepted=lambda _: None,
-        send=None,
-        target=target(model.manifest),
-        max_object_bytes=settings.max_object_bytes,
+        model=load_model(directory_reader(BUNDLED_ARTIFACT)),
+        inputs=Inputs(store, settings.inputs, documents),
+        documents=documents,
+        dispatcher=None,
+        limits=LIMITS,
         batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
-        layout=settings.layout,
     )
 
 
 def score_stream(images: int) -> None:
     """Scores one IDX object of `images` images out of a file, as it would be read from S3, into a document in lines."""
-    scorer = dataclasses.replace(make_scorer(), layout=Layout("application/jsonl", -1))
-    ref = ObjectRef("in-bucket", "packed")
-    with tempfile.TemporaryFile() as file:
-        file.write(struct.pack(">IIII", 0x0803, images, 28, 28))
-        block = packed_object(1_000)[16:]
-        for _ in range(images // 1_000):
-            file.write(block)
-        source = StoredObject(ref, "etag", None, file.tell())
-        file.seek(0)
-        scorer = dataclasses.replace(
-            scorer,
-            fetch=lambda _: FetchedObject(source, b""),
-            open=lambda _: OpenObject(source, io.BufferedReader(file.raw, BUFFER_BYTES)),
-        )
-        (report,) = scorer.score([ref]).values()
-    if report.images != images:
-        raise RuntimeError(f"Expected {images} images. Received: {report}.")
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / "packed").open("wb") as file:
+            file.write(struct.pack(">IIII", 0x0803, images, 28, 28))
+            block = packed_object(1_000)[16:]
+            for _ in range(images // 1_000):
+                file.write(block)
+        with tempfile.TemporaryDirectory() as documents:
+            store = FileStore({"in-bucket": Path(folder), "out-bucket": Path(documents)})
+            count = score(make_scorer(store, LayoutName.LINES), [ObjectRef("in-bucket", "packed")])
+    if count != images:
+        raise InfraError(f"Expected {images} images to be scored. Received: {count}.")
 
 
-def score_once(scorer: Scorer, key: str, content: bytes) -> None:
-    """Scores one object out of memory."""
-    _score(scorer, {ObjectRef("in-bucket", key): content})
+def score(scorer: Scorer, refs: list[ObjectRef]) -> int:
+    """Scores objects, and returns the number of their images.
 
-
-def _score_many(scorer: Scorer, contents: list[bytes]) -> None:
-    _score(scorer, {ObjectRef("in-bucket", f"{number}.png"): content for number, content in enumerate(contents)})
-
-
-def _score(scorer: Scorer, contents: dict[ObjectRef, bytes]) -> None:
-    def fetch(ref: ObjectRef) -> FetchedObject:
-        return FetchedObject(StoredObject(ref, "etag", None, len(contents[ref])), contents[ref])
-
-    reports = dataclasses.replace(scorer, fetch=fetch).score(contents)
-    if any(report.error for report in reports.values()):
-        raise RuntimeError("The benchmark's own objects must be scored without an error.")
+    Raises:
+        InfraError: one of the benchmark's own objects was not scored.
+    """
+    reports = scorer.score(refs, TimeBudget.of(3600, 10, 1), lambda named, report: None)
+    if errors := [str(report.error) for report in reports.values() if report.error]:
+        raise InfraError(f"Expected the benchmark's own objects to be scored. Received: {errors[0]}")
+    return sum(report.images for report in reports.values())

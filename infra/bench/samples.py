@@ -6,7 +6,8 @@ import gzip
 import struct
 
 from handler.contract import Manifest
-from handler.formats.image import Limits, Target
+from handler.formats.image import Target
+from handler.limits import Limits
 from infra.paths import IMAGES
 
 
@@ -22,14 +23,18 @@ def packed_object(images: int) -> bytes:
     return struct.pack(">IIII", 0x0803, images, 28, 28) + pixels
 
 
+LIMITS = Limits(
+    object_bytes=10**9,
+    image_pixels=2**24,
+    images=10**6,
+    archive_members=10**6,
+    member_bytes=10**9,
+    unpacked_bytes=10**9,
+    compression_ratio=100,
+    list_objects=10**6,
+)
+
+
 def target(manifest: Manifest) -> Target:
     """Returns the form that the model of `manifest` takes images in, with limits that none of the objects exceeds."""
-    limits = Limits(
-        image_pixels=2**24,
-        images=10**6,
-        archive_members=10**6,
-        member_bytes=10**9,
-        unpacked_bytes=10**9,
-        compression_ratio=100,
-    )
-    return Target(manifest.input, manifest.conversion, limits)
+    return Target(manifest.input, manifest.conversion, LIMITS)

@@ -535,6 +535,17 @@ def test_an_object_that_breaks_off_is_tried_again_and_never_rejected(stream, con
     assert body.closed
 
 
+def test_what_a_decoder_leaves_of_a_body_is_read_too(stream, monkeypatch):
+    """Corruption shows only at the end of a body, also where a format has all it needs before that."""
+    image = Image("a", np.zeros((2, 3, 1), np.uint8))
+    monkeypatch.setattr("handler.scoring.decode", lambda *_: Decoded("png", iter([image])))
+
+    report, documents, (body,) = stream(LARGE, breaks=True)
+
+    assert (report.outcome, documents) == (Outcome.FAILED, {})
+    assert body.ended
+
+
 def test_an_open_body_is_not_kept_waiting_for_long_and_opened_again_as_the_object_is_then(make_scorer, budget, model):
     """Stores reset connections that nobody reads from; so an object behind slow ones is opened again when its turn comes."""
     store, now = Streaming(), [0.0]

@@ -32,25 +32,33 @@ def test_the_function_runs_out_of_the_package_alone(tmp_path):
     program = f"""
 import json, pathlib, sys
 sys.path.insert(0, {str(tmp_path)!r})
-import dataclasses
+import dataclasses, io
 from handler.app import build_parts, lambda_handler
-from handler.objects import FetchedObject, ObjectRef, StoredObject
-from handler.publishing import Published
+from handler.deadline import TimeBudget
+from handler.objects import ObjectRef
+from handler.store import OpenObject, StoredObject, WriteResult
 
 class Context:
     aws_request_id = function_name = invoked_function_arn = "x"
     memory_limit_in_mb = 1769
+    get_remaining_time_in_millis = lambda self: 60_000
+
+class OneObject:
+    def open(self, ref, **options):
+        return OpenObject(StoredObject(ref, "e", None, len(content)), io.BytesIO(content))
+    def put(self, ref, document, **options):
+        written.append(document.read())
+        return WriteResult.WRITTEN
 
 events = pathlib.Path({str(ROOT / "events")!r})
 assert lambda_handler(json.loads((events / "s3-test-event.json").read_text()), Context())["objects"] == []
 content = (events / "images" / "coat-0.png").read_bytes()
 written = []
-scorer = dataclasses.replace(
-    build_parts().scorer,
-    fetch=lambda ref: FetchedObject(StoredObject(ref, "e", None, len(content)), content),
-    publish=lambda document: written.append(document.content.read()) or Published.WRITTEN,
-)
-scorer.score([ObjectRef("in-bucket", "coat-0.png")])
+scorer = build_parts().scorer
+documents = dataclasses.replace(scorer.documents, store=OneObject())
+inputs = dataclasses.replace(scorer.inputs, store=OneObject(), documents=documents)
+scorer = dataclasses.replace(scorer, inputs=inputs, documents=documents)
+scorer.score([ObjectRef("in-bucket", "coat-0.png")], TimeBudget.of(60, 10, 1), lambda named, report: None)
 print(json.loads(written[0])["predictions"][0]["class_name"])
 """
 

@@ -404,6 +404,19 @@ def test_any_name_is_kept_as_it_is(names):
     assert [rows(pack(files), target) for pack in (zipped, tarred, targz)] == [names] * 3
 
 
+@pytest.mark.parametrize("overlap", [-2, -1, 0, 1, 2])
+def test_the_magic_number_of_a_following_gzip_stream_may_be_split_between_two_reads(fashion_target, overlap):
+    """Compressed bytes are read in pieces of 16,384: here the second stream begins around the end of the first piece."""
+    pixels = np.random.default_rng(7).integers(0, 256, (30, 28, 28)).astype(np.uint8)  # noise, which does not compress
+    whole = idx(pixels)
+    lengths = {len(gzip.compress(whole[:cut])): cut for cut in range(16_300, 16_400)}
+    cut = lengths[2**14 + overlap]
+
+    images = decoded(gzip.compress(whole[:cut]) + gzip.compress(whole[cut:]), fashion_target)
+
+    assert np.array_equal(np.stack([image.pixels for image in images])[..., 0], pixels)
+
+
 @given(
     content=st.binary(max_size=300), magic=st.sampled_from([b"", *(content[:20] for content in (OBJECTS | SINGLE).values())])
 )

@@ -114,6 +114,28 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(read):
         read(b'{"key": "' + b"k" * 10**6)
 
 
+class Endless:
+    """A body that begins as a list and never ends its line; it counts the bytes that were read of it."""
+
+    def __init__(self):
+        self.bytes_read = 0
+
+    def read(self, size, /):
+        block = (b'{"key": "' if not self.bytes_read else b"").ljust(min(size, 1000), b"k")
+        self.bytes_read += len(block)
+        if self.bytes_read > 10**6:
+            pytest.fail("a line without end was read into memory")
+        return block
+
+
+def test_of_a_line_without_end_no_more_is_read_than_a_line_may_have_and_a_block(fashion_target):
+    body = Endless()
+
+    with pytest.raises(UnreadableList, match="it is no list"):
+        list(decode(body, "list", fashion_target))
+    assert body.bytes_read < 200_000
+
+
 def test_more_names_than_a_list_may_have_are_refused(read):
     with pytest.raises(ObjectTooLarge, match=r"at most 1000 objects in a list \(MAX_LIST_OBJECTS\)"):
         read(b"\n".join(b"bucket,%d" % number for number in range(1001)))

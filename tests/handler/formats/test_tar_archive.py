@@ -187,7 +187,7 @@ def test_a_gzip_stream_that_is_not_whole_is_refused(change, fashion_target):
 
 
 def test_a_gzip_stream_of_countless_streams_is_refused(fashion_target, monkeypatch):
-    monkeypatch.setattr(gunzip, "_MOST_STREAMS", 10)
+    monkeypatch.setattr(gunzip, "_MAX_STREAMS", 10)
     content = targz({"a.png": PNG})
 
     assert rows(content + gzip.compress(b"") * 9, fashion_target) == ["a.png"]
