@@ -37,10 +37,10 @@ from rich.table import Table
 from handler.contract import Conversion
 from handler.model import BUNDLED_ARTIFACT, Model
 from training.config import PRESETS
-from training.data import Dataset, load_dataset
+from training.data.mnist import Dataset, load_dataset
+from training.data.sources import load_source, read_classes, source_options
 from training.errors import TrainingError
-from training.sources import load_source, read_classes, source_options
-from training.summary import print_summary
+from training.export.summary import print_summary
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -67,7 +67,7 @@ class Precision(StrEnum):
 
 
 class Pixels(StrEnum):
-    """The keys of `training.foreign.PIXELS`."""
+    """The keys of `training.export.adoption.PIXELS`."""
 
     raw = "0..255"
     unit = "0..1"
@@ -129,7 +129,7 @@ def fit_command(
 ) -> None:
     """Trains a classifier, and exports it as an artifact."""
     from training.artifact import load_artifact
-    from training.fit import fit
+    from training.network.fit import fit
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
     if epochs:
@@ -180,11 +180,11 @@ def export_command(
     given = {f"--{option}" for option, value in (options | {"pixels": pixels, "classes": classes}).items() if value}
     try:
         if runs and given <= RUN_OPTIONS:
-            from training.export import export_runs
+            from training.export.network import export_runs
 
             served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
         elif model and classes and given <= MODEL_OPTIONS:
-            from training.foreign import export_model
+            from training.export.adoption import export_model
 
             scale = (pixels or Pixels.raw).value
             served = export_model(model, read_classes(classes), calibrate, out, pixels=scale, name=name, version=version)
@@ -201,7 +201,7 @@ def export_command(
 @app.command("explore")
 def explore_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: Images = None, data_dir: DataDir = None) -> None:
     """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
-    from training.explore import explore
+    from training.report.explore import explore
 
     _show(explore, artifact, images, data_dir, out)
 
@@ -209,7 +209,7 @@ def explore_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: I
 @app.command("report")
 def report_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: Images = None, data_dir: DataDir = None) -> None:
     """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
-    from training.report import report
+    from training.report.report import report
 
     _show(report, artifact, images, data_dir, out)
 
@@ -220,7 +220,7 @@ def samples_command(
     data_dir: DataDir = None,
 ) -> None:
     """Writes the sample images of the tests and the demo: the first ten test images of each class."""
-    from training.samples import write_samples
+    from training.data.samples import write_samples
 
     try:
         count = write_samples(load_dataset(data_dir), out)
@@ -240,8 +240,8 @@ def convert_command(
 ) -> None:
     """Shows what the model gets to see of pictures, and what it says of them."""
     from training.artifact import load_artifact
-    from training.garments import draw_garments
-    from training.preview import SHEET_FILE, read_pictures, render_sheet, view
+    from training.report.garments import draw_garments
+    from training.report.preview import SHEET_FILE, read_pictures, render_sheet, view
 
     try:
         model = load_artifact(artifact)

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import track
 
 from handler.model import BadArtifact, Classifier, Model, directory_reader, load_model
-from training.data import Dataset, load_dataset
+from training.data.folders import load_folders
+from training.data.mnist import Dataset, load_dataset
 from training.errors import TrainingError
-from training.folders import load_folders
 
 SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit the cache
 

@@ -32,8 +32,8 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
     import keras
 
     from handler.contract import Conversion
-    from training.data import hold_out, load_dataset
-    from training.export import Description, export_network, one_of_each
+    from training.data.mnist import hold_out, load_dataset
+    from training.export.network import Description, export_network, one_of_each
 
     dataset = load_dataset(tiny_folder, HOSTILE)
     weights = np.random.default_rng(0).normal(0, 0.003, (12, 12, 3)).astype(np.float32)

@@ -16,9 +16,9 @@ import pytest
 from handler.contract import MODEL_FILE, golden_images
 from handler.errors import BadArtifact
 from handler.model import directory_reader, load_model
-from training.data import load_dataset
-from training.folders import load_folders
-from training.metrics import measure
+from training.data.folders import load_folders
+from training.data.mnist import load_dataset
+from training.export.metrics import measure
 
 ROOT = Path(__file__).parent.parent.parent
 

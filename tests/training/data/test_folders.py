@@ -1,0 +1,230 @@
+"""Folders of images as a data set: what is read, how it is divided, and every way in which it can be unusable."""
+
+import logging
+import struct
+import zlib
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from handler.contract import Conversion, PixelShape
+from handler.conversion import convert
+from training.data.folders import load_calibration, load_folders
+from training.data.mnist import DataError
+
+RED, GREY = (200, 30, 30), (90, 90, 90)
+
+
+def write(path, colour=RED, size=(20, 10), seed=None, mode="RGB", **options):
+    """Writes a picture of one colour, or with a `seed` one like no other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((size[1], size[0], 3), colour, np.uint8)
+    if seed is not None:
+        pixels = pixels + np.random.default_rng(seed).integers(0, 50, (size[1], size[0], 1), np.uint8)
+    PIL.Image.fromarray(pixels).convert(mode).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def animals(tmp_path):
+    """Twelve pictures of cats and eighteen of dogs."""
+    for name, count in (("dog", 18), ("cat", 12)):
+        for number in range(count):
+            write(tmp_path / "animals" / name / f"{number:02}.png", seed=(ord(name[0]), number))
+    return tmp_path / "animals"
+
+
+def test_classes_are_the_folders_in_sorted_order_and_a_sixth_of_each_is_set_aside(animals):
+    dataset = load_folders(animals)
+
+    assert dataset.name == "unverified: animals"
+    assert dataset.classes == ("cat", "dog")
+    assert np.bincount(dataset.train.labels).tolist() == [10, 15]
+    assert np.bincount(dataset.test.labels).tolist() == [2, 3]
+    assert dataset.conversion == Conversion()
+
+
+def test_no_image_is_in_both_parts_and_the_parts_are_always_the_same(animals):
+    dataset, again = load_folders(animals), load_folders(animals)
+
+    assert len({image.tobytes() for image in (*dataset.train.images, *dataset.test.images)}) == 30
+    assert np.array_equal(dataset.test.images, again.test.images)
+    assert dataset.checksums == again.checksums
+
+
+def test_what_is_set_aside_of_a_class_does_not_depend_on_the_others(animals):
+    before = load_folders(animals).test
+    for number in range(6):
+        write(animals / "ant" / f"{number}.png", seed=number)
+
+    after = load_folders(animals).test
+
+    assert np.array_equal(before.images, after.images[after.labels > 0])
+
+
+def test_folders_train_and_test_are_the_two_parts(tmp_path):
+    for part, name, count in (("train", "a", 3), ("train", "b", 2), ("test", "b", 1)):
+        for number in range(count):
+            write(tmp_path / part / name / f"{number}.png", seed=(ord(part[1]), ord(name), number))
+
+    dataset = load_folders(tmp_path)
+
+    assert dataset.classes == ("a", "b")
+    assert dataset.train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert dataset.test.labels.tolist() == [1]
+
+
+def test_every_image_is_converted_as_the_function_does_it(tmp_path):
+    sideways = PIL.Image.Exif()
+    sideways[0x0112] = 6
+    paths = [
+        write(tmp_path / "train" / "a" / "photo.jpg", size=(40, 25), seed=1, exif=sideways),
+        write(tmp_path / "train" / "a" / "small.webp", size=(5, 9), seed=2, lossless=True),
+        write(tmp_path / "train" / "b" / "palette.png", size=(16, 16), seed=3, mode="P"),
+        write(tmp_path / "test" / "b" / "grey.png", size=(16, 16), seed=4, mode="L"),
+    ]
+
+    dataset = load_folders(tmp_path, 16)
+
+    expected = [convert(PIL.Image.open(path), PixelShape(16, 16, 3), Conversion()) for path in paths]
+    assert np.array_equal(np.concatenate([dataset.train.images, dataset.test.images]), expected)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [([(20, 10), (12, 24), (40, 40)], 24), ([(3, 2)] * 3, 8), ([(900, 600)] * 3, 64)]
+)
+def test_the_side_is_the_median_of_the_longer_sides_within_bounds(tmp_path, sizes, expected):
+    for number, size in enumerate(sizes):
+        write(tmp_path / "train" / "ab"[number % 2] / f"{number}.png", size=size, seed=number)
+    write(tmp_path / "test" / "a" / "x.png", size=sizes[1])
+
+    assert load_folders(tmp_path).train.images.shape == (3, expected, expected, 3)
+
+
+def test_grey_images_stay_grey_even_if_they_are_stored_in_colour(tmp_path):
+    for number in range(12):
+        write(tmp_path / "ab"[number % 2] / f"{number}.png", GREY, seed=number, mode=("RGB", "L", "LA")[number % 3])
+
+    assert load_folders(tmp_path, 10).train.images.shape == (10, 10, 10, 1)
+
+
+def test_hidden_files_and_folders_are_passed_over(animals):
+    (animals / ".DS_Store").write_bytes(b"x")
+    (animals / "cat" / "._00.png").write_bytes(b"x")
+    (animals / ".cache").mkdir()
+
+    assert load_folders(animals).classes == ("cat", "dog")
+
+
+def test_more_classes_than_a_byte_counts(tmp_path):
+    for number in range(257):
+        write(tmp_path / "train" / f"{number:03}" / "x.png", size=(2, 2), seed=number)
+    write(tmp_path / "test" / "256" / "y.png", size=(2, 2))
+
+    dataset = load_folders(tmp_path, 8)
+
+    assert dataset.train.labels.tolist() == list(range(257))
+    assert dataset.test.labels.tolist() == [256]
+
+
+def test_other_bytes_or_names_have_other_checksums(animals):
+    before = load_folders(animals).checksums
+    (animals / "cat" / "00.png").rename(animals / "cat" / "00a.png")
+    renamed = load_folders(animals).checksums
+    write(animals / "cat" / "00a.png", seed=5)
+
+    changed = load_folders(animals).checksums
+
+    assert len({tuple(sums.values()) for sums in (before, renamed, changed)}) == 3
+
+
+def test_copies_of_training_images_among_the_test_images_are_counted(animals, caplog):
+    for number in range(18):
+        write(animals / "dog" / f"{number:02}.png", seed=number % 2)
+
+    load_folders(animals)
+
+    assert [record.levelno for record in caplog.records if record.levelno >= logging.WARNING] == [logging.WARNING]
+    assert "3 test images are copies of others" in caplog.text
+    assert str(animals / "dog") in caplog.text
+
+
+def bomb(path):
+    """A picture of 10,000 x 10,000 pixels, says its header."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (
+            lambda folder: (folder / "readme.txt").write_text("x"),
+            r"nothing in .* but folders of images.* Received: .*readme.txt",
+        ),
+        (lambda folder: (folder / "cat" / "notes.txt").write_text("x"), r"PNG, JPEG or WebP images.*cat/notes.txt"),
+        (lambda folder: (folder / "cat" / "more").mkdir(), r"PNG, JPEG or WebP images.*cat/more"),
+        (lambda folder: write(folder / "cat" / "old.bmp"), r"old.bmp.*convert images of other formats"),
+        (lambda folder: bomb(folder / "cat" / "bomb.png"), r"bomb.png.*decompression bomb"),
+        (lambda folder: (folder / "bird").mkdir(), r"at least one image in each folder.* Received: .*bird"),
+        (lambda folder: write(folder / "bird" / "x.png"), r"at least 6 images of each class.* Received: .*bird"),
+    ],
+)
+def test_what_does_not_belong_is_refused_by_name(animals, spoil, expected):
+    spoil(animals)
+
+    with pytest.raises(DataError, match=expected):
+        load_folders(animals)
+
+
+def test_a_truncated_image_is_refused_by_name(animals):
+    path = animals / "dog" / "07.png"
+    path.write_bytes(path.read_bytes()[:-30])
+
+    with pytest.raises(DataError, match=r"Received: .*07.png"):
+        load_folders(animals)
+
+
+def test_unreadable_files_are_all_counted_and_a_few_are_named(animals):
+    for number in range(7):
+        (animals / "cat" / f"x{number}.txt").write_text("x")
+
+    with pytest.raises(DataError, match=r"x0\.txt, .*x4\.txt and 2 more"):
+        load_folders(animals)
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    with pytest.raises(DataError, match="a folder of images for each class"):
+        load_folders(tmp_path)
+    with pytest.raises(DataError, match="a folder with a folder of images for each class"):
+        load_folders(tmp_path / "missing")
+    for number in range(6):
+        write(tmp_path / "only" / f"{number}.png", seed=number)
+    with pytest.raises(DataError, match=r"at least two classes. Received: \['only'\]"):
+        load_folders(tmp_path)
+
+
+def test_a_test_class_that_is_not_trained_on_is_refused(tmp_path):
+    for part, name in (("train", "a"), ("train", "b"), ("test", "c")):
+        write(tmp_path / part / name / "x.png")
+
+    with pytest.raises(DataError, match=r"folders of the classes a, b. Received: .*test/c"):
+        load_folders(tmp_path)
+
+
+def test_calibration_images_are_halved_by_class_and_labelled_in_the_order_of_the_classes(animals):
+    dataset = load_calibration(animals, ("dog", "cat"), PixelShape(4, 6, 1))
+
+    assert dataset.train.images.shape == (15, 4, 6, 1)
+    assert np.bincount(dataset.train.labels).tolist() == [9, 6]
+    assert np.bincount(dataset.test.labels).tolist() == [9, 6]
+
+
+def test_calibration_needs_the_classes_of_the_model(animals, caplog):
+    with pytest.raises(DataError, match=r"folders of the classes cat, bird. Received: .*dog"):
+        load_calibration(animals, ("cat", "bird"), PixelShape(4, 6, 1))
+    load_calibration(animals, ("cat", "dog", "bird"), PixelShape(4, 6, 1))
+
+    assert "has no images of bird" in caplog.text

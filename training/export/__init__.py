@@ -1,0 +1,1 @@
+"""Trained networks become artifacts: converted, quantised, calibrated, measured and described."""

@@ -1,0 +1,132 @@
+"""Somebody else's Keras classifier, turned into what the handler serves: raw pixels in, calibrated probabilities out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from handler.contract import Conversion, PixelShape
+from handler.model import Model
+from training.data.folders import load_calibration
+from training.data.mnist import Dataset, Split
+from training.export.keras_file import End, find_end, load_keras, read_keras_version, require_classes, require_images
+from training.export.litert import ExportError
+from training.export.network import Description, export_network, one_of_each, predict
+from training.network.runs import versions
+
+logger = logging.getLogger(__name__)
+
+PIXELS = {"0..255": (1.0, 0.0), "0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}  # scale and offset of raw pixels
+FAR_MORE_ACCURATE = 0.1  # share of the images
+LEAST_PROBABILITY = 1e-30  # 0 has no logarithm; a normal float32, so that no kernel takes it for 0
+_GENERATED, _TILES = 8, 4  # images, and tiles along each side of one
+
+
+def export_model(
+    path: Path, classes: tuple[str, ...], calibrate: Path | None, out: Path, *, pixels: str, name: str | None, version: str
+) -> Model:
+    """Writes the artifact of the Keras model at `path` into `out`.
+
+    Args:
+        path: a `.keras` file.
+        classes: their names, in the order of the model's outputs.
+        calibrate: a folder with a folder of images for each class, which the weights were not trained on; without one the
+            temperature is 1 and nothing is measured.
+        out: the artifact's directory, made if missing.
+        pixels: the range that the model expects them in, a key of `PIXELS`.
+        name: of the model, as documents will state it; by default the file's.
+        version: of the model, as documents will state it.
+
+    Raises:
+        ExportError: the model cannot be served.
+        DataError: the images cannot be used.
+    """
+    model = load_keras(path)
+    shape = require_images(model)
+    require_classes(model, classes)
+    _require_range(model, pixels)
+    network = with_pixels(model, pixels)
+    generated = generate_images(shape)
+    end = find_end(model, predict(network, generated))
+    dataset = load_calibration(calibrate, classes, shape) if calibrate else None
+    if dataset:
+        _warn_of_other_range(model, dataset.train, pixels)
+    description = Description(
+        name=name or path.stem,
+        version=version,
+        classes=classes,
+        conversion=Conversion(),
+        dataset=_describe_dataset(dataset),
+        training=_describe_model(path, model) | {"pixels": pixels, "end": end},
+    )
+    golden, labelled = (one_of_each(dataset.train), (dataset.train, dataset.test)) if dataset else (generated, None)
+    return export_network(with_logits(network, end), description, golden, labelled, out)
+
+
+def with_pixels(model: keras.Model, pixels: str) -> keras.Model:
+    """Lets `model` take raw uint8 pixels, brought to the range that it expects."""
+    images = keras.Input(model.inputs[0].shape[1:], dtype="uint8", name="images")
+    scale, offset = PIXELS[pixels]
+    scaled = layers.Rescaling(scale, offset, dtype="float32", name="pixels")(images)
+    bare = keras.Model(model.inputs[0], model.outputs[0])  # the model may have named them, or put them into lists
+    return keras.Model(images, bare(ops.cast(scaled, model.inputs[0].dtype)))
+
+
+def with_logits(network: keras.Model, end: End) -> keras.Model:
+    """Lets `network` return logits `(n, classes)` float32; the logarithms of probabilities are some."""
+    outputs = ops.cast(network.output, "float32")
+    return keras.Model(network.input, ops.log(ops.maximum(outputs, LEAST_PROBABILITY)) if end == "softmax" else outputs)
+
+
+def generate_images(shape: PixelShape) -> np.ndarray:
+    """A few images of coloured tiles, always the same: `(n, height, width, channels)` uint8."""
+    tiles = np.random.default_rng(0).integers(0, 256, (_GENERATED, _TILES, _TILES, shape.channels), np.uint8)
+    rows, columns = (np.arange(side) * _TILES // side for side in (shape.height, shape.width))
+    return np.ascontiguousarray(tiles[:, rows][:, :, columns])
+
+
+def _require_range(model: keras.Model, pixels: str) -> None:
+    dtype = model.inputs[0].dtype
+    if pixels != "0..255" and "float" not in dtype:
+        raise ExportError(
+            f"Expected pixels of 0..255, since the model takes {dtype}. Received: --pixels {pixels}. Leave it out."
+        )
+
+
+def _warn_of_other_range(model: keras.Model, split: Split, pixels: str) -> None:
+    accuracy = {
+        choice: float((predict(with_pixels(model, choice), split.images).argmax(axis=1) == split.labels).mean())
+        for choice in PIXELS
+    }
+    best = max(accuracy, key=lambda choice: accuracy[choice])
+    if accuracy[best] > accuracy[pixels] + FAR_MORE_ACCURATE:
+        logger.warning(
+            "with --pixels %s, %.1f%% of the images would be right, with %s only %.1f%%: which was the model trained on?",
+            *(best, 100 * accuracy[best], pixels, 100 * accuracy[pixels]),
+        )
+
+
+def _describe_dataset(dataset: Dataset | None) -> dict[str, object]:
+    if dataset is None:
+        return {"name": "unknown"}
+    return {
+        "name": dataset.name,
+        "held_out_images": len(dataset.train),
+        "test_images": len(dataset.test),
+        "md5_of_content": dataset.checksums,
+    }
+
+
+def _describe_model(path: Path, model: keras.Model) -> dict[str, object]:
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "keras_version": read_keras_version(path),
+        "parameters": model.count_params(),
+        "versions": versions(),
+    }

@@ -1,0 +1,1 @@
+"""The network, and how it learns: architecture, optimiser, training, and runs on disk."""

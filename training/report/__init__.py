@@ -1,0 +1,1 @@
+"""Pictures for people: of the data, of a model, and of how a model sees pictures."""

@@ -1,0 +1,110 @@
+"""Shows what a model does, out of its artifact and its data set: nothing that its training left is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
+
+from handler.contract import Manifest
+from handler.model import Model
+from training.artifact import score
+from training.data.mnist import Dataset, Split
+from training.export.metrics import confident_mistakes, measure, measure_classes, without_temperature
+from training.network.runs import Epoch
+from training.report.figures import render_png
+from training.report.model_figures import (
+    draw_class_metrics,
+    draw_confusion,
+    draw_coverage,
+    draw_learning_curves,
+    draw_mistakes,
+    draw_reliability,
+)
+from training.report.page import Picture, write_page
+
+MISTAKES = 24
+
+_TEXTS = {
+    "learning-curves": (
+        "Learning curves",
+        (
+            "A held-out loss that rises while the training loss falls is learning by heart. Training images are augmented, so "
+            "harder; the weights that ship are averaged, so better than any epoch's own."
+        ),
+    ),
+    "confusion": (
+        "Confusion matrix",
+        "A row is a true class, a column what it was taken for; what is off the diagonal is wrong.",
+    ),
+    "reliability": (
+        "Reliability",
+        "On the dashed line, predictions are as often right as confident; above it they are too modest, below it too sure.",
+    ),
+    "coverage": (
+        "Accuracy against coverage",
+        (
+            "How good the predictions are if the least confident ones are left to a person: those right of the orange mark are "
+            "called unsure; without one there is no threshold."
+        ),
+    ),
+    "mistakes": (
+        "The most confident mistakes",
+        "The test images on which the model was surest and wrong; look whether the label is right before blaming the model.",
+    ),
+    "classes": (
+        "Precision and recall",
+        "Precision is how many predictions of a class are right, recall how many of its images are found.",
+    ),
+}
+
+
+def report(model: Model, dataset: Dataset, out: Path) -> list[Path]:
+    """Writes the pictures of `model` on the test images and their page into `out`, and returns the paths of the files."""
+    manifest, test = model.manifest, dataset.test
+    probabilities = score(model, test.images)
+    history = read_history(manifest)
+    figures = ({"learning-curves": draw_learning_curves(history)} if history else {}) | _draw(manifest, test, probabilities)
+    pictures = [Picture(f"{name}.png", *_TEXTS[name], render_png(figure)) for name, figure in figures.items()]
+    notes = _notes(manifest, dataset, probabilities, has_history=bool(history))
+    return write_page(out, f"{manifest.name} {manifest.version}", notes, pictures)
+
+
+def read_history(manifest: Manifest) -> tuple[Epoch, ...]:
+    """What the manifest says of each epoch; empty if it does not say it, as those of models from elsewhere."""
+    try:
+        return msgspec.convert(manifest.training.get("history", ()), tuple[Epoch, ...])
+    except msgspec.ValidationError:
+        return ()
+
+
+def _draw(manifest: Manifest, test: Split, probabilities: np.ndarray) -> dict[str, Figure]:
+    names, labels, predicted = manifest.classes, test.labels, probabilities.argmax(axis=1)
+    before = without_temperature(probabilities, manifest.temperature)
+    wrong = confident_mistakes(probabilities, labels, MISTAKES)
+    confidence = probabilities[wrong].max(axis=1)
+    return {
+        "confusion": draw_confusion(confusion_matrix(labels, predicted, labels=np.arange(len(names))), names),
+        "reliability": draw_reliability(before, probabilities, labels),
+        "coverage": draw_coverage(probabilities, labels, manifest.unsure_below),
+        "mistakes": draw_mistakes(test.images[wrong], labels[wrong], predicted[wrong], confidence, names),
+        "classes": draw_class_metrics(measure_classes(probabilities, labels), names),
+    }
+
+
+def _notes(manifest: Manifest, dataset: Dataset, probabilities: np.ndarray, *, has_history: bool) -> list[str]:
+    metrics = measure(probabilities, dataset.test.labels)
+    measured = (
+        f"Measured through the LiteRT file on the {metrics.images:,} test images of {dataset.name}: "
+        f"{metrics.accuracy:.2%} right, negative log-likelihood {metrics.negative_log_likelihood:.4f} nats, "
+        f"expected calibration error {metrics.expected_calibration_error:.4f}, temperature {manifest.temperature:.3f}."
+    )
+    notes = [measured]
+    if manifest.dataset.get("md5_of_content") != dataset.checksums:
+        notes.append("These are other data than the manifest names, so its figures are others too.")
+    if not has_history:
+        notes.append("The manifest holds no history of the training, so there are no learning curves.")
+    return notes
