@@ -37,7 +37,8 @@ from rich.table import Table
 from handler.contract import Conversion
 from handler.model import BUNDLED_ARTIFACT, Model
 from training.config import PRESETS
-from training.data.mnist import Dataset, load_dataset
+from training.data.dataset import Dataset
+from training.data.mnist import load_dataset
 from training.data.sources import load_source, read_classes, source_options
 from training.errors import TrainingError
 from training.export.summary import print_summary
@@ -180,14 +181,14 @@ def export_command(
     given = {f"--{option}" for option, value in (options | {"pixels": pixels, "classes": classes}).items() if value}
     try:
         if runs and given <= RUN_OPTIONS:
-            from training.export.network import export_runs
+            from training.export.runs import export_runs
 
             served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
         elif model and classes and given <= MODEL_OPTIONS:
-            from training.export.adoption import export_model
+            from training.export.adoption import adopt
 
             scale = (pixels or Pixels.raw).value
-            served = export_model(model, read_classes(classes), calibrate, out, pixels=scale, name=name, version=version)
+            served = adopt(model, read_classes(classes), calibrate, out, pixels=scale, name=name, version=version)
         else:
             raise TrainingError(
                 f"Expected --run, with options out of {_listed(RUN_OPTIONS)}, or --model and --classes, with options out of "
@@ -264,7 +265,7 @@ def convert_command(
 def _show(
     show: Callable[[Model, Dataset, Path], list[Path]], artifact: Path, images: Path | None, data_dir: Path | None, out: Path
 ) -> None:
-    from training.artifact import load_labelled
+    from training.data.sources import load_labelled
 
     try:
         paths = show(*load_labelled(artifact, images, data_dir), out)

@@ -32,7 +32,8 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
     import keras
 
     from handler.contract import Conversion
-    from training.data.mnist import hold_out, load_dataset
+    from training.data.held_out import hold_out
+    from training.data.mnist import load_dataset
     from training.export.network import Description, export_network, one_of_each
 
     dataset = load_dataset(tiny_folder, HOSTILE)
@@ -61,6 +62,6 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
 @pytest.fixture(scope="session")
 def labelled(tiny_artifact, tiny_folder):
     """The model in `tiny_artifact` and its data set."""
-    from training.artifact import load_labelled
+    from training.data.sources import load_labelled
 
     return load_labelled(tiny_artifact, None, tiny_folder)

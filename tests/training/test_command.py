@@ -16,6 +16,7 @@ import pytest
 from handler.contract import MODEL_FILE, golden_images
 from handler.errors import BadArtifact
 from handler.model import directory_reader, load_model
+from training.artifact import score
 from training.data.folders import load_folders
 from training.data.mnist import load_dataset
 from training.export.metrics import measure
@@ -58,7 +59,7 @@ def test_a_run_ends_in_an_artifact_that_the_handler_serves(fitted, tiny_folder):
     )  # the data set's name, not Fashion-MNIST's
     assert model.manifest.classes == ("above", "below", "middle")
     assert model.manifest.input.as_tuple == (12, 12, 1)
-    assert model.manifest.metrics == measure(model.classify(test.images), test.labels)
+    assert model.manifest.metrics == measure(score(model, test.images), test.labels)
     assert model.manifest.metrics.accuracy > 0.9
     assert f"{model.manifest.metrics.accuracy:.2%} of 120 images" in printed
 

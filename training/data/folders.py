@@ -1,28 +1,31 @@
-"""Images in folders named after their classes, of any size, grey or colour.
+"""Reads image files of any size, grey or colour, from folders named after their classes.
 
-Each goes through `handler.conversion.convert`, as it does in the function, so that training and serving cannot differ.
+Each image goes through `handler.conversion.convert`, as it does in the function, so that training and serving cannot differ.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
-from training.data.mnist import DataError, Dataset, Split
+from training.data.dataset import Dataset, Split
 from training.data.pictures import each_of, has_colour, name_some, open_picture
+from training.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 PARTS = {"train", "test"}
-TEST_SHARE = 6  # one of so many images of each class is set aside
-CALIBRATION_SHARE = 2
-SIDES = (8, 64)  # pixels; the bounds of the side that is chosen where none is given: the network halves it thrice
+TEST_FRACTION = Fraction(1, 6)  # of the images of each class, where there is no folder of test images
+CALIBRATION_FRACTION = Fraction(1, 2)
+MIN_SIDE, MAX_SIDE = 8, 64  # pixels; bounds of a side that is chosen by default, since the network halves it three times
 _SEED = 0
 
 Classes = dict[str, list[Path]]
@@ -30,7 +33,7 @@ Classes = dict[str, list[Path]]
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """An image and what was seen of it without decoding its pixels; `longer_side` is in pixels."""
+    """An image file, and the facts about it that need no decoding of its pixels; `longer_side` is in pixels."""
 
     path: Path
     label: int
@@ -42,22 +45,23 @@ def load_folders(directory: Path, side: int | None = None) -> Dataset:
     """Reads `directory/CLASS/image`, or `directory/train/CLASS/image` and `directory/test/CLASS/image`.
 
     Args:
-        directory: its folders in sorted order are the classes. If they are exactly `train` and `test`, those are the two
-            parts; otherwise a sixth of each class becomes the test part, at random, the same way every time.
-        side: of the squares that the images are brought to, in pixels; by default the median of their longer sides, within
-            `SIDES`.
+        directory: the folder of the classes' folders, whose sorted names are the class names. If there are exactly two, `train`
+            and `test`, they are the two parts; otherwise a sixth of each class becomes the test part, drawn at random, the same
+            way every time.
+        side: the side in pixels of the squares that the images are brought to; None takes the median of the images' longer
+            sides, within `MIN_SIDE` and `MAX_SIDE`.
 
     Returns:
-        RGB images if any has colour, else grey ones.
+        The data set: RGB if any image has colour, and grey otherwise.
 
     Raises:
-        DataError: something is neither the folder of a class nor an image, or there are too few images.
+        DataError: there is a file that is neither in the folder of a class nor an image, or there are too few images.
     """
     if {path.name for path in _visible(directory)} == PARTS:
         train, test = (_list_classes(directory / part) for part in ("train", "test"))
         _require_known(test, tuple(train), directory / "test")
     else:
-        train, test = _divide(_list_classes(directory), TEST_SHARE)
+        train, test = _set_aside(_list_classes(directory), TEST_FRACTION)
     if len(train) < 2:
         raise DataError(f"Expected a folder for each of at least two classes. Received: {list(train)} in {directory}.")
     files, tested = _examine(train, tuple(train)), _examine(test, tuple(train))
@@ -67,25 +71,30 @@ def load_folders(directory: Path, side: int | None = None) -> Dataset:
 
 
 def load_calibration(directory: Path, classes: tuple[str, ...], shape: PixelShape) -> Dataset:
-    """Reads `directory/CLASS/image` for a model of known `classes` and `shape`.
+    """Reads `directory/CLASS/image` for a model whose classes and input are known.
+
+    Args:
+        directory: the folder of the classes' folders; classes may be missing.
+        classes: the model's class names, in index order.
+        shape: the size and the channels that every image is brought to.
 
     Returns:
-        As `train` one half of each class, to calibrate by, and as `test` the other, to measure by.
+        The data set: half of the images of each class in `train`, to calibrate on, and the other half in `test`, to measure on.
 
     Raises:
-        DataError: as for `load_folders`, or a folder is of no class.
+        DataError: as for `load_folders`; or a folder's name is none of the classes.
     """
     found = _list_classes(directory)
     _require_known(found, classes, directory)
     for name in classes:
         if name not in found:
             logger.warning("%s has no images of %s: how well the model knows that class is not measured", directory, name)
-    calibration, test = (_examine(part, classes) for part in _divide(found, CALIBRATION_SHARE))
+    calibration, test = (_examine(part, classes) for part in _set_aside(found, CALIBRATION_FRACTION))
     return _read(directory, classes, (calibration, test), shape)
 
 
 def _visible(directory: Path) -> list[Path]:
-    """What lies in `directory`, sorted by name, without hidden files and folders."""
+    """Lists the files and folders in `directory` by name, without hidden ones."""
     try:
         return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -95,7 +104,7 @@ def _visible(directory: Path) -> list[Path]:
 
 
 def _list_classes(directory: Path) -> Classes:
-    """The paths in the folder of each class, by name."""
+    """Lists the files of each class, by the class's name."""
     entries = _visible(directory)
     _refuse(
         [path for path in entries if not path.is_dir()], f"nothing in {directory} but folders of images, one for each class"
@@ -110,14 +119,19 @@ def _require_known(found: Classes, classes: tuple[str, ...], directory: Path) ->
     _refuse([directory / name for name in found if name not in classes], f"folders of the classes {', '.join(classes)}")
 
 
-def _divide(classes: Classes, share: int) -> tuple[Classes, Classes]:
-    """All but one of `share` images of each class, and those; at random, whatever the other classes hold."""
-    few = [paths[0].parent for paths in classes.values() if len(paths) < share]
-    _refuse(few, f"at least {share} images of each class, so that one can be set aside for the figures")
+def _set_aside(classes: Classes, fraction: Fraction) -> tuple[Classes, Classes]:
+    """Draws `fraction` of the images of each class at random, independently of the other classes.
+
+    Returns:
+        The other images of each class, and the images that were drawn.
+    """
+    least = math.ceil(1 / fraction)
+    few = [paths[0].parent for paths in classes.values() if len(paths) < least]
+    _refuse(few, f"at least {least} images of each class, so that one can be set aside for the figures")
     rest, aside = {}, {}
     for name, paths in classes.items():
         order = np.random.default_rng(_SEED).permutation(len(paths)).tolist()
-        count = len(paths) // share
+        count = int(len(paths) * fraction)
         rest[name] = [paths[position] for position in sorted(order[count:])]
         aside[name] = [paths[position] for position in sorted(order[:count])]
     return rest, aside
@@ -135,13 +149,12 @@ def _examine(part: Classes, classes: tuple[str, ...]) -> list[_File]:
 
 
 def _any_colour(files: list[_File]) -> bool:
-    """Whether any image has a pixel that is not grey; grey images are often stored as RGB."""
+    """Returns whether any image has a pixel that is not grey, because grey images are often stored as RGB."""
     return any(each_of([file.path for file in files], lambda path: has_colour(open_picture(path.read_bytes())), "comparing"))
 
 
 def _choose_side(files: list[_File]) -> int:
-    least, most = SIDES
-    return max(least, min(most, int(np.median([file.longer_side for file in files]))))
+    return max(MIN_SIDE, min(MAX_SIDE, int(np.median([file.longer_side for file in files]))))
 
 
 def _read(directory: Path, classes: tuple[str, ...], parts: tuple[list[_File], list[_File]], shape: PixelShape) -> Dataset:
@@ -150,7 +163,9 @@ def _read(directory: Path, classes: tuple[str, ...], parts: tuple[list[_File], l
     trained_on = {file.md5 for file in train}
     leaked = [file.path for file in test if file.md5 in trained_on]
     if leaked:
-        logger.warning("%d test images are copies of others, and make the figures too good: %s", len(leaked), name_some(leaked))
+        logger.warning(
+            "%d test images are copies of others, so the figures come out too good: %s", len(leaked), name_some(leaked)
+        )
     return Dataset(
         name=f"unverified: {directory.resolve().name}",
         directory=directory,
@@ -176,5 +191,6 @@ def _checksum(directory: Path, files: list[_File]) -> str:
 
 
 def _refuse(received: list[Path], expected: str) -> None:
+    """Raises a DataError that names the paths in `received`, if there are any."""
     if received:
         raise DataError(f"Expected {expected}. Received: {name_some(received)}.")

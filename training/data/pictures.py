@@ -1,4 +1,4 @@
-"""Picture files: opened safely, and every one that cannot be read named at once."""
+"""Opens picture files safely, and names all files that cannot be read in one error."""
 
 from __future__ import annotations
 
@@ -13,26 +13,31 @@ import PIL.ImageChops
 from rich.console import Console
 from rich.progress import track
 
-from training.data.mnist import DataError
+from training.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "WEBP")  # what the function takes, so that nothing is trained on that cannot be scored
-_NAMED = 5  # files that an error names; the others are counted
+FORMATS = ("PNG", "JPEG", "WEBP")  # as in the function, so that every kind of file that is trained on can also be scored
+_MAX_NAMED = 5  # files that an error names; the others are counted
 
 T = TypeVar("T")
 
 
 def open_picture(content: bytes) -> PIL.Image.Image:
-    """Reads a picture's header; one of more pixels than Pillow holds safe is an error."""
+    """Reads the header of a PNG, JPEG or WebP file; its pixels are decoded later.
+
+    Raises:
+        DataError: `content` is no such picture.
+        PIL.Image.DecompressionBombWarning: the picture has more pixels than Pillow considers safe.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         try:
             return PIL.Image.open(io.BytesIO(content), formats=FORMATS)
         except PIL.UnidentifiedImageError as error:
-            raise DataError("no such image, or broken") from error
+            raise DataError("another kind of file, or a broken one") from error
 
 
 def has_colour(picture: PIL.Image.Image) -> bool:
-    """Whether any pixel is not grey, whatever the picture is stored as."""
+    """Returns whether any pixel is not grey, in whichever mode the picture is stored."""
     if PIL.Image.getmodebase(picture.mode) == "L":
         return False
     red, green, blue = picture.convert("RGB").split()
@@ -40,17 +45,17 @@ def has_colour(picture: PIL.Image.Image) -> bool:
 
 
 def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterator[T]:
-    """Yields what `read` makes of each file, with a progress bar.
+    """Yields the result of `read` for each file, and shows a progress bar with the word `doing`.
 
     Raises:
-        DataError: some could not be read; when all were tried.
+        DataError: `read` failed for some files; it is raised after all files were tried, and names them.
     """
     console = Console(stderr=True)
     unreadable: dict[Path, Exception] = {}
     for path in track(paths, doing, console=console, disable=not console.is_terminal, transient=True):
         try:
             result = read(path)
-        except Exception as error:  # whatever a decoder raises on a broken file, the answer is the same: name it
+        except Exception as error:  # decoders raise errors of many kinds on broken files; each file is named in the end
             unreadable[path] = error
         else:
             yield result
@@ -63,6 +68,6 @@ def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterato
 
 
 def name_some(paths: list[Path]) -> str:
-    """The first few of `paths`, and how many more there are."""
-    names = ", ".join(map(str, paths[:_NAMED]))
-    return f"{names} and {len(paths) - _NAMED} more" if len(paths) > _NAMED else names
+    """Writes the first few of `paths`, and the number of the others."""
+    names = ", ".join(map(str, paths[:_MAX_NAMED]))
+    return f"{names} and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else names

@@ -1,7 +1,7 @@
 """Writes the sample images that tests, the demo and `sam local invoke` use: the first ten test images of each class.
 
-They are the first, not chosen ones, so that what the model makes of them is fair. Beside the PNG files lies one packed IDX
-file of all of them, in the order of `labels.csv`.
+They are the first ones, and not selected, so that the model's predictions for them are a fair sample. Besides the PNG files,
+one packed IDX file holds all of them in the order of `labels.csv`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from training.data.mnist import Dataset
+from training.data.dataset import Dataset
 
-EACH = 10
+IMAGES_PER_CLASS = 10
 LABELS_FILE = "labels.csv"
 PACKED_FILE = "packed-idx3-ubyte.gz"
 
 
 def write_samples(dataset: Dataset, out: Path) -> int:
-    """Writes the files into `out` and returns how many images there are."""
+    """Writes the files into `out`, which is created if it is missing, and returns the number of images."""
     out.mkdir(parents=True, exist_ok=True)
-    positions = [np.flatnonzero(dataset.test.labels == index)[:EACH] for index in range(len(dataset.classes))]
+    positions = [np.flatnonzero(dataset.test.labels == index)[:IMAGES_PER_CLASS] for index in range(len(dataset.classes))]
     chosen = np.concatenate(positions)
     rows = []
     for index, members in enumerate(positions):

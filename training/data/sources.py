@@ -1,15 +1,25 @@
-"""Which data a command is about: its options to a data set, and back."""
+"""Finds the data set that a command's options name, and the options that name a data set."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from handler.model import Model
+from training.artifact import load_artifact
+from training.data.dataset import Dataset
 from training.data.folders import load_folders
-from training.data.mnist import DataError, Dataset, load_dataset
+from training.data.mnist import load_dataset
+from training.errors import DataError
 
 
 def load_source(images: Path | None, size: int | None, data_dir: Path | None, classes: Path | None) -> Dataset:
-    """Loads folders of images, brought to `size` pixels, or else the IDX files in `data_dir`, with the names in `classes`.
+    """Loads the data set that the options of a command name.
+
+    Args:
+        images: the folder of folders of images; None loads IDX files.
+        size: the side in pixels that the images are brought to; only together with `images`.
+        data_dir: the folder of the IDX files; None searches for Fashion-MNIST.
+        classes: the file with the names of the classes of the IDX files.
 
     Raises:
         DataError: the options exclude each other, or the data cannot be used.
@@ -26,17 +36,17 @@ def load_source(images: Path | None, size: int | None, data_dir: Path | None, cl
 
 
 def source_options(dataset: Dataset, images: Path | None, classes: Path | None) -> list[str]:
-    """The options by which another command loads the same data."""
+    """Returns the options by which another command loads the same data."""
     if images:
         return ["--images", str(images), "--size", str(dataset.train.images.shape[1])]
     return ["--data-dir", str(dataset.directory), *(["--classes", str(classes)] if classes else [])]
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Reads a file with one class name a line, in index order.
+    """Reads a file with one class name on each line, in index order.
 
     Raises:
-        DataError: it cannot be read, or has fewer than two different names.
+        DataError: the file cannot be read, repeats a name, or has fewer than two.
     """
     try:
         names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
@@ -46,3 +56,31 @@ def read_classes(path: Path) -> tuple[str, ...]:
     if len(names) < 2 or repeated:
         raise DataError(f"Expected at least two different class names. Received: {len(names)} in {path}, repeated: {repeated}.")
     return names
+
+
+def load_labelled(artifact: Path, images: Path | None, data_dir: Path | None) -> tuple[Model, Dataset]:
+    """Loads an artifact, and labelled images for it.
+
+    Args:
+        artifact: the artifact's folder.
+        images: the folder of folders of images; None loads IDX files.
+        data_dir: the folder of the IDX files; None searches for Fashion-MNIST.
+
+    Raises:
+        TrainingError: the artifact or the data are missing or broken, or do not belong together.
+    """
+    model = load_artifact(artifact)
+    shape, classes = model.manifest.input, model.manifest.classes
+    dataset = load_folders(images, shape.height) if images else load_dataset(data_dir, classes)
+    if dataset.classes != classes:
+        raise DataError(
+            f"Expected images of the model's classes, {', '.join(classes)}. "
+            f"Received: {', '.join(dataset.classes)} in {images}. Name an artifact made from these data with --artifact."
+        )
+    expected, received = shape.as_tuple, dataset.train.images.shape[1:]
+    if expected != received:
+        raise DataError(
+            f"Expected images of {expected} (height, width, channels), which the model in {artifact} takes. "
+            f"Received: {received} in {dataset.directory}. Name an artifact made from these data with --artifact."
+        )
+    return model, dataset

@@ -1,4 +1,4 @@
-"""Somebody else's Keras classifier, turned into what the handler serves: raw pixels in, calibrated probabilities out."""
+"""Adopts a Keras classifier that was trained elsewhere: it makes an artifact of it that the handler serves like any other."""
 
 from __future__ import annotations
 
@@ -12,35 +12,38 @@ from keras import layers, ops
 
 from handler.contract import Conversion, PixelShape
 from handler.model import Model
+from training.data.dataset import Dataset, Split
 from training.data.folders import load_calibration
-from training.data.mnist import Dataset, Split
+from training.errors import ExportError
 from training.export.keras_file import End, find_end, load_keras, read_keras_version, require_classes, require_images
-from training.export.litert import ExportError
 from training.export.network import Description, export_network, one_of_each, predict
 from training.network.runs import versions
 
 logger = logging.getLogger(__name__)
 
 PIXELS = {"0..255": (1.0, 0.0), "0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}  # scale and offset of raw pixels
-FAR_MORE_ACCURATE = 0.1  # share of the images
-LEAST_PROBABILITY = 1e-30  # 0 has no logarithm; a normal float32, so that no kernel takes it for 0
-_GENERATED, _TILES = 8, 4  # images, and tiles along each side of one
+FAR_MORE_ACCURATE = 0.1  # difference in accuracy, 0..1, from which on another pixel range is pointed out
+MIN_PROBABILITY = 1e-30  # 0 has no logarithm; this is a normal float32, so that no kernel rounds it to 0
+_GENERATED_IMAGES, _TILES_PER_SIDE = 8, 4
 
 
-def export_model(
+def adopt(
     path: Path, classes: tuple[str, ...], calibrate: Path | None, out: Path, *, pixels: str, name: str | None, version: str
 ) -> Model:
-    """Writes the artifact of the Keras model at `path` into `out`.
+    """Writes the artifact of a Keras model into `out`.
 
     Args:
-        path: a `.keras` file.
-        classes: their names, in the order of the model's outputs.
-        calibrate: a folder with a folder of images for each class, which the weights were not trained on; without one the
+        path: the `.keras` file.
+        classes: the names of the classes, in the order of the model's outputs.
+        calibrate: the folder with a folder of images for each class, which the weights were not trained on; with None, the
             temperature is 1 and nothing is measured.
-        out: the artifact's directory, made if missing.
-        pixels: the range that the model expects them in, a key of `PIXELS`.
-        name: of the model, as documents will state it; by default the file's.
-        version: of the model, as documents will state it.
+        out: the artifact's folder, which is created if it is missing.
+        pixels: the range in which the model expects pixels, a key of `PIXELS`.
+        name: the model's name in documents; None takes the name of the file.
+        version: the model's version in documents.
+
+    Returns:
+        The artifact, verified.
 
     Raises:
         ExportError: the model cannot be served.
@@ -69,24 +72,26 @@ def export_model(
 
 
 def with_pixels(model: keras.Model, pixels: str) -> keras.Model:
-    """Lets `model` take raw uint8 pixels, brought to the range that it expects."""
+    """Returns a network that takes raw uint8 pixels, brings them to the range `pixels`, and passes them to `model`."""
     images = keras.Input(model.inputs[0].shape[1:], dtype="uint8", name="images")
     scale, offset = PIXELS[pixels]
     scaled = layers.Rescaling(scale, offset, dtype="float32", name="pixels")(images)
-    bare = keras.Model(model.inputs[0], model.outputs[0])  # the model may have named them, or put them into lists
+    bare = keras.Model(model.inputs[0], model.outputs[0])  # its own inputs and outputs may be named, or in lists
     return keras.Model(images, bare(ops.cast(scaled, model.inputs[0].dtype)))
 
 
 def with_logits(network: keras.Model, end: End) -> keras.Model:
-    """Lets `network` return logits `(n, classes)` float32; the logarithms of probabilities are some."""
+    """Returns a network with logits `(n, classes)` float32 as its output; logarithms of probabilities serve as logits."""
     outputs = ops.cast(network.output, "float32")
-    return keras.Model(network.input, ops.log(ops.maximum(outputs, LEAST_PROBABILITY)) if end == "softmax" else outputs)
+    return keras.Model(network.input, ops.log(ops.maximum(outputs, MIN_PROBABILITY)) if end == "softmax" else outputs)
 
 
 def generate_images(shape: PixelShape) -> np.ndarray:
-    """A few images of coloured tiles, always the same: `(n, height, width, channels)` uint8."""
-    tiles = np.random.default_rng(0).integers(0, 256, (_GENERATED, _TILES, _TILES, shape.channels), np.uint8)
-    rows, columns = (np.arange(side) * _TILES // side for side in (shape.height, shape.width))
+    """Generates a few images of coloured tiles, the same ones every time: `(n, height, width, channels)` uint8, 0..255."""
+    tiles = np.random.default_rng(0).integers(
+        0, 256, (_GENERATED_IMAGES, _TILES_PER_SIDE, _TILES_PER_SIDE, shape.channels), np.uint8
+    )
+    rows, columns = (np.arange(side) * _TILES_PER_SIDE // side for side in (shape.height, shape.width))
     return np.ascontiguousarray(tiles[:, rows][:, :, columns])
 
 
@@ -99,6 +104,7 @@ def _require_range(model: keras.Model, pixels: str) -> None:
 
 
 def _warn_of_other_range(model: keras.Model, split: Split, pixels: str) -> None:
+    """Warns if the model classifies the images far better with pixels of another range than `pixels`."""
     accuracy = {
         choice: float((predict(with_pixels(model, choice), split.images).argmax(axis=1) == split.labels).mean())
         for choice in PIXELS
@@ -106,7 +112,7 @@ def _warn_of_other_range(model: keras.Model, split: Split, pixels: str) -> None:
     best = max(accuracy, key=lambda choice: accuracy[choice])
     if accuracy[best] > accuracy[pixels] + FAR_MORE_ACCURATE:
         logger.warning(
-            "with --pixels %s, %.1f%% of the images would be right, with %s only %.1f%%: which was the model trained on?",
+            "with --pixels %s, %.1f%% of the images would be right, with %s only %.1f%%: which range was the model trained on?",
             *(best, 100 * accuracy[best], pixels, 100 * accuracy[pixels]),
         )
 

@@ -1,7 +1,7 @@
-"""Reads somebody else's Keras classifier, and finds out what it takes and what it gives.
+"""Reads a Keras classifier that was trained elsewhere, and determines its input and its output.
 
-It may have been trained in any way, so whatever can be known of it is checked before it is converted. Keras's safe mode
-stays on: loading a model must not run code that its file brings along.
+The model may have been trained in any way, so everything that can be known of it is checked before it is converted. Keras's
+safe mode stays on: loading a model must not run code from its file.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ import keras
 import numpy as np
 
 from handler.contract import PixelShape
-from training.export.litert import ExportError
+from training.errors import ExportError
 
 End = Literal["softmax", "logits"]
 
 _CONFIG_FILE, _METADATA_FILE = "config.json", "metadata.json"  # inside of a .keras file
-_TOLERANCE = 1e-3  # of a row's sum
+_SUM_TOLERANCE = 1e-3  # of a row of probabilities
 
 
 def load_keras(path: Path) -> keras.Model:
     """Loads a `.keras` file in safe mode.
 
     Raises:
-        ExportError: it is none, or is not made of Keras's own layers alone.
+        ExportError: the file is not a `.keras` file, or its model has layers other than Keras's own.
     """
     config = _read_json(path, _CONFIG_FILE)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever an unknown model raises, it cannot be loaded
+    except Exception as error:  # an unknown model can raise any error; all mean that it cannot be loaded
         foreign = sorted(set(_foreign_code(config)))
         if not foreign:
             raise ExportError(
                 f"Expected a model that Keras {keras.__version__} can load. Received: {path} ({error})."
             ) from error
         raise ExportError(
-            "Expected a model of Keras's own layers: loading one must not run code of the file's. "
+            "Expected a model of Keras's own layers: loading a model must not run code from its file. "
             f"Received: {path} with {', '.join(foreign)}. "
             "Replace them by layers of keras.layers or operations of keras.ops, and save the model again."
         ) from error
 
 
 def read_keras_version(path: Path) -> str:
-    """The version of Keras that wrote the file."""
+    """Returns the version of Keras that wrote the file, or "unknown"."""
     return str(_read_json(path, _METADATA_FILE).get("keras_version", "unknown"))
 
 
 def require_images(model: keras.Model) -> PixelShape:
-    """The size of the one image that `model` takes at a time.
+    """Returns the size of the images that `model` takes.
 
     Raises:
-        ExportError: it takes something else.
+        ExportError: its input is not one batch of images of a fixed size.
     """
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     sides = shapes[0][1:]
@@ -69,31 +69,37 @@ def require_images(model: keras.Model) -> PixelShape:
 
 
 def require_classes(model: keras.Model, classes: tuple[str, ...]) -> None:
-    """Holds `model` to one output, with a score for each of `classes`.
+    """Checks that `model` has one output, with a score for each of `classes`.
 
     Raises:
-        ExportError: it has another.
+        ExportError: its output is another.
     """
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] != len(classes):
         raise ExportError(
             f"Expected one output (n, {len(classes)}), a score for each of the classes {', '.join(classes)}. "
-            f"Received: {_some(shapes)}. Name as many classes as the model has, in its order, or give it such an end; "
+            f"Received: {_some(shapes)}. Name as many classes as the model has, in its order, or give it such a last layer; "
             "for two classes, that is Dense(2), not Dense(1)."
         )
 
 
 def find_end(model: keras.Model, outputs: np.ndarray) -> End:
-    """Whether `model` ends in a softmax or in logits: by its last layer, or else by its `outputs` `(n, classes)`.
+    """Determines whether `model` ends in a softmax or in logits.
+
+    The last layer decides; if it is none that Keras gives an activation, the outputs do.
+
+    Args:
+        model: the classifier.
+        outputs: its outputs for some images, `(n, classes)` float.
 
     Raises:
-        ExportError: it ends in a sigmoid, or not in finite numbers.
+        ExportError: the model ends in a sigmoid, or its outputs are not finite.
     """
     if not np.isfinite(outputs).all():
         raise ExportError("Expected finite outputs. Received: others, for ordinary images. Train the model again.")
     activation = _last_activation(model)
     inside = bool((outputs >= 0).all() and (outputs <= 1).all())
-    sums_to_one = bool(np.allclose(outputs.sum(axis=1), 1, atol=_TOLERANCE))
+    sums_to_one = bool(np.allclose(outputs.sum(axis=1), 1, atol=_SUM_TOLERANCE))
     if activation is keras.activations.softmax or (activation is None and inside and sums_to_one):
         return "softmax"
     if activation is keras.activations.sigmoid or (activation is None and inside):
@@ -105,7 +111,7 @@ def find_end(model: keras.Model, outputs: np.ndarray) -> End:
 
 
 def _last_activation(model: keras.Model) -> Any:
-    """The function at the model's end; None where that is nothing Keras calls an activation."""
+    """Returns the activation function of the model's last layer; None if that layer has no activation."""
     operations = model.operations if isinstance(model, keras.Function) else model.layers
     last = operations[-1]
     if isinstance(last, keras.Model):
@@ -126,7 +132,7 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
 
 
 def _foreign_code(config: Any) -> Iterator[str]:
-    """Names what in a model's configuration is not Keras's own."""
+    """Yields the names of the layers and functions in a model's configuration that are not Keras's own."""
     if isinstance(config, dict):
         module, kind = config.get("module"), config.get("class_name")
         if kind == "Lambda":

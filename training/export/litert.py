@@ -1,7 +1,7 @@
-"""A Keras model to a LiteRT file that the handler can serve.
+"""Converts a Keras model into a LiteRT file that the handler can serve.
 
-The file has LiteRT's built-in operators alone, because the function carries no others, and gives an image the same
-probabilities whatever else is in its batch, because equal documents for equal objects depend on it.
+The file uses LiteRT's built-in operators alone, because the function contains no others. The probabilities of an image do not
+depend on the other images in its batch, because otherwise equal objects could get different documents.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 
 from handler.contract import MODEL_FILE
 from handler.model import Classifier
-from training.errors import TrainingError
+from training.artifact import classify
+from training.errors import ExportError
 
 logger = logging.getLogger(__name__)
 
@@ -26,35 +27,34 @@ Quantisation = Literal["dynamic-range", "none"]
 _REFUSED_OPERATION = re.compile(r"'tf\.(\w+)' op ")  # as the converter's errors name them
 
 
-class ExportError(TrainingError):
-    """The model cannot be exported; the message says what to change."""
-
-
 def convert_model(model: keras.Model, images: np.ndarray) -> tuple[bytes, Quantisation]:
-    """Converts a model, with its weights quantised if that leaves each image's probabilities independent of its batch.
+    """Converts a model, and quantises its weights if each image's probabilities stay independent of the rest of the batch.
 
     Args:
-        model: takes `(n, height, width, channels)` uint8 and returns probabilities `(n, classes)` float32.
-        images: a few such images, to try it on.
+        model: a model that takes `(n, height, width, channels)` uint8 and returns probabilities `(n, classes)` float32.
+        images: a few images to test the independence with.
+
+    Returns:
+        The content of the LiteRT file, and how its weights are quantised.
 
     Raises:
-        ExportError: LiteRT cannot do it, or images depend on each other in any case.
+        ExportError: LiteRT cannot run the model, or images depend on each other with float weights too.
     """
     for quantisation in ("dynamic-range", "none"):
         content = quantise(model) if quantisation == "dynamic-range" else _convert(model, [])
         classifier = Classifier(content)
-        alone = np.concatenate([classifier.classify(image[None]) for image in images])
-        if np.array_equal(alone, classifier.classify(images)):
+        alone = np.concatenate([classify(classifier, image[None]) for image in images])
+        if np.array_equal(alone, classify(classifier, images)):
             return content, quantisation
-        logger.warning("with quantisation %s, an image's probabilities depend on what else is in its batch", quantisation)
+        logger.warning("with quantisation %s, an image's probabilities depend on the other images in its batch", quantisation)
     raise ExportError(
         "Expected each image's probabilities to depend on it alone. Received: others when it is scored in a batch. "
-        "Take out what works across the batch, such as a mean or a softmax over its first axis."
+        "Remove operations across the batch, such as a mean or a softmax over its first axis."
     )
 
 
 def quantise(model: keras.Model) -> bytes:
-    """Converts to LiteRT with dynamic-range quantisation: int8 weights, float32 in between, so the softmax stays in float."""
+    """Converts with dynamic-range quantisation: weights are int8, and activations, the softmax included, are float32."""
     import tensorflow as tf
 
     return _convert(model, [tf.lite.Optimize.DEFAULT])
@@ -70,7 +70,7 @@ def _convert(model: keras.Model, optimizations: list[object]) -> bytes:
         path = Path(scratch) / MODEL_FILE
         try:
             model.export(path, format="litert", optimizations=optimizations, target_spec=built_in, verbose=False)
-        except Exception as error:  # whatever tracing or converting raises, the model is what has to change
+        except Exception as error:  # tracing and converting raise errors of many kinds; all mean that the model has to change
             operations = sorted(set(_REFUSED_OPERATION.findall(str(error))))
             raise ExportError(
                 f"Expected a model of float32 operations that LiteRT has built in. Received: "

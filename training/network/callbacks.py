@@ -1,4 +1,4 @@
-"""What happens beside the steps of training: the loss is watched, the run is kept on disk, the progress is shown."""
+"""Keras callbacks that run during training: one checks the loss, one keeps the run on disk, one shows the progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Stops at the first loss that is not a number, before more time is spent on it."""
+    """Raises a TrainingError at the first loss that is infinite or not a number, before more time is spent."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Keeps the run on disk up to date."""
+    """Writes the run to disk after each epoch."""
 
     def __init__(self, run: Run, directory: Path) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """A bar over all steps with the time left; a line for each epoch where a bar would be garbled."""
+    """Shows a bar over all steps with the time left, or, where there is no terminal, logs a line after each epoch."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -107,6 +107,7 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ship
             logger.info("seed %d, epoch %d of %d: held-out accuracy %s, %s left", seed, epoch + 1, epochs, accuracy, left)
 
     def close(self) -> None:
+        """Stops the bar, which has to happen after an error too."""
         self._progress.stop()
 
 

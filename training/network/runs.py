@@ -1,8 +1,8 @@
-"""A training run on disk: `run.json` says what it is and how far it got, `checkpoint.weights.h5` holds all that was learnt.
+"""Keeps a training run on disk: `run.json` describes it and its progress, `checkpoint.weights.h5` holds everything learnt.
 
-It stands between training and export, so that weights trained on any Keras backend can be exported by TensorFlow's converter,
-an export can be repeated without training again, and a run that was killed can go on. Both files are replaced whole, the
-description first: if they ever differ by an epoch, the checkpoint is right.
+A run on disk separates training from export, so that weights trained on any Keras backend can be exported by TensorFlow's
+converter, an export can be repeated without training again, and a run that was killed can go on. Both files are replaced whole,
+the description first: if they ever differ by an epoch, the checkpoint is right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import keras
 import msgspec
 
 from training.config import Config
-from training.errors import TrainingError
+from training.errors import RunError
 from training.network.optimizer import compile_network
 
 RUN_FILE = "run.json"
@@ -26,15 +26,11 @@ _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
 
 
-class RunError(TrainingError):
-    """There is no run of this kind; the message says what to do."""
-
-
 class Epoch(msgspec.Struct, frozen=True):
-    """What was seen of one epoch.
+    """The measurements of one epoch.
 
-    `loss` (nats) and `accuracy` are means over its augmented batches; `held_out_…` are of the weights as they
-    were at its end, not yet averaged, and so is `learning_rate`.
+    `loss` (nats an image) and `accuracy` are means over its augmented batches. `held_out_loss` and `held_out_accuracy` belong
+    to the weights at the end of the epoch, before averaging, and `learning_rate` is the one at that moment.
     """
 
     loss: float
@@ -46,7 +42,11 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What is known of a run besides its weights; `checksums` and `dataset` name the data."""
+    """The description of a run: its settings, its data, its environment, and the epochs that are done.
+
+    `dataset`, `checksums`, `shape` (height, width, channels) and `classes` are those of the data set; `pixel_mean` and
+    `pixel_std` are those of the training pixels, on the scale 0..255.
+    """
 
     config: Config
     dataset: str
@@ -63,15 +63,15 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is done."""
+        """Returns whether every epoch is done."""
         return len(self.history) == self.config.epochs
 
 
 def read_run(directory: Path) -> Run | None:
-    """The description of the run in `directory`; None if there is none.
+    """Reads the description of the run in `directory`; returns None if there is no run.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the description was written by an incompatible version of the code, or is damaged.
     """
     path = directory / RUN_FILE
     if not path.is_file() or not (directory / CHECKPOINT_FILE).is_file():
@@ -94,7 +94,11 @@ def store_run(directory: Path, run: Run, network: keras.Model) -> None:
 
 
 def restore(directory: Path, run: Run, precision: str) -> tuple[keras.Model, Run]:
-    """The network of a run as it was after the epoch of its checkpoint, optimiser included, and the run up to there."""
+    """Builds the network of a run, and loads the checkpoint in `directory` if an epoch is done.
+
+    Returns:
+        The network with its optimiser, as they were when the checkpoint was written; and `run`, with the history until then.
+    """
     network = compile_network(
         run.config,
         run.shape,
@@ -111,7 +115,10 @@ def restore(directory: Path, run: Run, precision: str) -> tuple[keras.Model, Run
 
 
 def load_run(directory: Path) -> tuple[keras.Model, Run]:
-    """What a run has learnt so far: the network with averaged weights (EMA), in float32, and its description.
+    """Loads the result of a run, finished or not.
+
+    Returns:
+        The network with averaged weights (EMA), in float32; and the description of the run.
 
     Raises:
         RunError: there is no run in `directory`.
@@ -125,7 +132,7 @@ def load_run(directory: Path) -> tuple[keras.Model, Run]:
 
 
 def read_revision() -> str:
-    """The commit of the training code, with `-dirty` behind it if that code differs from it; "unknown" outside a checkout."""
+    """Returns the commit of the training code, with `-dirty` after it if files were changed; "unknown" outside a checkout."""
     root = Path(__file__).parents[2]
     command = ["git", "-C", str(root)]
     commit = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
@@ -136,7 +143,7 @@ def read_revision() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that a run's result depends on."""
+    """Returns the versions of Python and of the libraries that a run's result depends on, by name."""
     found = {"python": platform.python_version()}
     for name in (*_LIBRARIES, *_BACKENDS.get(keras.backend.backend(), ())):
         try:

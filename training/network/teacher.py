@@ -1,7 +1,7 @@
-"""What is learnt of each training image: its label alone, or mostly what a trained classifier makes of it.
+"""Makes the targets that a network learns: labels alone, or labels mixed with the probabilities of a trained classifier.
 
-A label says nothing of how alike two classes are in this image, and some are wrong; the probabilities of an ensemble say more,
-and are steadier. Knowledge distillation: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015,
+A label does not say how similar an image is to other classes, and some labels are wrong; the probabilities of an ensemble say
+more, and vary less. Knowledge distillation: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015,
 arXiv:1503.02531.
 """
 
@@ -14,27 +14,36 @@ import numpy as np
 from handler.model import Model
 from training.artifact import score
 from training.config import Config
-from training.data.mnist import Split
+from training.data.dataset import Split
 from training.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 
 
 def one_hot(split: Split, classes: tuple[str, ...]) -> np.ndarray:
-    """The labels of `split` as `(n, classes)` float32, 1 for the label's class and 0 for the others."""
+    """Returns the labels of `split` as `(n, classes)` float32: 1 for the class of the label, 0 for the others."""
     rows: np.ndarray = np.eye(len(classes), dtype=np.float32)[split.labels]
     return rows
 
 
 def soft_labels(split: Split, classes: tuple[str, ...], teacher: Model, config: Config) -> np.ndarray:
-    """The labels of `split`, mixed with the teacher's calibrated probabilities: `(n, classes)` float32, rows that sum to 1.
+    """Mixes the labels of `split` with the teacher's calibrated probabilities.
 
-    Where `config` says that a mirror image is as good as an image, the teacher is asked about both.
-    A teacher that has learnt the student's held-out images makes their figures better than they are; artifacts of the same
-    preset, data set and options hold out the same ones.
+    If `config.flip` mirrors training images, the teacher's probabilities are the mean over an image and its mirror image.
+    A teacher that was trained on the student's held-out images makes the student's held-out figures better than they should be;
+    artifacts of the same preset, data set and options hold out the same images.
+
+    Args:
+        split: the images and their labels.
+        classes: the names of the classes, in index order.
+        teacher: the classifier.
+        config: the settings of the run: `flip` and `teacher_share` are read.
+
+    Returns:
+        The targets, `(n, classes)` float32; each row sums to 1.
 
     Raises:
-        TrainingError: the teacher knows other classes, or takes other images.
+        TrainingError: the teacher has other classes, or takes other images.
     """
     expected, received = (classes, split.images.shape[1:]), (teacher.manifest.classes, teacher.manifest.input.as_tuple)
     if expected != received:

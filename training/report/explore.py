@@ -1,7 +1,7 @@
-"""Shows labelled images: each class in three rows, how many there are, and how a model pulls the classes apart.
+"""Shows labelled images: examples of each class, the number of images, and how a model separates the classes.
 
-The embeddings are t-SNE's: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008. The second one begins
-where the first one ended and is turned to lie on it as well as it can, so that what moves is what the model did.
+The embeddings are made by t-SNE: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008. The second embedding
+starts from the first one and is rotated to match it as closely as possible, so that the movement shows the effect of the model.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from handler.contract import Manifest
 from handler.model import Model
 from training.artifact import score
 from training.config import Config
-from training.data.mnist import Dataset, Split, hold_out
-from training.network.fit import slices
+from training.data.dataset import Dataset, Split
+from training.data.held_out import hold_out, split_training_images
 from training.report.data_figures import draw_class_balance, draw_embedding, draw_sprite
 from training.report.figures import render_gif, render_png, shown
 from training.report.page import Picture, write_page
 
-POINTS = 1_500  # of an embedding; t-SNE takes seconds for them
+POINTS = 1_500  # of an embedding; t-SNE takes seconds for this number
 FRAMES = 40
 HOLD_MS, FRAME_MS = 2_000, 60
 SEED = 0
@@ -35,24 +35,35 @@ SEED = 0
 _TEXTS = {
     "sprite.png": (
         "Images of each class",
-        "Three rows of each class, its first training images: how alike they are, and how odd.",
+        "The first training images of each class, in three rows: they show how much the images of a class vary.",
     ),
     "class-balance.png": (
-        "How many images each class has",
-        "A class with a shorter bar is seen less in training, and its figures rest on fewer images.",
+        "The number of images of each class",
+        "A class with a shorter bar is seen less often in training, and its figures rest on fewer images.",
     ),
     "embedding.gif": (
         "From pixels to classes",
         (
-            "Points begin near each other where images have like pixels, and end so where the model gives like probabilities; "
-            "one that ends in a crowd of another colour is one that the model takes for that class, or hesitates about."
+            "At the start, points are near each other if their images have similar pixels; at the end, if the model gives them "
+            "similar probabilities. A point that ends among points of another colour is an image that the model takes for that "
+            "class, or is unsure about."
         ),
     ),
 }
 
 
 def explore(model: Model, dataset: Dataset, out: Path, points: int = POINTS) -> list[Path]:
-    """Writes the pictures of `dataset`, an embedding of `points` images with them, and their page; returns the paths."""
+    """Writes the pictures of a data set and their page into `out`.
+
+    Args:
+        model: the model whose output the embedding ends with.
+        dataset: the images.
+        out: the folder, which is created if it is missing.
+        points: the number of images in the embedding.
+
+    Returns:
+        The paths of the files.
+    """
     train, test, names = dataset.train, dataset.test, dataset.classes
     chosen, described = sample(model.manifest, dataset, points)
     contents = {
@@ -69,23 +80,27 @@ def explore(model: Model, dataset: Dataset, out: Path, points: int = POINTS) -> 
 
 
 def sample(manifest: Manifest, dataset: Dataset, points: int) -> tuple[Split, str]:
-    """At most `points` images, with the share that each class has, and what they are.
+    """Draws at most `points` training images, with the same share of every class.
 
-    They are of those held out of the model's training where the manifest tells which these are, of all training images if not.
+    They are drawn from the images that were held out of the model's training, if the manifest tells which these are, and from
+    all training images otherwise.
+
+    Returns:
+        The images, and a description of them in words.
     """
     pool, kind = dataset.train, "training"
     if manifest.dataset.get("md5_of_content") == dataset.checksums:
         try:
-            _, pool = slices(msgspec.convert(manifest.training.get("config"), Config), dataset)
+            _, pool = split_training_images(msgspec.convert(manifest.training.get("config"), Config), dataset)
             kind = "held-out training"
-        except msgspec.ValidationError:  # of a model from elsewhere, or of other code
+        except msgspec.ValidationError:  # the model was trained elsewhere, or by another version of the code
             pass
     _, chosen = hold_out(pool, points, SEED)
     return chosen, f"{len(chosen):,} {kind} images"
 
 
 def embed(model: Model, chosen: Split, described: str) -> bytes:
-    """The way from an embedding of pixels to one of the model's log-probabilities, as a GIF."""
+    """Renders the movement from an embedding of pixels to one of the model's log-probabilities as a GIF file."""
     console = Console(stderr=True)
     features = log_odds(score(model, chosen.images))
     with console.status(f"embedding {described} twice, by t-SNE"):
@@ -109,16 +124,24 @@ def embed(model: Model, chosen: Split, described: str) -> bytes:
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """What probabilities `(n, classes)` tell of the logits: their logarithms, each row brought to a mean of 0."""
+    """Recovers logits, up to a constant, from probabilities `(n, classes)`: logarithms, each row shifted to a mean of 0."""
     logarithms = np.log(np.maximum(probabilities, 1e-9))
     return np.asarray(logarithms - logarithms.mean(axis=1, keepdims=True))
 
 
 def embeddings(images: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two embeddings `(n, 2)` from -1 to 1: of uint8 `images` `(n, …)`, and of `features` `(n, d)`, laid upon the first."""
+    """Embeds images by their pixels and by features, and aligns the second embedding with the first.
+
+    Args:
+        images: `(n, height, width, channels)` uint8, 0..255.
+        features: `(n, d)` float.
+
+    Returns:
+        The two embeddings, each `(n, 2)` float from -1 to 1.
+    """
     pixels = images.reshape(len(images), -1) / 255
     components = PCA(min(50, *pixels.shape), random_state=SEED).fit_transform(pixels)
-    with threadpool_limits(1):  # threads would add up the forces in an order of their own, and so end elsewhere each time
+    with threadpool_limits(1):  # several threads add up forces in a varying order, so each call would end elsewhere
         first = _spread(_tsne(components, "pca"))
         second = _spread(_tsne(features, first * 1e-4))
     turn, _ = orthogonal_procrustes(second, first)
@@ -131,6 +154,6 @@ def _tsne(rows: np.ndarray, start: str | np.ndarray) -> np.ndarray:
 
 
 def _spread(points: np.ndarray) -> np.ndarray:
-    """Moves `points` `(n, 2)` to the middle and scales them until they just fit -1 to 1."""
+    """Centres `points`, `(n, 2)`, and scales them to fill the range from -1 to 1."""
     centred = points - (points.max(axis=0) + points.min(axis=0)) / 2
     return np.asarray(centred / np.abs(centred).max())

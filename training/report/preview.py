@@ -1,6 +1,6 @@
-"""Shows what the model gets to see of pictures, and what it says: for users who ask why a photo is misclassified.
+"""Shows pictures as the model sees them, with its predictions, for users who ask why a photo is misclassified.
 
-A picture is converted and classified by the lines that do so in Lambda.
+Pictures are converted and classified by the same code as in Lambda.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import PIL.ImageOps
 from handler.contract import Conversion
 from handler.conversion import convert
 from handler.model import Model
-from training.errors import TrainingError
+from training.artifact import classify
+from training.errors import PictureError
 
 SHEET_FILE = "pictures.png"
-MOST_PIXELS = 2**24  # width times height, as the handler's default limit
+MAX_PIXELS = 2**24  # width times height, as the handler's default limit
 
-_TILE = 224  # the side of a picture on the sheet, in pixels
-_CAPTION = 48  # two lines of the letters and characters below, which can be read where the sheet is scaled to half
-_LETTER, _LINE = 18, 22
+_TILE = 224  # pixels; the side of a picture on the sheet
+_CAPTION = 48  # pixels; the height of two lines of text, which is readable if the sheet is scaled to half its size
+_FONT_SIZE, _LINE_CHARACTERS = 18, 22
 _PAPER, _INK = (255, 255, 255), (0, 0, 0)
-
-
-class PictureError(TrainingError):
-    """A picture cannot be shown; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One picture upright, RGB and at the sheet's size; as the model sees it, in pixels; and what the model says of it."""
+    """One picture by one conversion, with the model's prediction.
+
+    `picture` is the original, upright, RGB and at the sheet's size; `seen` has the pixels that the model is given.
+    """
 
     name: str
     picture: PIL.Image.Image
@@ -46,26 +46,26 @@ class View:
 
     @property
     def verdict(self) -> str:
-        """In words: class, confidence, whether it is unsure."""
+        """Returns the prediction in words: the class, the confidence, and "(unsure)" if it is."""
         return f"{self.class_name} {self.confidence:.3f}{' (unsure)' * self.unsure}"
 
 
 def read_pictures(paths: Iterable[Path]) -> list[tuple[str, PIL.Image.Image]]:
-    """Opens each file, as `read_picture` does, under its name."""
+    """Reads each file as `read_picture` does, and returns the files' names with the pictures."""
     return [(path.name, read_picture(path)) for path in paths]
 
 
 def read_picture(path: Path) -> PIL.Image.Image:
-    """Opens a PNG, JPEG or WebP file.
+    """Reads a PNG, JPEG or WebP file.
 
     Raises:
-        PictureError: it is none, broken, or larger than `MOST_PIXELS`.
+        PictureError: the file is another kind of file, broken, or larger than `MAX_PIXELS`.
     """
     try:
         with PIL.Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+            if picture.width * picture.height > MAX_PIXELS:
                 raise PictureError(
-                    f"Expected a picture of at most {MOST_PIXELS} pixels. "
+                    f"Expected a picture of at most {MAX_PIXELS} pixels. "
                     f"Received: {path} of {picture.width}x{picture.height}; scale it down."
                 )
             picture.load()
@@ -75,10 +75,10 @@ def read_picture(path: Path) -> PIL.Image.Image:
 
 
 def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversion) -> View:
-    """Converts and classifies one picture, by `conversion` instead of the manifest's."""
+    """Converts one picture by `conversion`, whatever the manifest says, and classifies it."""
     manifest = model.manifest
     pixels = convert(picture, manifest.input, conversion)
-    probabilities = model.classify(pixels[None])[0]
+    probabilities = classify(model, pixels[None])[0]
     index, confidence = int(probabilities.argmax()), float(probabilities.max())
     seen = PIL.Image.fromarray(pixels[:, :, 0] if manifest.input.channels == 1 else pixels)
     unsure = manifest.unsure_below is not None and confidence < manifest.unsure_below
@@ -86,9 +86,12 @@ def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversi
 
 
 def render_sheet(rows: Iterable[Sequence[View]]) -> PIL.Image.Image:
-    """Draws each picture: as it is, and as the model sees it in each of its views, with what the model says.
+    """Draws each picture as it is, and as the model sees it in each of its views, with the predictions.
 
-    Many stand side by side, so that the sheet is about as wide as it is high.
+    The pictures are laid out in as many columns as make the sheet about as wide as it is high.
+
+    Args:
+        rows: the views of each picture, one for each conversion; every picture has the same number.
     """
     strips = [_strip(views) for views in rows]
     width, height = max(strip.width for strip in strips), _TILE + _CAPTION
@@ -102,21 +105,21 @@ def render_sheet(rows: Iterable[Sequence[View]]) -> PIL.Image.Image:
 
 def _strip(views: Sequence[View]) -> PIL.Image.Image:
     tiles = [(views[0].name, views[0].picture, PIL.Image.Resampling.LANCZOS)]
-    tiles += [(it.verdict, it.seen.convert("RGB"), PIL.Image.Resampling.NEAREST) for it in views]
+    tiles += [(shown.verdict, shown.seen.convert("RGB"), PIL.Image.Resampling.NEAREST) for shown in views]
     strip = PIL.Image.new("RGB", (len(tiles) * _TILE, _TILE + _CAPTION), _PAPER)
     draw = PIL.ImageDraw.Draw(strip)
     for number, (caption, picture, resampling) in enumerate(tiles):
         strip.paste(
             PIL.ImageOps.pad(picture, (_TILE - 4, _TILE - 4), resampling, color=(128, 128, 128)), (number * _TILE + 2, 2)
         )
-        lines = textwrap.fill(caption, _LINE, max_lines=2, placeholder="…", break_on_hyphens=False)
-        draw.text((number * _TILE + 4, _TILE), lines, fill=_INK, font_size=_LETTER)
+        lines = textwrap.fill(caption, _LINE_CHARACTERS, max_lines=2, placeholder="…", break_on_hyphens=False)
+        draw.text((number * _TILE + 4, _TILE), lines, fill=_INK, font_size=_FONT_SIZE)
     return strip
 
 
 def _tile(picture: PIL.Image.Image) -> PIL.Image.Image:
     upright = PIL.ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16"):  # Pillow knows no way from there to colour
+    if upright.mode.startswith("I;16"):  # Pillow cannot convert this mode to colour
         upright = upright.convert("L")
     small = PIL.ImageOps.contain(upright.convert("RGBA"), (_TILE, _TILE))
     return PIL.Image.alpha_composite(PIL.Image.new("RGBA", small.size, (*_PAPER, 255)), small).convert("RGB")

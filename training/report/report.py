@@ -1,4 +1,4 @@
-"""Shows what a model does, out of its artifact and its data set: nothing that its training left is needed."""
+"""Shows the performance of a model. It needs the artifact and the data set only, and nothing else that training leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from handler.contract import Manifest
 from handler.model import Model
 from training.artifact import score
-from training.data.mnist import Dataset, Split
+from training.data.dataset import Dataset, Split
 from training.export.metrics import confident_mistakes, measure, measure_classes, without_temperature
 from training.network.runs import Epoch
 from training.report.figures import render_png
@@ -32,38 +32,47 @@ _TEXTS = {
     "learning-curves": (
         "Learning curves",
         (
-            "A held-out loss that rises while the training loss falls is learning by heart. Training images are augmented, so "
-            "harder; the weights that ship are averaged, so better than any epoch's own."
+            "A held-out loss that rises while the training loss falls is a sign of overfitting. Training images are augmented, "
+            "and therefore harder; the weights that ship are averaged, and therefore better than those of any epoch."
         ),
     ),
     "confusion": (
         "Confusion matrix",
-        "A row is a true class, a column what it was taken for; what is off the diagonal is wrong.",
+        "A row is a true class, a column a predicted class; the predictions off the diagonal are wrong.",
     ),
     "reliability": (
         "Reliability",
-        "On the dashed line, predictions are as often right as confident; above it they are too modest, below it too sure.",
+        "On the dashed line, confidence equals accuracy; above it predictions are underconfident, below it overconfident.",
     ),
     "coverage": (
         "Accuracy against coverage",
         (
-            "How good the predictions are if the least confident ones are left to a person: those right of the orange mark are "
-            "called unsure; without one there is no threshold."
+            "The accuracy if the least confident predictions are left to a person. Predictions to the right of the orange mark "
+            "are called unsure; without a mark there is no threshold."
         ),
     ),
     "mistakes": (
         "The most confident mistakes",
-        "The test images on which the model was surest and wrong; look whether the label is right before blaming the model.",
+        "The wrong predictions with the highest confidence; check whether the label is right before blaming the model.",
     ),
     "classes": (
         "Precision and recall",
-        "Precision is how many predictions of a class are right, recall how many of its images are found.",
+        "Precision is the share of a class's predictions that are right, recall the share of its images that are found.",
     ),
 }
 
 
 def report(model: Model, dataset: Dataset, out: Path) -> list[Path]:
-    """Writes the pictures of `model` on the test images and their page into `out`, and returns the paths of the files."""
+    """Writes the pictures of a model and their page into `out`, which is created if it is missing.
+
+    Args:
+        model: the model.
+        dataset: its data set; the test images are scored.
+        out: the folder of the files.
+
+    Returns:
+        The paths of the files.
+    """
     manifest, test = model.manifest, dataset.test
     probabilities = score(model, test.images)
     history = read_history(manifest)
@@ -74,7 +83,7 @@ def report(model: Model, dataset: Dataset, out: Path) -> list[Path]:
 
 
 def read_history(manifest: Manifest) -> tuple[Epoch, ...]:
-    """What the manifest says of each epoch; empty if it does not say it, as those of models from elsewhere."""
+    """Reads the measurements of each epoch from the manifest; returns none if it has none, as for a model from elsewhere."""
     try:
         return msgspec.convert(manifest.training.get("history", ()), tuple[Epoch, ...])
     except msgspec.ValidationError:
@@ -104,7 +113,7 @@ def _notes(manifest: Manifest, dataset: Dataset, probabilities: np.ndarray, *, h
     )
     notes = [measured]
     if manifest.dataset.get("md5_of_content") != dataset.checksums:
-        notes.append("These are other data than the manifest names, so its figures are others too.")
+        notes.append("These are other data than the manifest names, so these figures differ from the manifest's.")
     if not has_history:
         notes.append("The manifest holds no history of the training, so there are no learning curves.")
     return notes

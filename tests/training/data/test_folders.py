@@ -11,7 +11,7 @@ import pytest
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
 from training.data.folders import load_calibration, load_folders
-from training.data.mnist import DataError
+from training.errors import DataError
 
 RED, GREY = (200, 30, 30), (90, 90, 90)
 

@@ -6,8 +6,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from training.data.mnist import DataError
 from training.data.sources import load_source, read_classes, source_options
+from training.errors import DataError
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from handler.app import build_parts, lambda_handler
 from handler.contract import Conversion, PixelShape, golden_images
 from handler.conversion import convert
 from infra.cloud.event_source import Context
-from training.export.adoption import export_model, generate_images, with_pixels
+from training.artifact import score
+from training.errors import ExportError
+from training.export.adoption import adopt, generate_images, with_pixels
 from training.export.keras_file import find_end, load_keras, require_images
-from training.export.litert import ExportError
 from training.export.network import predict
 
 CLASSES = ("red", "green", "blue")
@@ -72,7 +73,7 @@ def photos(tmp_path_factory):
 
 def export(model, folder, calibrate=None, classes=CLASSES, pixels="0..255"):
     path = saved(model, folder)
-    return export_model(path, classes, calibrate, folder / "artifact", pixels=pixels, name=None, version="2.0.0")
+    return adopt(path, classes, calibrate, folder / "artifact", pixels=pixels, name=None, version="2.0.0")
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_calibration_images_give_the_temperature_the_threshold_and_the_figures(c
     manifest = served.manifest
 
     images = generate_images(PixelShape(*SHAPE))
-    assert served.classify(images) == pytest.approx(expected_of(model, images, manifest.temperature), abs=0.01)
+    assert score(served, images) == pytest.approx(expected_of(model, images, manifest.temperature), abs=0.01)
     assert manifest.temperature > 1.2  # the weights were set to be too sure
     assert manifest.metrics.negative_log_likelihood < manifest.metrics_before_scaling.negative_log_likelihood
     assert manifest.metrics.images == 30
@@ -338,7 +339,7 @@ def test_a_file_that_is_no_model_is_refused(content, expected, tmp_path):
         path.write_bytes(content)
 
     with pytest.raises(ExportError, match=expected):
-        export_model(path, CLASSES, None, tmp_path / "artifact", pixels="0..255", name=None, version="1.0.0")
+        adopt(path, CLASSES, None, tmp_path / "artifact", pixels="0..255", name=None, version="1.0.0")
 
 
 def test_weights_stay_float_where_quantised_ones_would_let_images_disturb_each_other(tmp_path, caplog):
@@ -352,4 +353,4 @@ def test_weights_stay_float_where_quantised_ones_would_let_images_disturb_each_o
     served = export(image_model(across, (16, 16, 3)), tmp_path)
 
     assert served.manifest.model.quantisation == "none"
-    assert "depend on what else is in its batch" in caplog.text
+    assert "depend on the other images in its batch" in caplog.text

@@ -7,10 +7,11 @@ import pytest
 
 from training.artifact import score
 from training.config import PRESETS
+from training.data.held_out import split_training_images
 from training.data.mnist import load_dataset
-from training.export.litert import ExportError
-from training.export.network import export_runs
-from training.network.fit import fit, slices
+from training.errors import ExportError
+from training.export.runs import export_runs
+from training.network.fit import fit
 from training.network.runs import load_run
 
 CONFIG = dataclasses.replace(PRESETS["smoke"], cycles=(1,), held_out=200, train_limit=1200, batch=32)
@@ -40,7 +41,7 @@ def test_several_runs_become_their_mean(directories, dataset, tmp_path):
     assert (served == each.mean(axis=0).argmax(axis=1)).mean() > 0.97
     assert (each[0].argmax(axis=1) == each[1].argmax(axis=1)).mean() < 0.9
 
-    training, (_, held_out) = model.manifest.training, slices(CONFIG, dataset)
+    training, (_, held_out) = model.manifest.training, split_training_images(CONFIG, dataset)
     assert training["seeds"] == [3, 4]
     assert training["parameters"] == 2 * networks[0].count_params()
     assert training["history"][0]["loss"] == pytest.approx(np.mean([run.history[0].loss for run in runs]), abs=1e-5)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from handler.model import Classifier
+from training.artifact import classify
 from training.config import Architecture
 from training.export.litert import quantise
 from training.network.architecture import FusedBatchNormalization, averaged, build_network, multiplications, with_softmax
@@ -55,7 +56,7 @@ def test_keras_and_litert_agree_on_the_same_pixels(network, sample_pixels):
     expected = model.predict(sample_pixels, verbose=0)
 
     classifier = Classifier(quantise(model))
-    probabilities = classifier.classify(sample_pixels)
+    probabilities = classify(classifier, sample_pixels)
 
     assert classifier.image_shape == (28, 28, 1)
     assert classifier.classes == 10
@@ -68,7 +69,7 @@ def test_keras_and_litert_agree_on_the_same_pixels(network, sample_pixels):
 
 def test_probabilities_stay_in_float(network, sample_pixels):
     """Full integer quantisation would leave 256 values at the most."""
-    probabilities = Classifier(quantise(with_softmax(network, temperature=0.1))).classify(sample_pixels)
+    probabilities = classify(Classifier(quantise(with_softmax(network, temperature=0.1))), sample_pixels)
 
     assert len(np.unique(probabilities)) > 900
 

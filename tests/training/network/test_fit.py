@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from training.config import PRESETS
+from training.data.held_out import split_training_images
 from training.data.mnist import load_dataset
-from training.errors import TrainingError
-from training.network.fit import Batches, fit, slices
-from training.network.runs import RunError, load_run, read_run, restore
-from training.network.teacher import one_hot
+from training.errors import RunError, TrainingError
+from training.network.fit import fit
+from training.network.runs import load_run, read_run, restore
 
 NOWHERE = {"KERAS_HOME": "/nonexistent"}
 CONFIG = dataclasses.replace(PRESETS["smoke"], cycles=(2,), held_out=200, train_limit=1200, batch=32)
@@ -33,7 +33,7 @@ def finished(dataset, tmp_path_factory):
 def test_the_network_learns_and_the_averaged_weights_come_out(finished, dataset):
     network, run = load_run(finished[0])
 
-    _, held_out = slices(CONFIG, dataset)
+    _, held_out = split_training_images(CONFIG, dataset)
     predicted = network.predict(held_out.images, verbose=0).argmax(axis=1)
     assert (predicted == held_out.labels).mean() > 0.9
     assert run == finished[1]
@@ -88,48 +88,6 @@ def test_a_checkpoint_counts_when_the_description_is_ahead_of_it(finished, tmp_p
     (tmp_path / "run.json").write_bytes(msgspec.json.encode(ahead))
 
     assert load_run(tmp_path)[1].history == run.history
-
-
-def test_what_a_run_sees_depends_on_the_seed_alone(dataset):
-    def first_batches(seed):
-        batches = Batches(dataset.train.images, one_hot(dataset.train, dataset.classes), dataclasses.replace(CONFIG, seed=seed))
-        seen = [batches[index] for index in range(3)]
-        batches.on_epoch_end()
-        return [*seen, batches[0]]
-
-    once, again, otherwise = first_batches(1), first_batches(1), first_batches(2)
-
-    assert all(np.array_equal(a, b) for one, other in zip(once, again, strict=True) for a, b in zip(one, other, strict=True))
-    assert not np.array_equal(once[0][0], otherwise[0][0])
-    assert not np.array_equal(once[0][0], once[3][0])
-
-
-def test_an_epoch_holds_every_image_once(dataset):
-    batches = Batches(dataset.train.images, one_hot(dataset.train, dataset.classes), dataclasses.replace(CONFIG, batch=64))
-
-    labels = np.concatenate([batches[index][1] for index in range(len(batches))])
-
-    assert len(batches) == 55
-    assert np.array_equal(labels.sum(axis=0), np.bincount(dataset.train.labels))
-
-
-def test_the_same_images_are_held_out_whatever_the_seed(dataset):
-    one, other = (slices(dataclasses.replace(CONFIG, seed=seed), dataset) for seed in (0, 1))
-
-    assert all(np.array_equal(a.images, b.images) for a, b in zip(one, other, strict=True))
-
-
-def test_no_image_is_both_trained_on_and_held_out(dataset):
-    train, held_out = slices(dataclasses.replace(CONFIG, train_limit=500), dataset)
-
-    assert (len(train), len(held_out)) == (450, 50)
-    seen = {image.tobytes() for image in train.images}
-    assert not any(image.tobytes() in seen for image in held_out.images)
-
-
-def test_as_many_images_are_held_out_as_asked_for_but_a_tenth_at_most(dataset):
-    assert len(slices(dataclasses.replace(CONFIG, held_out=70), dataset)[1]) == 70
-    assert len(slices(dataclasses.replace(CONFIG, held_out=5000, train_limit=None), dataset)[1]) == 350
 
 
 def test_too_few_images_to_hold_one_out_are_refused(dataset, tmp_path):

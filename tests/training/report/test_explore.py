@@ -9,10 +9,10 @@ import PIL.Image
 import pytest
 
 from handler.model import BUNDLED_ARTIFACT
-from training.artifact import load_labelled
 from training.config import PRESETS
+from training.data.held_out import split_training_images
+from training.data.sources import load_labelled
 from training.errors import TrainingError
-from training.network.fit import slices
 from training.report.data_figures import draw_class_balance, draw_embedding, draw_sprite
 from training.report.explore import FRAMES, HOLD_MS, embeddings, explore, log_odds, sample
 from training.report.figures import render_gif, render_png, shown, style_of
@@ -90,7 +90,7 @@ def test_images_held_out_of_the_training_are_shown_where_the_manifest_tells_whic
     known = msgspec.structs.replace(model.manifest, training={"config": msgspec.to_builtins(config)})
 
     chosen, described = sample(known, dataset, 1500)
-    _, held_out = slices(config, dataset)
+    _, held_out = split_training_images(config, dataset)
 
     assert described == "350 held-out training images"
     assert {image.tobytes() for image in chosen.images} == {image.tobytes() for image in held_out.images}

@@ -13,9 +13,11 @@ from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from training.__main__ import app
-from training.data.mnist import CLASSES
+from training.artifact import classify
+from training.data.fashion_mnist import CLASSES
+from training.errors import PictureError
 from training.report.garments import GARMENTS, SETTINGS, draw_garments
-from training.report.preview import PictureError, read_picture, render_sheet, view
+from training.report.preview import read_picture, render_sheet, view
 
 FASHION = Conversion(fit="fashion-mnist")
 SHAPE = PixelShape(height=28, width=28, channels=1)
@@ -56,7 +58,7 @@ def test_a_view_holds_the_pixels_that_are_classified(garments, model):
     seen = view("bag", picture, model, FASHION)
     assert np.array_equal(np.asarray(seen.seen), convert(picture, SHAPE, FASHION)[:, :, 0])
     assert seen.verdict.startswith(f"{seen.class_name} {seen.confidence:.3f}")
-    assert seen.confidence == model.classify(convert(picture, SHAPE, FASHION)[None]).max()
+    assert seen.confidence == classify(model, convert(picture, SHAPE, FASHION)[None]).max()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
@@ -98,7 +100,7 @@ def test_mistakes_are_errors_in_one_line(tmp_path):
 
 
 def test_a_picture_of_too_many_pixels_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.report.preview.MOST_PIXELS", 99)
+    monkeypatch.setattr("training.report.preview.MAX_PIXELS", 99)
     file = io.BytesIO()
     PIL.Image.new("L", (10, 10)).save(file, "PNG")
     (tmp_path / "large.png").write_bytes(file.getvalue())

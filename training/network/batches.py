@@ -1,0 +1,52 @@
+"""Feeds the training images to Keras: in a random order and with random variants that depend on seed and epoch alone."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+
+from training.config import Config
+from training.data.augment import augment
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
+    """Shuffled batches of augmented images with their targets; equal seeds give equal batches, also after a restart."""
+
+    def __init__(self, images: np.ndarray, targets: np.ndarray, config: Config, first_epoch: int = 0) -> None:
+        """Draws the order of the first epoch.
+
+        Args:
+            images: `(n, height, width, channels)` uint8, 0..255.
+            targets: `(n, classes)` float32, the probabilities to learn for each image.
+            config: the settings of the run: seed, batch and augmentation are read.
+            first_epoch: the number of epochs that are done; Keras advances to the next one itself.
+        """
+        super().__init__(workers=2)  # with 1, Keras uses tf.data, whose tuner can take a minute to stop after each epoch
+        self._images, self._targets, self._config = images, targets, config
+        self._epoch = first_epoch
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._images) / self._config.batch)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        config = self._config
+        chosen = self._order[index * config.batch : (index + 1) * config.batch]
+        views = augment(
+            self._images[chosen],
+            np.random.default_rng((config.seed, self._epoch, index)),
+            shift_pixels=config.shift_pixels,
+            flip=config.flip,
+            erase_probability=config.erase_probability,
+        )
+        return views, self._targets[chosen]
+
+    def on_epoch_end(self) -> None:
+        """Draws the order of the next epoch; Keras calls this method."""
+        self._epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self._order = np.random.default_rng((self._config.seed, self._epoch)).permutation(len(self._images))
