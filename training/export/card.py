@@ -1,6 +1,6 @@
-"""The model card: what the manifest says, as a page of Markdown for people. Pure, and without any library of training.
+"""Writes the model card: the manifest as a page of Markdown for people. Pure, and it loads no library for training.
 
-Everything in it is out of the manifest, which a model from elsewhere fills sparsely: what is not there is not mentioned.
+Everything in it comes from the manifest. The manifest of a model from elsewhere has gaps, which the card leaves out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from handler.contract import Conversion, Manifest, Metrics
 
 CARD_FILE = "MODEL_CARD.md"
 
-_MOST_VALUES = 10  # of a list; a longer one is counted instead
+_MAX_LIST_VALUES = 10  # of a longer list, the card states the length instead
 _SHOWN_AS_FIGURES = {"parameters", "multiplications", "history"}
 
 
@@ -37,7 +37,7 @@ def _introduction(manifest: Manifest) -> str:
     weights = "int8 weights (dynamic range)" if model.quantisation == "dynamic-range" else "float weights"
     return (
         f"# {_text(manifest.name)} {_text(manifest.version)}\n\n"
-        "Written out of `manifest.json` by `training/card.py`; what is changed here is lost at the next export.\n\n"
+        "Written from `manifest.json` by `training/export/card.py`; changes made here are lost at the next export.\n\n"
         f"It tells images of {len(manifest.classes)} classes apart: {shape.height} by {shape.width} {colours} pixels in, the "
         "probability of each class out. The handler serves it, and writes the predictions of each object it is given.\n\n"
         f"{_conversion(manifest.conversion, colours)}\n\n"
@@ -139,7 +139,7 @@ def _limits(manifest: Manifest) -> str:
 
 
 def _flat(values: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
-    """The values of a tree of mappings, each with the names that lead to it."""
+    """Yields the values in a tree of mappings, each after the names that lead to it."""
     for name, value in values.items():
         path = f"{above}, {name}" if above else str(name)
         if isinstance(value, Mapping):
@@ -154,8 +154,8 @@ def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]], otherwise: str)
 
 
 def _text(value: object) -> str:
-    """`value` on one line, with nothing in it that Markdown or HTML would act on."""
+    """Writes `value` on one line, escaping everything that has a meaning in Markdown or HTML."""
     if isinstance(value, Sequence) and not isinstance(value, str):
-        value = ", ".join(map(str, value)) if len(value) <= _MOST_VALUES else f"{len(value)} values"
+        value = ", ".join(map(str, value)) if len(value) <= _MAX_LIST_VALUES else f"{len(value)} values"
     text = "none" if value is None else " ".join(str(value).split())
     return re.sub(r"([\\`*_{}\[\]|~$#@:!])", r"\\\1", html.escape(text, quote=False))

@@ -1,6 +1,6 @@
-"""How good probabilities are, and how they are calibrated. Pure; arrays in, numbers out.
+"""Measures and calibrates probabilities. Pure: arrays in, numbers out.
 
-Everywhere: `probabilities` `(n, classes)` float, each row summing to 1; `labels` `(n,)` int class indices.
+In every function, `probabilities` is `(n, classes)` float, each row summing to 1, and `labels` is `(n,)` int class indices.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_su
 from handler.contract import ClassMetrics, Metrics
 
 CALIBRATION_BINS = 15
-TEMPERATURES = (0.05, 20.0)
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 SURE_PRECISION = 0.99
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
-    """Measures what the manifest states."""
+    """Measures the figures of the manifest over all images."""
     return Metrics(
         accuracy=float(accuracy_score(labels, probabilities.argmax(axis=1))),
         negative_log_likelihood=_negative_log_likelihood(probabilities, labels),
@@ -28,7 +28,7 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
 
 
 def measure_classes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[ClassMetrics, ...]:
-    """Measures each class, in index order."""
+    """Measures precision and recall of each class, in index order."""
     indices = np.arange(probabilities.shape[1])
     precision, recall, _, images = precision_recall_fscore_support(
         labels, probabilities.argmax(axis=1), labels=indices, zero_division=0
@@ -37,13 +37,13 @@ def measure_classes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Clas
 
 
 def without_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """What the softmax would have given at temperature 1: `softmax(logits)` out of `softmax(logits / temperature)`."""
-    with np.errstate(divide="ignore"):  # a probability of 0 stays one
+    """Recovers `softmax(logits)` from probabilities that are `softmax(logits / temperature)`."""
+    with np.errstate(divide="ignore"):  # a probability of 0 stays 0
         return np.asarray(softmax(temperature * np.log(probabilities.astype(np.float64)), axis=1))
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
-    """The mean distance of accuracy from confidence over equal-width bins of confidence, weighted by images, 0..1.
+    """Returns the mean distance of accuracy from confidence over equal-width bins of confidence, weighted by images, 0..1.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599, equation 3.
     """
@@ -55,12 +55,12 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature at which `softmax(logits / temperature)` has the least negative log-likelihood.
+    """Finds the temperature at which `softmax(logits / temperature)` has the least negative log-likelihood.
 
-    It is 1 where every image is classified rightly: without a mistake, the likelihood asks for ever more confidence.
+    If every image is classified correctly, it is 1: without a mistake, more confidence always increases the likelihood.
 
     Args:
-        logits: `(n, classes)` float, of images that the weights were not trained on.
+        logits: `(n, classes)` float, for images that the weights were not trained on.
         labels: `(n,)` int class indices.
     """
     if (logits.argmax(axis=1) == labels).all():
@@ -70,28 +70,29 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         rows = log_softmax(logits / np.exp(log_temperature), axis=1)
         return -float(rows[np.arange(len(labels)), labels].mean())
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    found = minimize_scalar(loss, bounds=tuple(np.log((MIN_TEMPERATURE, MAX_TEMPERATURE))), method="bounded")
     return float(np.exp(found.x))
 
 
 def unsure_below(probabilities: np.ndarray, labels: np.ndarray, precision: float = SURE_PRECISION) -> float | None:
-    """The least confidence at and above which at least `precision` of the predictions are right; None if there is none."""
+    """Finds the least confidence from which on at least `precision` of the predictions are right; None if there is none."""
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (probabilities.argmax(axis=1) == labels)[order]
     precision_at = np.cumsum(right) / np.arange(1, len(right) + 1)
-    # A threshold takes whole ties, so only the last row of each run of equal confidences can be one.
+    # A threshold includes every prediction of equal confidence, so only the last row of such a tie can be the threshold.
     last_of_tie = np.append(np.diff(confidence[order]) != 0, True)
     usable = np.flatnonzero((precision_at >= precision) & last_of_tie)
     return float(confidence[order][usable[-1]]) if len(usable) else None
 
 
 def accuracy_by_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What remains, and how good it is, if only the most confident predictions are kept: one of them, two, … all.
+    """Measures the accuracy if only the most confident prediction is kept, the two most confident ones, and so on up to all.
+
+    Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
 
     Returns:
-        The share of images that is kept and the accuracy on them, both `(n,)` float, 0..1.
-        Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
+        The fraction of images that is kept, and the accuracy on them, both `(n,)` float, 0..1.
     """
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     right = (probabilities.argmax(axis=1) == labels)[order]
@@ -99,10 +100,10 @@ def accuracy_by_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple
     return kept / len(labels), np.cumsum(right) / kept
 
 
-def confident_mistakes(probabilities: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
-    """The positions of at most so many wrong predictions, the most confident one first: `(m,)` int."""
+def confident_mistakes(probabilities: np.ndarray, labels: np.ndarray, limit: int) -> np.ndarray:
+    """Returns the positions of at most `limit` wrong predictions, `(m,)` int, the most confident one first."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:most]
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:limit]
 
 
 def _negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:

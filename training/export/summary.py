@@ -1,4 +1,4 @@
-"""What the command line shows of an artifact."""
+"""Prints the main figures of an artifact after its export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handler.contract import Manifest
 
 
 def print_summary(manifest: Manifest, out: Path) -> None:
-    """Prints the figures of the manifest as a table, and where the artifact lies."""
+    """Prints the figures of the manifest as a table, and the artifact's folder `out`."""
     metrics, before, in_float = manifest.metrics, manifest.metrics_before_scaling, manifest.metrics_in_float
     table = Table("figure", "value", title=f"{manifest.name} {manifest.version}, through the LiteRT file")
     if metrics and before and in_float:

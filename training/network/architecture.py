@@ -1,12 +1,13 @@
-"""The classifier: a small residual network, or a few of them side by side, from raw uint8 pixels to logits.
+"""Builds the classifier, from raw uint8 pixels to logits: a small residual network, or an ensemble of a few.
 
-The members of an ensemble never see each other: each learns the same task from a seed of its own, and their logits are averaged
-at the end (Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
-arXiv:1612.01474).
+The members of an ensemble are trained independently: each learns the same task from a seed of its own, and their logits are
+averaged at the end. Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles",
+NeurIPS 2017, arXiv:1612.01474.
 
-Convolutions, batch normalisation, ReLU, pooling and small dense layers only: what the converter folds and XNNPACK runs fast.
-Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv:1512.03385. Each weighs its
-channels by what the whole image holds: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, arXiv:1709.01507.
+The layers are convolutions, batch normalisation, ReLU, pooling and small dense layers only, because the converter folds those
+and XNNPACK runs them fast. Residual blocks: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016,
+arXiv:1512.03385. Each block weighs its channels by their means over the whole image: Hu et al., "Squeeze-and-Excitation
+Networks", CVPR 2018, arXiv:1709.01507.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from keras import layers
 
 from training.config import Architecture
 
-SQUEEZE = 4  # times fewer units than channels between the two dense layers that weigh channels
+SQUEEZE = 4  # channels for each unit between the two dense layers that weigh channels
 
 
 def build_network(
@@ -30,10 +31,10 @@ def build_network(
 
     Args:
         shape: `(height, width, channels)` of an image.
-        classes: how many logits come out.
-        architecture: what it is made of.
-        mean: of the training pixels, on the scale 0..255.
-        std: of the training pixels, on the same scale.
+        classes: the number of logits.
+        architecture: the sizes of the network.
+        mean: the mean of the training pixels, on the scale 0..255.
+        std: the standard deviation of the training pixels, on the same scale.
 
     Input shape:
         `(n, height, width, channels)` uint8, 0..255.
@@ -53,7 +54,7 @@ def build_network(
 
 
 def averaged(networks: Sequence[keras.Model]) -> keras.Model:
-    """The ensemble as one classifier of the images that `networks` take: the mean of their logits, `(n, classes)` float32."""
+    """Joins `networks`, which take equal images, into one that returns the mean of their logits, `(n, classes)` float32."""
     images = keras.Input(networks[0].input_shape[1:], dtype="uint8", name="images")
     logits = [network(images) for network in networks]
     mean = layers.Average(dtype="float32", name="logits")(logits) if len(logits) > 1 else logits[0]
@@ -61,7 +62,7 @@ def averaged(networks: Sequence[keras.Model]) -> keras.Model:
 
 
 def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
-    """Puts the calibrated softmax behind the logits: probabilities are `softmax(logits / temperature)`, float32.
+    """Adds the calibrated softmax after the logits: `softmax(logits / temperature)`, `(n, classes)` float32.
 
     Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599.
     """
@@ -70,7 +71,7 @@ def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
 
 
 def multiplications(network: keras.Model) -> int:
-    """How many multiplications the convolutions and dense layers of `network` take for one image."""
+    """Counts the multiplications that the convolutions and dense layers of `network` need for one image."""
     return sum(
         math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
         for layer in network.layers
@@ -79,14 +80,14 @@ def multiplications(network: keras.Model) -> int:
 
 
 class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
-    """Keras's layer, trained through TensorFlow's fused kernel where TensorFlow is the backend.
+    """Batch normalisation that uses TensorFlow's fused kernel in training, if TensorFlow is the backend.
 
-    Keras composes the same figures from a dozen operations, each of which reads and writes the whole batch: fused, a step of
-    training takes a quarter less on a CPU.
+    Keras computes the same numbers by a dozen operations, each of which reads and writes the whole batch; with the fused
+    kernel, a training step takes a quarter less time on a CPU.
     """
 
     def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalises `(n, height, width, channels)` by the batch when training, by the moving statistics otherwise."""
+        """Normalises `(n, height, width, channels)` by the batch's statistics in training, and by the moving ones otherwise."""
         if not training or keras.backend.backend() != "tensorflow":
             return super().call(x, training=training, mask=mask)
         import tensorflow as tf
@@ -106,6 +107,7 @@ def _residual_block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
 
 
 def _weigh_channels(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Scales each channel by a factor from 0 to 1 that depends on the means of all channels (squeeze and excitation)."""
     width = x.shape[-1]
     weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
     weights = layers.Dense(width // SQUEEZE, activation="relu")(weights)

@@ -1,4 +1,4 @@
-"""The network together with how it learns: loss, learning rate, optimiser. Keras 3 only, on whichever backend.
+"""Prepares a network for training, on any backend of Keras 3: loss, optimiser, learning-rate schedule, averaged weights.
 
 Cosine decay with warm restarts: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017,
 arXiv:1608.03983. Weight decay decoupled from the gradient: the same authors, ICLR 2019, arXiv:1711.05101.
@@ -19,7 +19,17 @@ from training.network.architecture import build_network
 def compile_network(
     config: Config, shape: tuple[int, int, int], classes: int, *, mean: float, std: float, steps_per_epoch: int, precision: str
 ) -> keras.Model:
-    """Builds the network (see `build_network`) ready to be fitted, or to have the weights of a run loaded into them."""
+    """Builds a network, ready to be fitted, or for the weights of a run to be loaded.
+
+    Args:
+        config: the settings of the run.
+        shape: `(height, width, channels)` of an image.
+        classes: the number of logits.
+        mean: the mean of the training pixels, on the scale 0..255.
+        std: the standard deviation of the training pixels, on the same scale.
+        steps_per_epoch: the number of batches in an epoch.
+        precision: the dtype policy of Keras that the network computes in.
+    """
     keras.config.set_dtype_policy(precision)
     try:
         network = build_network(shape, classes, config.architecture, mean=mean, std=std)
@@ -39,21 +49,21 @@ def compile_network(
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=False,  # on two cores a step takes half as long again by XLA's kernels as by oneDNN's
+        jit_compile=False,  # on two cores, a step takes 1.5 times as long with XLA's kernels as with oneDNN's
     )
     return network
 
 
 def averaging_decay(config: Config, steps_per_epoch: int) -> float:
-    """The decay a step of the averaged weights (EMA), 0..1, whose mean age is `config.averaged_share` of all steps.
+    """Returns the decay per step, 0..1, of averaged weights (EMA) whose mean age is `config.averaged_share` of all steps.
 
-    A fixed one would leave a short run, or one on few images, with much of the weights that it began with.
+    With a fixed decay, the averaged weights of a short run, or of one on few images, would contain much of the initial weights.
     """
     return 1 - 1 / max(1.0, config.averaged_share * config.epochs * steps_per_epoch)
 
 
 class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras ships no types
-    """The learning rate at a step: in each cycle of `config` up from 0 along a line, then down to 0 along a cosine."""
+    """A learning rate that rises from 0 along a line in each cycle of the configuration, and falls to 0 along a cosine."""
 
     def __init__(self, config: Config, steps_per_epoch: int) -> None:
         super().__init__()
@@ -62,7 +72,7 @@ class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         self._lengths = [epochs * steps_per_epoch for epochs in config.cycles]
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of `step`, which counts from 0; 0 after the last cycle."""
+        """Returns the learning rate of `step`, which counts from 0; after the last cycle it is 0."""
         step = ops.cast(step, "float32")
         rate, start = ops.zeros_like(step), 0
         for length in self._lengths:

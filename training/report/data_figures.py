@@ -1,6 +1,6 @@
-"""Draws labelled images: the sprite, the balance of classes, an embedding that moves. Arrays in, figures out; nothing is read.
+"""Draws labelled images: examples of each class, the balance of classes, an animated embedding. Pure: arrays in, figures out.
 
-Everywhere: `labels` `(n,)` int, indices into `names`, the class names.
+In every function, `names` are the class names, and `labels` is `(n,)` int, indices into `names`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from training.report.figures import BLUE, DPI, ORANGE, name_size, new_figure, pl
 SPRITE_ROWS = 3  # of each class, as in the sprite of Fashion-MNIST itself
 _SPRITE_COLUMNS = 30
 _CELL_PIXELS = 28  # height of an image in the sprite; a smaller one is enlarged by a whole factor
-_CLASSES_ABREAST = 20  # more classes stand in further columns, each with fewer images
+_MAX_CLASSES_PER_COLUMN = 20  # more classes are drawn in further columns, each with fewer images
 _GAP_PIXELS = 6
-_CLASSES_A_COLUMN = 25  # of a legend
+_MAX_LEGEND_ROWS = 25
 
 
 def draw_sprite(images: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Figure:
-    """Draws the first `images` `(n, height, width, channels)` uint8 of each class, in three rows behind its name."""
-    columns = -(-len(names) // _CLASSES_ABREAST)
+    """Draws the first `images`, `(n, height, width, channels)` uint8, of each class in three rows, after the class's name."""
+    columns = -(-len(names) // _MAX_CLASSES_PER_COLUMN)
     deep, across = -(-len(names) // columns), max(_SPRITE_COLUMNS // columns, 6)
     _, height, width, _ = images.shape
     cell = max(_CELL_PIXELS // height, 1) * height if height < 2 * _CELL_PIXELS else _CELL_PIXELS
@@ -50,7 +50,7 @@ def draw_sprite(images: np.ndarray, labels: np.ndarray, names: Sequence[str]) ->
 
 
 def draw_class_balance(parts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Draws how many images each class has in each of two parts, whose labels `parts` holds by their names."""
+    """Draws the number of images of each class in two parts of a data set; `parts` maps their names to their labels."""
     figure = new_figure(9, 1.4 + 1.5 * row_inches(len(names)) * len(names))
     axes = plain(figure.subplots(), grid="x")
     places = np.arange(len(names))
@@ -68,7 +68,7 @@ def draw_class_balance(parts: dict[str, np.ndarray], names: Sequence[str]) -> Fi
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names the rows 0, 1, … of a drawing after the classes, the first one on top."""
+    """Writes the class names at the rows of a drawing, the first one at the top."""
     axes.set_yticks(range(len(names)), [shown(name) for name in names], fontsize=name_size(len(names)))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -82,17 +82,17 @@ def draw_embedding(
     names: Sequence[str],
     frames: int,
 ) -> Iterator[PIL.Image.Image]:
-    """Draws points, one an image, on their way from one embedding to another, in so many frames.
+    """Draws the points of images as they move from one embedding to another, and yields the frames.
 
     Args:
-        title: of every frame.
+        title: the title of every frame.
         ends: the two embeddings, `(n, 2)` float from -1 to 1.
-        captions: what each of them is of.
-        labels: of the points; colour and marker show them.
-        names: of the classes.
-        frames: at least 2, the first and the last of which are the embeddings themselves.
+        captions: the names of the two embeddings.
+        labels: the labels of the points, shown by colour and marker.
+        names: the class names.
+        frames: the number of frames, at least 2; the first and the last one show the embeddings themselves.
     """
-    columns, longest = -(-len(names) // _CLASSES_A_COLUMN), max(len(shown(name)) for name in names)
+    columns, longest = -(-len(names) // _MAX_LEGEND_ROWS), max(len(shown(name)) for name in names)
     figure = new_figure(5.4 + columns * (0.4 + longest * (0.09 if columns == 1 else 0.07)), 6.2)
     canvas = FigureCanvasAgg(figure)
     axes, slider = figure.subplots(2, height_ratios=(14, 1))
@@ -108,14 +108,14 @@ def draw_embedding(
         for index, cloud in enumerate(clouds):
             cloud.set_data(*((1 - eased) * ends[0] + eased * ends[1])[labels == index].T)
         for text in written:
-            text.set_alpha(done**20)  # where the points are nearly there
+            text.set_alpha(done**20)  # names appear when the points have nearly arrived
         knob.set_xdata([eased])
         canvas.draw()  # type: ignore[no-untyped-call]
         yield PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
 
 
 def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -> list[Line2D]:
-    """Draws each class, and returns what moves."""
+    """Draws the points of each class, and returns the lines that hold them, one for each class."""
     axes.set(xlim=(-1.04, 1.04), ylim=(-1.04, 1.04), xticks=[], yticks=[], aspect="equal")
     axes.set_xlabel("t-SNE, without a unit: near is alike, the axes mean nothing", fontsize=9)
     clouds = []
@@ -126,8 +126,8 @@ def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -
 
 
 def _write_names(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> list[Text]:
-    """Writes the name of each class that has points into the middle of them; not so many names that they would hide them."""
-    if len(names) > _CLASSES_ABREAST:
+    """Writes the name of each class at the median of its points, unless so many names would hide the points."""
+    if len(names) > _MAX_CLASSES_PER_COLUMN:
         return []
     middles = {index: np.median(points[labels == index], axis=0) for index in np.unique(labels).tolist()}
     halo = [withStroke(linewidth=3, foreground="white")]
@@ -138,7 +138,7 @@ def _write_names(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequ
 
 
 def _slide(axes: Axes, captions: tuple[str, str]) -> Axes:
-    """Draws the way from one caption to the other."""
+    """Draws the line from one caption to the other along which a knob shows the progress."""
     axes.set_axis_off()
     axes.set(xlim=(-0.6, 1.6), ylim=(-1, 1))
     axes.plot([0, 1], [0, 0], color="0.7", linewidth=2)
@@ -157,7 +157,7 @@ def _legend(figure: Figure, names: Sequence[str], columns: int) -> None:
 
 
 def _sheet(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Lays up to `rows * columns` images side by side: `(rows * height, columns * width)`, RGB with 3 channels; uint8."""
+    """Lays up to `rows * columns` images side by side: `(rows * height, columns * width)` uint8, for RGB with a third axis."""
     n, height, width, channels = images.shape
     laid = np.full((rows * columns, height, width, channels), 255, np.uint8)
     laid[:n] = images

@@ -1,7 +1,7 @@
-"""What all pictures share: colours, names, sheets of images, and the way into a file. Matplotlib's objects, no pyplot.
+"""Helpers that all figures share: colours, text, images, and rendering to files. They use Matplotlib's objects, not pyplot.
 
-Colours: Petroff, "Accessible Color Sequences for Data Visualization", 2021, arXiv:2107.02270, ten that people with any of
-the usual colour vision deficiencies can tell apart; a marker goes with each, so that colour is never alone.
+Colours: Petroff, "Accessible Color Sequences for Data Visualization", 2021, arXiv:2107.02270: ten colours that people with any
+of the usual colour vision deficiencies can tell apart. Each has a marker too, so that colour alone never carries meaning.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ MARKERS = "osD^vPX<>*"
 BLUE, ORANGE, RED, GREY = COLOURS[0], COLOURS[6], COLOURS[2], COLOURS[8]
 DPI = 110
 
-_MOST_CHARACTERS = 24
+_MAX_NAME_CHARACTERS = 24
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` by `height` inches, which arranges itself."""
+    """Creates an empty figure of `width` by `height` inches, which arranges its parts itself."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def plain(axes: Axes, *, grid: str | None = None) -> Axes:
-    """Takes away the frame's upper and right side, and adds a faint grid along "x", "y" or "both"."""
+    """Removes the upper and the right side of the frame, and adds a faint grid along "x", "y" or "both"."""
     axes.spines[["top", "right"]].set_visible(False)
     if grid:
         axes.grid(axis=grid, color="0.9")  # type: ignore[arg-type]
@@ -42,14 +42,14 @@ def plain(axes: Axes, *, grid: str | None = None) -> Axes:
 
 
 def render_png(figure: Figure) -> bytes:
-    """The figure as a PNG file; equal figures give equal bytes."""
+    """Renders the figure as a PNG file; equal figures give equal bytes."""
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
 def render_gif(frames: Sequence[PIL.Image.Image], durations_ms: Sequence[int]) -> bytes:
-    """RGB frames as a GIF file that repeats for ever, each shown for its time, in the colours of the last one."""
+    """Renders RGB frames as a GIF file that repeats for ever; all frames use the colours of the last one."""
     palette = frames[-1].quantize(128, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE)
     first, *others = (frame.quantize(palette=palette, dither=PIL.Image.Dither.NONE) for frame in frames)
     file = io.BytesIO()
@@ -58,23 +58,23 @@ def render_gif(frames: Sequence[PIL.Image.Image], durations_ms: Sequence[int]) -
 
 
 def shown(name: str) -> str:
-    """A name as Matplotlib is to draw it: on one line, not too long, a dollar sign a dollar sign and no formula."""
+    """Prepares a name for Matplotlib: on one line, shortened if it is long, and with dollar signs that start no formula."""
     line = " ".join(name.split())
-    return (line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + "…").replace("$", r"\$")
+    return (line if len(line) <= _MAX_NAME_CHARACTERS else line[: _MAX_NAME_CHARACTERS - 1] + "…").replace("$", r"\$")
 
 
 def style_of(index: int) -> tuple[str, str]:
-    """The colour and the marker of a class; a hundred classes have different pairs."""
+    """Returns the colour and the marker of a class; the pairs of a hundred classes differ."""
     return COLOURS[index % 10], MARKERS[(index + index // 10) % 10]
 
 
 def row_inches(classes: int) -> float:
-    """How much height a class has where each has a row: less where there are many."""
+    """Returns the height of a class's row in inches, which is less if there are many classes."""
     return 0.34 if classes <= 20 else 0.18
 
 
 def name_size(classes: int) -> float:
-    """The size of class names in points where each class has a row."""
+    """Returns the font size in points of class names in rows, which is less if there are many classes."""
     return 10 if classes <= 20 else 7.5
 
 

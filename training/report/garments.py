@@ -1,6 +1,6 @@
-"""Draws simple garments at photo size, to show what the conversion makes of pictures whose class is plain to see.
+"""Draws simple garments at photo size, to show how pictures with an obvious class are converted.
 
-They are drawings by hand, of no photo, and say little of a model's accuracy on photos.
+They are drawings, not photos, and say little about a model's accuracy on photos.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZE = (600, 800)  # width, height in pixels
 Colour = tuple[int, int, int]
 Points = Sequence[tuple[float, float]]
 
-# Ground, and the article's colour on it: as shops take photos, as the data set has them, and as a room looks.
+# The colours of ground and article: as in photos of shops, as in the data set, and as in photos taken in a room.
 SETTINGS: dict[str, tuple[Colour, Colour]] = {
     "dark on white": ((255, 255, 255), (52, 66, 104)),
     "light on black": ((12, 12, 14), (214, 205, 190)),
@@ -38,7 +38,7 @@ def draw_garments() -> Iterator[tuple[str, PIL.Image.Image]]:
 
 
 class Pen:
-    """Draws one half of a garment and its mirror image, in parts of the width; or, at `at`, both halves by themselves."""
+    """Draws the parts of a garment, in pixels; methods that end in `_both` add the mirror image of a part."""
 
     def __init__(self) -> None:
         self.article, self.details = PIL.Image.new("L", SIZE), PIL.Image.new("L", SIZE)
@@ -157,7 +157,7 @@ GARMENTS: dict[str, Callable[[Pen], None]] = {
 
 
 def _layers(draw: Callable[[Pen], None]) -> tuple[PIL.Image.Image, PIL.Image.Image]:
-    """Where the article is and where its seams are, with edges as soft as a lens makes them."""
+    """Draws the masks of a garment, of its shape and of its seams, with edges as soft as in a photo."""
     pen = Pen()
     draw(pen)
     soft = PIL.ImageFilter.GaussianBlur(1.5)
@@ -165,7 +165,7 @@ def _layers(draw: Callable[[Pen], None]) -> tuple[PIL.Image.Image, PIL.Image.Ima
 
 
 def _ground(colour: Colour, article: PIL.Image.Image, *, shaded: bool) -> PIL.Image.Image:
-    """Plain; or with light that falls off by 12 levels from top to bottom, and a soft shadow of the article on it."""
+    """Draws the ground: even, or with light that falls off by 12 levels from top to bottom and a soft shadow of the article."""
     picture = PIL.Image.new("RGB", SIZE, colour)
     if not shaded:
         return picture
@@ -176,7 +176,7 @@ def _ground(colour: Colour, article: PIL.Image.Image, *, shaded: bool) -> PIL.Im
 
 
 def _seam(colour: Colour) -> Colour:
-    """Visible on any of the colours: darker on a light one, lighter on a dark one."""
+    """Returns a colour for seams that is visible on `colour`: darker on a light one, lighter on a dark one."""
     towards = 0 if sum(colour) > 3 * 128 else 255
     red, green, blue = ((2 * value + towards) // 3 for value in colour)
     return red, green, blue

@@ -1,6 +1,7 @@
-"""Draws what a model does: learning curves, confusion, calibration, coverage, mistakes. Arrays in, figures out.
+"""Draws the performance of a model: learning curves, confusion, calibration, coverage, mistakes. Pure: arrays in, figures out.
 
-Everywhere: `probabilities` `(n, classes)` float, each row summing to 1; `labels` `(n,)` int, indices into `names`.
+In every function, `probabilities` is `(n, classes)` float, each row summing to 1; `names` are the class names; `labels` is
+`(n,)` int, indices into `names`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from training.network.runs import Epoch
 from training.report.data_figures import name_rows
 from training.report.figures import BLUE, GREY, ORANGE, RED, name_size, new_figure, plain, row_inches, show_image, shown
 
-_ABREAST = 6  # images of mistakes in a row
-_MANY_IN_A_BIN = 20  # with fewer, accuracy is chance
-_NUMBERED_CLASSES = 20  # a larger confusion matrix is drawn without numbers
+_MISTAKES_PER_ROW = 6
+_MIN_BIN_IMAGES = 20  # the accuracy on fewer is mostly chance
+_MAX_NUMBERED_CLASSES = 20  # a larger confusion matrix is drawn without numbers
 
 
 def draw_learning_curves(history: Sequence[Epoch]) -> Figure:
@@ -49,19 +50,19 @@ def draw_learning_curves(history: Sequence[Epoch]) -> Figure:
 def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
     """Draws a confusion matrix `(classes, classes)` int, a row for each true class and a column for each predicted one."""
     classes = len(names)
-    side = 2.6 + (0.62 if classes <= _NUMBERED_CLASSES else row_inches(classes)) * classes
+    side = 2.6 + (0.62 if classes <= _MAX_NUMBERED_CLASSES else row_inches(classes)) * classes
     figure = new_figure(side + 0.9, side)
     axes = figure.subplots()
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # Most of a good model is on the diagonal; the root lets mistakes of one in a hundred be seen beside it.
+    # A good model's predictions are mostly on the diagonal; the square root makes mistakes of one in a hundred visible too.
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
-    if classes <= _NUMBERED_CLASSES:
+    if classes <= _MAX_NUMBERED_CLASSES:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if shares[row, column] > 40 else "0.6" if count == 0 else "black"
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=9)
     name_rows(axes, names)
-    shorn = [shown(name) for name in names]
-    axes.set_xticks(range(classes), shorn, fontsize=name_size(classes), rotation=45, ha="right", rotation_mode="anchor")
+    ticks = [shown(name) for name in names]
+    axes.set_xticks(range(classes), ticks, fontsize=name_size(classes), rotation=45, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
@@ -71,7 +72,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
 
 
 def draw_reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
-    """Draws accuracy over confidence for the probabilities before and after temperature scaling, each above a histogram."""
+    """Draws accuracy over confidence, above a histogram, for the probabilities before and after temperature scaling."""
     figure = new_figure(10, 6)
     panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
     for column, (name, probabilities) in enumerate((("before", before), ("after", after))):
@@ -89,19 +90,19 @@ def _reliability(curve: Axes, histogram: Axes, probabilities: np.ndarray, labels
     values = [100 * value for value in calibration_curve(right, confidence, n_bins=CALIBRATION_BINS)]
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
     images = np.bincount(np.searchsorted(edges[1:-1], confidence))  # as calibration_curve sorts them
-    many = images[images > 0] >= _MANY_IN_A_BIN
-    (accuracy, met), (few_accuracy, few_met) = [[each[chosen] for each in values] for chosen in (many, ~many)]
+    many = images[images > 0] >= _MIN_BIN_IMAGES
+    (accuracy, mean), (few_accuracy, few_mean) = [[each[chosen] for each in values] for chosen in (many, ~many)]
     curve.plot([0, 100], [0, 100], "--", color=GREY, label="as often right as confident")
-    curve.vlines(met, met, accuracy, color=RED, linewidth=2, label="gap")
-    curve.plot(met, accuracy, "o-", color=BLUE, label="images of a bin")
-    curve.plot(few_met, few_accuracy, "o", color=BLUE, markerfacecolor="white", label=f"fewer than {_MANY_IN_A_BIN} images")
+    curve.vlines(mean, mean, accuracy, color=RED, linewidth=2, label="gap")
+    curve.plot(mean, accuracy, "o-", color=BLUE, label="images of a bin")
+    curve.plot(few_mean, few_accuracy, "o", color=BLUE, markerfacecolor="white", label=f"fewer than {_MIN_BIN_IMAGES} images")
     share = np.full(len(labels), 100 / len(labels))
     histogram.hist(100 * confidence, (100 * edges).tolist(), weights=share, color=BLUE, edgecolor="white")
     histogram.set_xlabel("confidence (%)")
 
 
 def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, unsure_below: float | None) -> Figure:
-    """Draws the accuracy on the most confident predictions over how many of them are kept, with the threshold's place."""
+    """Draws the accuracy on the most confident predictions over the fraction that is kept, and marks the threshold."""
     coverage, accuracy = (100 * values for values in accuracy_by_coverage(probabilities, labels))
     figure = new_figure(9, 5)
     axes = plain(figure.subplots(), grid="both")
@@ -116,7 +117,7 @@ def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, unsure_below: f
         axes.annotate(
             text, (coverage[kept - 1], accuracy[kept - 1]), (-12, -8), textcoords="offset points", ha="right", va="top"
         )
-    low = accuracy[len(labels) // 50 :].min()  # the first few images make steps that say nothing
+    low = accuracy[len(labels) // 50 :].min()  # the first few images make large steps by chance
     axes.set(xlim=(0, 101.5), ylim=(low - 0.15 * (100.5 - low), 100 + 0.04 * (100.5 - low)))
     axes.set_xlabel("coverage: images kept, the most confident ones first (%)")
     axes.set_ylabel("accuracy on them (%)")
@@ -127,10 +128,18 @@ def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, unsure_below: f
 def draw_mistakes(
     images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, names: Sequence[str]
 ) -> Figure:
-    """Draws `images` `(m, height, width, channels)` uint8, each under its true class, predicted class and confidence 0..1."""
-    rows = max(-(-len(images) // _ABREAST), 1)
+    """Draws wrongly classified images, each under its true class, its predicted class and its confidence.
+
+    Args:
+        images: `(m, height, width, channels)` uint8, 0..255.
+        labels: the true classes, `(m,)` int.
+        predicted: the predicted classes, `(m,)` int.
+        confidence: the confidences, `(m,)` float, 0..1.
+        names: the class names.
+    """
+    rows = max(-(-len(images) // _MISTAKES_PER_ROW), 1)
     figure = new_figure(11, 0.6 + 2.25 * rows)
-    panels = figure.subplots(rows, _ABREAST, squeeze=False).ravel()
+    panels = figure.subplots(rows, _MISTAKES_PER_ROW, squeeze=False).ravel()
     for axes in panels[len(images) :]:
         axes.set_axis_off()
     for axes, image, label, prediction, sure in zip(panels, images, labels, predicted, confidence, strict=False):

@@ -1,4 +1,4 @@
-"""Pictures on one page of HTML that needs no other file and runs nothing. Pure, but for `write_page`."""
+"""Puts pictures on one page of HTML that needs no other file and runs no code. Pure, except for `write_page`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FIGURE = """<figure>
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG or GIF file: its name, what it shows, and in a sentence how to read it."""
+    """A PNG or GIF file with its name, a heading, and a sentence on how to read it."""
 
     file: str
     heading: str
@@ -48,7 +48,7 @@ class Picture:
 
 
 def render_page(title: str, notes: Sequence[str], pictures: Sequence[Picture]) -> str:
-    """The page: a title, a paragraph for each note, the pictures. All text is escaped."""
+    """Renders the page: a title, a paragraph for each note, and the pictures; all text is escaped."""
     return _PAGE.format(
         title=html.escape(title),
         notes="\n".join(f"<p>{html.escape(note)}</p>" for note in notes),
@@ -57,7 +57,7 @@ def render_page(title: str, notes: Sequence[str], pictures: Sequence[Picture]) -
 
 
 def write_page(out: Path, title: str, notes: Sequence[str], pictures: Sequence[Picture]) -> list[Path]:
-    """Writes the pictures and the page into `out`, made if missing, and returns their paths."""
+    """Writes the pictures and the page into `out`, which is created if it is missing, and returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     for picture in pictures:
         (out / picture.file).write_bytes(picture.content)

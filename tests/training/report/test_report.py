@@ -92,7 +92,7 @@ def test_the_most_confident_mistakes_are_mistakes_the_surest_first(labelled):
     model, dataset = labelled
     probabilities, labels = score(model, dataset.test.images), dataset.test.labels
 
-    wrong = confident_mistakes(probabilities, labels, most=5)
+    wrong = confident_mistakes(probabilities, labels, limit=5)
 
     confidence = probabilities.max(axis=1)
     others = np.setdiff1d(np.flatnonzero(probabilities.argmax(axis=1) != labels), wrong)
