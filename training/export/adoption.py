@@ -17,7 +17,7 @@ from training.data.folders import load_calibration
 from training.errors import ExportError
 from training.export.keras_file import End, find_end, load_keras, read_keras_version, require_classes, require_images
 from training.export.network import Description, export_network, one_of_each, predict
-from training.network.runs import versions
+from training.network.provenance import versions
 
 logger = logging.getLogger(__name__)
 

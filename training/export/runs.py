@@ -19,7 +19,8 @@ from training.data.held_out import split_training_images
 from training.errors import ExportError
 from training.export.network import Description, export_network, one_of_each, predict
 from training.network.architecture import averaged, multiplications
-from training.network.runs import Epoch, Run, load_run
+from training.network.checkpoints import load_run
+from training.network.runs import Epoch, Run
 
 logger = logging.getLogger(__name__)
 

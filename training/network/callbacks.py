@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from training.errors import TrainingError
-from training.network.runs import Epoch, Run, store_run
+from training.network.checkpoints import store_run
+from training.network.runs import Epoch, Run
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,9 @@ from training.errors import TrainingError
 from training.network.architecture import multiplications
 from training.network.batches import Batches
 from training.network.callbacks import FiniteLoss, ProgressBar, Recorder
-from training.network.runs import Run, read_revision, read_run, restore, versions
+from training.network.checkpoints import restore
+from training.network.provenance import read_revision, versions
+from training.network.runs import Run, read_run
 from training.network.teacher import one_hot, soft_labels
 
 logger = logging.getLogger(__name__)

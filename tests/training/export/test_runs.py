@@ -11,8 +11,8 @@ from training.data.held_out import split_training_images
 from training.data.mnist import load_dataset
 from training.errors import ExportError
 from training.export.runs import export_runs
+from training.network.checkpoints import load_run
 from training.network.fit import fit
-from training.network.runs import load_run
 
 CONFIG = dataclasses.replace(PRESETS["smoke"], cycles=(1,), held_out=200, train_limit=1200, batch=32)
 

@@ -11,8 +11,9 @@ from training.config import PRESETS
 from training.data.held_out import split_training_images
 from training.data.mnist import load_dataset
 from training.errors import RunError, TrainingError
+from training.network.checkpoints import load_run, restore
 from training.network.fit import fit
-from training.network.runs import load_run, read_run, restore
+from training.network.runs import read_run
 
 NOWHERE = {"KERAS_HOME": "/nonexistent"}
 CONFIG = dataclasses.replace(PRESETS["smoke"], cycles=(2,), held_out=200, train_limit=1200, batch=32)
