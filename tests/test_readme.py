@@ -163,6 +163,9 @@ def test_the_layout_names_what_is_there():
         inside = {name.rstrip("/") for line in re.findall(r"^  (\w.*?)  +\w", lines, re.MULTILINE) for name in line.split(", ")}
         there = {path.name for path in (ROOT / room).iterdir() if path.suffix == ".py" or path.is_dir()}
         assert there - {"__init__.py", "__pycache__"} - unnamed == inside
+    rooms = re.search(r"^training/.*\n((?:  .*\n)+)", block, re.MULTILINE)[1]
+    inside = set(re.findall(r"^  (\w+)/ ", rooms, re.MULTILINE))
+    assert {path.parent.name for path in (ROOT / "training").glob("*/__init__.py")} == inside
 
 
 def test_the_document_shown_is_the_document_written(upload, stored, load_event):

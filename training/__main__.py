@@ -1,17 +1,17 @@
 """The command line of training.
 
     python -m training fit --preset full --seed 0                    trains a network of the size that ships (two hours)
-    python -m training fit --preset full --seed 2 --teacher DIR      the same, taught by an artifact: one of those that ship
+    python -m training fit --preset full --seed 2 --teacher DIR      the same, but taught by an artifact
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
     python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
     python -m training export --run .training/full-0 --run .training/full-1 --out DIR
                                                                      exports finished runs, several as their mean
-    python -m training export --model my.keras --classes classes.txt --calibrate DIR --out DIR
+    python -m training adopt my.keras --classes classes.txt --calibrate DIR --out DIR
                                                                      makes an artifact of any Keras image classifier
     python -m training explore --out DIR                             shows the data in pictures (half a minute)
     python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
     python -m training samples                                       writes the sample images under events/
-    python -m training convert photo.jpg --out DIR                   shows what the model gets to see of pictures
+    python -m training convert photo.jpg --out DIR                   shows pictures as the model sees them
 
 Keras's backend is chosen as everywhere, by KERAS_BACKEND; the export itself needs TensorFlow.
 """
@@ -23,78 +23,22 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow loads: most of its start-up chatter
-
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from handler.contract import Conversion
-from handler.model import BUNDLED_ARTIFACT, Model
+from handler.model import BUNDLED_ARTIFACT
+from training import options
+from training.command_line import Commands
 from training.config import PRESETS
-from training.data.dataset import Dataset
 from training.data.mnist import load_dataset
-from training.data.sources import load_source, read_classes, source_options
-from training.errors import TrainingError
+from training.data.sources import load_labelled, load_source, read_classes, source_options
 from training.export.summary import print_summary
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-
-
-class Preset(StrEnum):
-    """The names of `training.config.PRESETS`."""
-
-    full = "full"
-    smoke = "smoke"
-
-
-class Fit(StrEnum):
-    """The ways of `handler.contract.Conversion`."""
-
-    contain = "contain"
-    fashion_mnist = "fashion-mnist"
-
-
-class Precision(StrEnum):
-    """What is computed in; weights are float32 in both."""
-
-    float32 = "float32"
-    mixed_bfloat16 = "mixed_bfloat16"
-
-
-class Pixels(StrEnum):
-    """The keys of `training.export.adoption.PIXELS`."""
-
-    raw = "0..255"
-    unit = "0..1"
-    symmetric = "-1..1"
-
-
-RUN_OPTIONS = {"--run", "--data-dir", "--classes", "--images", "--size"}
-MODEL_OPTIONS = {"--model", "--classes", "--calibrate", "--pixels"}
-
-DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are looked for.")]
-ClassesFile = Annotated[Path | None, typer.Option("--classes", help="Text file with one class name a line, in index order.")]
-Images = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of folders of images, named after their classes, instead of IDX files; or of such train and test."
-    ),
-]
-Size = Annotated[
-    int | None,
-    typer.Option(min=8, help="Side in pixels that --images are brought to; by default their median longer side, 64 at most."),
-]
-Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
-Name = Annotated[str | None, typer.Option(help="Of the model, as documents will state it; by default the data set's.")]
-Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; by default the bundled one.")]
-Pages = Annotated[Path, typer.Option(file_okay=False, help="Folder the pictures and their page, index.html, are written to.")]
-Version = Annotated[str, typer.Option(help="Of the model, as documents will state it.")]
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 
 @app.callback()
@@ -104,29 +48,27 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[Preset, typer.Option(help="full makes a network of the size that ships, smoke takes seconds.")],
+    preset: Annotated[options.Preset, typer.Option(help="full trains a network of the size that ships, smoke takes seconds.")],
     out: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),
     ] = None,
-    data_dir: DataDir = None,
-    classes: ClassesFile = None,
-    images: Images = None,
-    size: Size = None,
-    work: Annotated[Path, typer.Option(help="Where the run is kept, as PRESET-SEED.")] = Path(".training"),
+    data_dir: options.DataDir = None,
+    classes: options.ClassesFile = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    work: Annotated[Path, typer.Option(help="Folder the run is kept in, as PRESET-SEED.")] = Path(".training"),
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the weights and the batches.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="In one cycle, instead of the preset's.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and the batches.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
     teacher: Annotated[
-        Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt beside the labels.")
+        Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt in addition to the labels.")
     ] = None,
-    precision: Annotated[
-        Precision, typer.Option(help="mixed_bfloat16 is faster on GPUs, and on CPUs with bfloat16 arithmetic.")
-    ] = Precision.float32,
-    name: Name = None,
-    version: Version = "1.0.0",
+    precision: Annotated[options.Precision, typer.Option(help=options.PRECISION_HELP)] = options.Precision.float32,
+    name: options.Name = None,
+    version: options.Version = "1.0.0",
 ) -> None:
     """Trains a classifier, and exports it as an artifact."""
     from training.artifact import load_artifact
@@ -138,14 +80,11 @@ def fit_command(
     if learning_rate:
         config = dataclasses.replace(config, learning_rate=learning_rate)
     run = work / f"{config.preset}-{config.seed}"
-    try:
-        dataset = load_source(images, size, data_dir, classes)
-        fit(config, dataset, run, teacher=load_artifact(teacher) if teacher else None, resume=resume)
-    except TrainingError as error:
-        raise SystemExit(f"error: {error}") from error
+    dataset = load_source(images, size, data_dir, classes)
+    fit(config, dataset, run, teacher=load_artifact(teacher) if teacher else None, resume=resume)
     if not out:
         return
-    # A process of its own, because a backend cannot be changed once Keras is imported.
+    # The export runs in a process of its own, because the backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(run), "--out", str(out)]
     command += ["--version", version, *source_options(dataset, images, classes), *(["--name", name] if name else [])]
     raise SystemExit(subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode)
@@ -153,80 +92,82 @@ def fit_command(
 
 @app.command("export")
 def export_command(
-    out: Out,
     runs: Annotated[
-        list[Path] | None,
+        list[Path],
         typer.Option("--run", help="Folder of a finished run, for example .training/full-0; of several, the mean is exported."),
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Or any Keras image classifier, as a .keras file; needs --classes.")
-    ] = None,
-    data_dir: DataDir = None,
-    classes: ClassesFile = None,
-    images: Images = None,
-    size: Size = None,
+    ],
+    out: options.Out,
+    data_dir: options.DataDir = None,
+    classes: options.ClassesFile = None,
+    images: options.Images = None,
+    size: options.Size = None,
+    name: options.Name = None,
+    version: options.Version = "1.0.0",
+) -> None:
+    """Exports finished runs: converts, quantises, calibrates and measures them."""
+    from training.export.runs import export_runs
+
+    served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
+    print_summary(served.manifest, out)
+
+
+@app.command("adopt")
+def adopt_command(
+    model: Annotated[Path, typer.Argument(help="Any Keras image classifier, as a .keras file.")],
+    classes: options.RequiredClassesFile,
+    out: options.Out,
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="With --model: folder of folders of images named after the classes, for temperature and figures."),
+        typer.Option(help="Folder of folders of images named after the classes, for temperature and figures."),
     ] = None,
     pixels: Annotated[
-        Pixels | None,
-        typer.Option(help="With --model: the range that it expects pixels in; 0..255, the default, if it scales them itself."),
-    ] = None,
-    name: Name = None,
-    version: Version = "1.0.0",
+        options.Pixels, typer.Option(help="Range in which the model expects pixels; 0..255 if it scales them itself.")
+    ] = options.Pixels.raw,
+    name: options.Name = None,
+    version: options.Version = "1.0.0",
 ) -> None:
-    """Exports finished runs, or any Keras image classifier: quantises, calibrates and measures it."""
-    options = {"run": runs, "data-dir": data_dir, "images": images, "size": size, "model": model, "calibrate": calibrate}
-    given = {f"--{option}" for option, value in (options | {"pixels": pixels, "classes": classes}).items() if value}
-    try:
-        if runs and given <= RUN_OPTIONS:
-            from training.export.runs import export_runs
+    """Makes an artifact of a Keras image classifier that was trained elsewhere."""
+    from training.export.adoption import adopt
 
-            served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
-        elif model and classes and given <= MODEL_OPTIONS:
-            from training.export.adoption import adopt
-
-            scale = (pixels or Pixels.raw).value
-            served = adopt(model, read_classes(classes), calibrate, out, pixels=scale, name=name, version=version)
-        else:
-            raise TrainingError(
-                f"Expected --run, with options out of {_listed(RUN_OPTIONS)}, or --model and --classes, with options out of "
-                f"{_listed(MODEL_OPTIONS)}. Received: {_listed(given) or 'none of them'}."
-            )
-    except (TrainingError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
+    served = adopt(model, read_classes(classes), calibrate, out, pixels=pixels.value, name=name, version=version)
     print_summary(served.manifest, out)
 
 
 @app.command("explore")
-def explore_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: Images = None, data_dir: DataDir = None) -> None:
+def explore_command(
+    out: options.Pages,
+    artifact: options.Artifact = BUNDLED_ARTIFACT,
+    images: options.Images = None,
+    data_dir: options.DataDir = None,
+) -> None:
     """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
     from training.report.explore import explore
 
-    _show(explore, artifact, images, data_dir, out)
+    _print_paths(explore(*load_labelled(artifact, images, data_dir), out))
 
 
 @app.command("report")
-def report_command(out: Pages, artifact: Artifact = BUNDLED_ARTIFACT, images: Images = None, data_dir: DataDir = None) -> None:
+def report_command(
+    out: options.Pages,
+    artifact: options.Artifact = BUNDLED_ARTIFACT,
+    images: options.Images = None,
+    data_dir: options.DataDir = None,
+) -> None:
     """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
     from training.report.report import report
 
-    _show(report, artifact, images, data_dir, out)
+    _print_paths(report(*load_labelled(artifact, images, data_dir), out))
 
 
 @app.command("samples")
 def samples_command(
     out: Annotated[Path, typer.Option(help="Folder the images are written to.")] = Path("events/images"),
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
 ) -> None:
     """Writes the sample images of the tests and the demo: the first ten test images of each class."""
     from training.data.samples import write_samples
 
-    try:
-        count = write_samples(load_dataset(data_dir), out)
-    except TrainingError as error:
-        raise SystemExit(f"error: {error}") from error
+    count = write_samples(load_dataset(data_dir), out)
     Console().print(f"wrote {count} images to {out}")
 
 
@@ -234,49 +175,24 @@ def samples_command(
 def convert_command(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder the sheet of pictures is written to.")],
     pictures: Annotated[list[Path] | None, typer.Argument(help="PNG, JPEG or WebP files.")] = None,
-    artifact: Artifact = BUNDLED_ARTIFACT,
+    artifact: options.Artifact = BUNDLED_ARTIFACT,
     *,
     garments: Annotated[bool, typer.Option("--garments", help="Show drawn garments as well.")] = False,
-    fit: Annotated[Fit | None, typer.Option(help="Show this conversion beside the artifact's own.")] = None,
+    fit: Annotated[options.Fit | None, typer.Option(help="Show this conversion in addition to the artifact's own.")] = None,
 ) -> None:
-    """Shows what the model gets to see of pictures, and what it says of them."""
+    """Shows pictures as the model sees them, with its predictions."""
     from training.artifact import load_artifact
     from training.report.garments import draw_garments
-    from training.report.preview import SHEET_FILE, read_pictures, render_sheet, view
+    from training.report.preview import preview, read_pictures
 
-    try:
-        model = load_artifact(artifact)
-        shown = read_pictures(pictures or []) + (list(draw_garments()) if garments else [])
-        if not shown:
-            raise TrainingError("Expected at least one picture. Received: none; name some files, or add --garments.")
-        conversions = [model.manifest.conversion] + ([Conversion(fit=fit.value)] if fit else [])
-        rows = [[view(name, picture, model, conversion) for conversion in conversions] for name, picture in shown]
-        out.mkdir(parents=True, exist_ok=True)
-        render_sheet(rows).save(out / SHEET_FILE)
-    except (TrainingError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
-    table = Table("picture", *(f"by {conversion.fit}" for conversion in conversions))
-    for views in rows:
-        table.add_row(views[0].name, *(it.verdict for it in views))
-    Console().print(table)
-    Console().print(f"wrote {out / SHEET_FILE}", soft_wrap=True)
+    model = load_artifact(artifact)
+    shown = read_pictures(pictures or []) + (list(draw_garments()) if garments else [])
+    preview(model, shown, [model.manifest.conversion] + ([Conversion(fit=fit.value)] if fit else []), out)
 
 
-def _show(
-    show: Callable[[Model, Dataset, Path], list[Path]], artifact: Path, images: Path | None, data_dir: Path | None, out: Path
-) -> None:
-    from training.data.sources import load_labelled
-
-    try:
-        paths = show(*load_labelled(artifact, images, data_dir), out)
-    except (TrainingError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
+def _print_paths(paths: list[Path]) -> None:
     for path in paths:
         typer.echo(path)
-
-
-def _listed(options: set[str]) -> str:
-    return ", ".join(sorted(options))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def print_summary(manifest: Manifest, out: Path) -> None:
         )
         table.add_row("unsure below", "never sure" if manifest.unsure_below is None else f"{manifest.unsure_below:.3f}")
     else:
-        table.add_row("test accuracy", "not measured; --calibrate does")
+        table.add_row("test accuracy", "not measured, for want of --calibrate")
     table.add_row("temperature", f"{manifest.temperature:.3f}")
     table.add_row(
         "model file", f"{manifest.model.size_bytes / 2**20:.2f} MiB, weights quantised: {manifest.model.quantisation}"

@@ -14,6 +14,8 @@ from pathlib import Path
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageOps
+from rich.console import Console
+from rich.table import Table
 
 from handler.contract import Conversion
 from handler.conversion import convert
@@ -83,6 +85,32 @@ def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversi
     seen = PIL.Image.fromarray(pixels[:, :, 0] if manifest.input.channels == 1 else pixels)
     unsure = manifest.unsure_below is not None and confidence < manifest.unsure_below
     return View(name, _tile(picture), seen, manifest.classes[index], confidence, unsure)
+
+
+def preview(
+    model: Model, pictures: Sequence[tuple[str, PIL.Image.Image]], conversions: Sequence[Conversion], out: Path
+) -> None:
+    """Writes a sheet of pictures, each by every conversion, into `out`, and prints the predictions as a table.
+
+    Args:
+        model: the model that classifies.
+        pictures: the pictures after their names.
+        conversions: the conversions, a column of the table for each.
+        out: the folder of the sheet, which is created if it is missing.
+
+    Raises:
+        PictureError: there is no picture.
+    """
+    if not pictures:
+        raise PictureError("Expected at least one picture. Received: none; name some files, or add --garments.")
+    rows = [[view(name, picture, model, conversion) for conversion in conversions] for name, picture in pictures]
+    out.mkdir(parents=True, exist_ok=True)
+    render_sheet(rows).save(out / SHEET_FILE)
+    table = Table("picture", *(f"by {conversion.fit}" for conversion in conversions))
+    for views in rows:
+        table.add_row(views[0].name, *(each.verdict for each in views))
+    Console().print(table)
+    Console().print(f"wrote {out / SHEET_FILE}", soft_wrap=True)
 
 
 def render_sheet(rows: Iterable[Sequence[View]]) -> PIL.Image.Image:

@@ -1,0 +1,22 @@
+"""Ends the process in one way for every command that cannot go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperGroup
+
+from training.errors import TrainingError
+
+
+class Commands(TyperGroup):
+    """Commands that end with one line and status 1 for an error that the user can mend; other errors show a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that the command line names."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of the output has ended, as `head` does; Typer exits quietly
+            raise
+        except (TrainingError, OSError) as error:
+            raise SystemExit(f"error: {error}") from error

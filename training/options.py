@@ -1,0 +1,61 @@
+"""The options that several commands share, with the text that `--help` shows of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Preset(StrEnum):
+    """The names of `training.config.PRESETS`."""
+
+    full = "full"
+    smoke = "smoke"
+
+
+class Fit(StrEnum):
+    """The values of `handler.contract.Conversion.fit`."""
+
+    contain = "contain"
+    fashion_mnist = "fashion-mnist"
+
+
+class Precision(StrEnum):
+    """The dtype policies that a network can be trained by; weights are float32 in both."""
+
+    float32 = "float32"
+    mixed_bfloat16 = "mixed_bfloat16"
+
+
+class Pixels(StrEnum):
+    """The keys of `training.export.adoption.PIXELS`."""
+
+    raw = "0..255"
+    unit = "0..1"
+    symmetric = "-1..1"
+
+
+_CLASSES_HELP = "Text file with one class name on each line, in index order."
+PRECISION_HELP = "mixed_bfloat16 is faster on GPUs, and on CPUs with bfloat16 arithmetic."
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the four IDX files; by default they are searched for.")]
+ClassesFile = Annotated[Path | None, typer.Option("--classes", help=_CLASSES_HELP)]
+RequiredClassesFile = Annotated[Path, typer.Option("--classes", help=_CLASSES_HELP)]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of folders of images, named after their classes, instead of IDX files; or with such a train and a test."
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(min=8, help="Side in pixels that --images are brought to; by default their median longer side, 64 at most."),
+]
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
+Name = Annotated[str | None, typer.Option(help="Name of the model in documents; by default that of its data or its file.")]
+Version = Annotated[str, typer.Option(help="Version of the model in documents.")]
+Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; by default the bundled one.")]
+Pages = Annotated[Path, typer.Option(file_okay=False, help="Folder the pictures and their page, index.html, are written to.")]
