@@ -37,6 +37,7 @@ from training.config import PRESETS
 from training.data.mnist import load_dataset
 from training.data.sources import load_labelled, load_source, read_classes, source_options
 from training.export.summary import print_summary
+from training.startup import load_keras
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -71,6 +72,7 @@ def fit_command(
     version: options.Version = "1.0.0",
 ) -> None:
     """Trains a classifier, and exports it as an artifact."""
+    load_keras()
     from training.artifact import load_artifact
     from training.network.fit import fit
 
@@ -105,6 +107,7 @@ def export_command(
     version: options.Version = "1.0.0",
 ) -> None:
     """Exports finished runs: converts, quantises, calibrates and measures them."""
+    load_keras()
     from training.export.runs import export_runs
 
     served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
@@ -127,6 +130,7 @@ def adopt_command(
     version: options.Version = "1.0.0",
 ) -> None:
     """Makes an artifact of a Keras image classifier that was trained elsewhere."""
+    load_keras()
     from training.export.adoption import adopt
 
     served = adopt(model, read_classes(classes), calibrate, out, pixels=pixels.value, name=name, version=version)

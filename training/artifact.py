@@ -10,6 +10,7 @@ from rich.progress import track
 
 from handler.model import BadArtifact, Classifier, Model, directory_reader, load_model
 from training.errors import TrainingError
+from training.startup import without_startup_messages
 
 SCORING_BATCH = 64  # images; larger batches are slower, because their activations no longer fit into the processor's cache
 
@@ -21,7 +22,8 @@ def load_artifact(directory: Path) -> Model:
         TrainingError: the artifact is missing or broken.
     """
     try:
-        return load_model(directory_reader(directory))
+        with without_startup_messages():
+            return load_model(directory_reader(directory))
     except BadArtifact as error:
         raise TrainingError(f"{error} It was looked for in {directory}; name an artifact's folder.") from error
 

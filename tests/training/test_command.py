@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def command(*arguments, **environment):
 
 @pytest.fixture(scope="module")
 def fitted(tiny_folder, tmp_path_factory):
-    """The folder of an artifact that `fit --preset smoke` made, and what the command printed."""
+    """The folder of an artifact that `fit --preset smoke` made, and the process that did."""
     folder = tmp_path_factory.mktemp("fitted")
     (folder / "classes.txt").write_text("above\nbelow\nmiddle\n")
     done = command(
@@ -45,11 +46,11 @@ def fitted(tiny_folder, tmp_path_factory):
         *("--out", folder / "artifact", "--work", folder / "work", "--version", "0.1.0"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    return folder, done
 
 
 def test_a_run_ends_in_an_artifact_that_the_handler_serves(fitted, tiny_folder):
-    folder, printed = fitted
+    folder, done = fitted
     model = load_model(directory_reader(folder / "artifact"))
     test = load_dataset(tiny_folder).test
 
@@ -61,7 +62,33 @@ def test_a_run_ends_in_an_artifact_that_the_handler_serves(fitted, tiny_folder):
     assert model.manifest.input.as_tuple == (12, 12, 1)
     assert model.manifest.metrics == measure(score(model, test.images), test.labels)
     assert model.manifest.metrics.accuracy > 0.9
-    assert f"{model.manifest.metrics.accuracy:.2%} of 120 images" in printed
+    assert f"{model.manifest.metrics.accuracy:.2%} of 120 images" in done.stdout
+
+
+def test_a_command_prints_its_own_lines_alone(fitted):
+    """The whole of standard error, of training and of the export after it, without a message of TensorFlow or LiteRT."""
+    expected = (
+        *(r".* is not Fashion-MNIST \(.*", r"training on 3150 images, .*", *[r"seed 0, epoch . of 3: .*"] * 3),
+        *(r".* is not Fashion-MNIST \(.*", r"wrote .*"),
+    )
+    lines = fitted[1].stderr.splitlines()
+
+    assert len(lines) == len(expected), fitted[1].stderr
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line)
+    assert fitted[1].stdout.splitlines()[0].strip().endswith("through the LiteRT file")
+
+
+def test_pictures_of_a_model_are_shown_without_tensorflow_and_its_messages(tiny_artifact, tiny_folder, tmp_path):
+    modules = "training.report.explore, training.report.preview, training.report.report"
+    program = f"import sys, {modules}; print(sorted({{'tensorflow', 'keras'}} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    done = command("report", "--artifact", tiny_artifact, "--data-dir", tiny_folder, "--out", tmp_path)
+
+    assert (loaded.returncode, loaded.stdout.strip()) == (0, "[]"), loaded.stderr
+    assert re.fullmatch(r".* is not Fashion-MNIST \(.*\n", done.stderr)
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "index.html")
 
 
 def test_the_manifest_says_how_the_model_came_to_be(fitted, tiny_folder):

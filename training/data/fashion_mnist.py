@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.errors import DataError
+from training.startup import load_keras
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,8 @@ def _keras_cache(environ: Mapping[str, str]) -> Path:
 
 
 def _download(environ: Mapping[str, str]) -> Path | None:
-    import keras  # imported here because finding local files must not cost its 4 s
+    load_keras()  # here, because finding local files must not take the seconds that this takes
+    import keras
 
     try:
         keras.datasets.fashion_mnist.load_data()

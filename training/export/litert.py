@@ -19,6 +19,7 @@ from handler.contract import MODEL_FILE
 from handler.model import Classifier
 from training.artifact import classify
 from training.errors import ExportError
+from training.startup import without_startup_messages
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ def convert_model(model: keras.Model, images: np.ndarray) -> tuple[bytes, Quanti
     for quantisation in ("dynamic-range", "none"):
         content = quantise(model) if quantisation == "dynamic-range" else _convert(model, [])
         classifier = Classifier(content)
-        alone = np.concatenate([classify(classifier, image[None]) for image in images])
+        with without_startup_messages():  # LiteRT writes one when it first runs a graph
+            alone = np.concatenate([classify(classifier, image[None]) for image in images])
         if np.array_equal(alone, classify(classifier, images)):
             return content, quantisation
         logger.warning("with quantisation %s, an image's probabilities depend on the other images in its batch", quantisation)
