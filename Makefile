@@ -32,20 +32,7 @@ format: .venv/ready ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 train: .venv/ready ## train the model that ships (four hours on two cores), or go on after an interruption, into handler/artifact
-	$(MAKE) --jobs 2 train-0 train-1
-	$(BIN)/python -m training export --run .training/full-0 --run .training/full-1 --out $(TEACHER) --version 1.4.0
-	$(MAKE) --jobs 2 train-2 train-3 FIT_OPTIONS="--teacher $(TEACHER)"
-	$(BIN)/python -m training export --run .training/full-2 --run .training/full-3 --out handler/artifact --version 1.5.0
-
-# An ensemble teaches the one that ships. The networks of each learn side by side: one on a core of its own wastes less than one
-# on all cores. On a terminal, their bars would overwrite each other, so they print lines.
-TEACHER := .training/teacher
-PRECISION ?= mixed_bfloat16
-train-%: export TF_NUM_INTRAOP_THREADS = 1
-train-%: export TF_NUM_INTEROP_THREADS = 1
-train-%: export TTY_COMPATIBLE = 0
-train-%: .venv/ready
-	@$(BIN)/python -m training fit --preset full --seed $* --precision $(PRECISION) --resume $(FIT_OPTIONS)
+	@$(BIN)/python -m training.recipes.fashion_mnist $(if $(PRECISION),--precision $(PRECISION))
 
 bench: .venv/ready ## measure cold start, speed and memory
 	@$(BIN)/python -m infra bench

@@ -13,6 +13,8 @@
     python -m training samples                                       writes the sample images under events/
     python -m training convert photo.jpg --out DIR                   shows pictures as the model sees them
 
+`python -m training.recipes.fashion_mnist` trains the model that ships, by these commands.
+
 Keras's backend is chosen as everywhere, by KERAS_BACKEND; the export itself needs TensorFlow.
 """
 
