@@ -53,6 +53,16 @@ INFRA_ARROWS = {
     "paths": set(),
     "": set(),
 }
+# Who may import whom inside training/. The command line may import every room, and every room the values and functions shared.
+TRAINING_SHARED = {"artifact", "config", "errors", "startup"}
+TRAINING_ARROWS = {
+    "data": set(),
+    "network": {"data"},
+    "export": {"data", "network"},
+    "report": {"data", "network", "export"},
+    "recipes": {"options"},
+    "__main__": {"command_line", "data", "export", "network", "options", "report"},
+}
 ALONE = {  # libraries that one place knows alone
     "boto3": {"storage", "work_queue"},
     "botocore": {"storage", "work_queue", "aws"},
@@ -122,6 +132,14 @@ def test_only_the_command_line_of_infra_ends_the_process():
     enders = {path.name for path in (ROOT / "infra").rglob("*.py") if re.search(r"SystemExit|sys\.exit", path.read_text())}
 
     assert enders == {"__main__.py"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "training").rglob("*.py")), ids=module_name)
+def test_the_arrows_between_the_rooms_of_training_hold(path):
+    here = room(module_name(path))
+    found = {room(name) for name in modules_of(path) if name.startswith("training.")}
+
+    assert found - {here} <= TRAINING_ARROWS.get(here, set()) | TRAINING_SHARED
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "handler").rglob("*.py")), ids=module_name)
