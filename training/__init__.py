@@ -1,4 +1,4 @@
-"""Makes the artifact: data in, `model.tflite` and `manifest.json` out. Never deployed.
+"""Makes the artifact, `model.tflite` and `manifest.json`, of labelled images. It is never deployed.
 
-Of the handler it knows the contract and the model that serves the artifact, and nothing else.
+Of the handler it imports the contract, the conversion of pictures and the model that serves the artifact, and nothing else.
 """

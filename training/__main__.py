@@ -1,4 +1,4 @@
-"""The command line of training.
+"""Runs the commands of training.
 
     python -m training fit --preset full --seed 0                    trains a network of the size that ships (two hours)
     python -m training fit --preset full --seed 2 --teacher DIR      the same, but taught by an artifact

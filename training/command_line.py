@@ -1,4 +1,4 @@
-"""Ends the process in one way for every command that cannot go on."""
+"""Ends every command that cannot go on in the same way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.errors import TrainingError
 
 
 class Commands(TyperGroup):
-    """Commands that end with one line and status 1 for an error that the user can mend; other errors show a traceback."""
+    """Ends a command with one line and status 1 after an error that the user can mend; other errors show a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that the command line names."""

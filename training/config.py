@@ -1,4 +1,4 @@
-"""The settings of a training run: one frozen `Config`, and the presets that the command line offers.
+"""Defines the settings of a training run: one frozen `Config`, and the presets that the command line offers.
 
 full    trains a network of the size that ships: 72 epochs, two hours on one core that computes in bfloat16.
 smoke   shows that everything works: 3 epochs on a small part of the images, seconds on a laptop.
@@ -12,7 +12,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The sizes of the network: a convolution, then one stage for each item of `filters` and `blocks`."""
+    """States the sizes of the network: a convolution, then one stage for each item of `filters` and `blocks`."""
 
     filters: tuple[int, ...] = (16, 32, 64, 128)  # of each stage, at half the side of the one before; 16s fill the registers
     blocks: tuple[int, ...] = (3, 3, 2, 1)  # residual blocks in each stage
@@ -20,7 +20,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings of one training run; counts are in images unless their name says otherwise."""
+    """Holds the settings of one training run; counts are in images unless their name says otherwise."""
 
     preset: str
     cycles: tuple[int, ...]  # epochs; the learning rate falls to 0 at the end of each, and the next one begins with a warm-up
@@ -45,7 +45,7 @@ class Config:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs in all cycles."""
+        """Returns the number of epochs in all cycles."""
         return sum(self.cycles)
 
 

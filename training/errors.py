@@ -1,4 +1,4 @@
-"""The errors that the command line reports in one line, without a traceback; each message says what to change."""
+"""Defines the errors that the command line reports in one line, without a traceback; each message says what to change."""
 
 
 class TrainingError(Exception):

@@ -1,4 +1,4 @@
-"""The options that several commands share, with the text that `--help` shows of them."""
+"""Defines the options that several commands share, with their help."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import typer
 
 
 class Preset(StrEnum):
-    """The names of `training.config.PRESETS`."""
+    """Names the presets of `training.config.PRESETS`."""
 
     full = "full"
     smoke = "smoke"
 
 
 class Fit(StrEnum):
-    """The values of `handler.contract.Conversion.fit`."""
+    """Names the conversions of `handler.contract.Conversion.fit`."""
 
     contain = "contain"
     fashion_mnist = "fashion-mnist"
 
 
 class Precision(StrEnum):
-    """The dtype policies that a network can be trained by; weights are float32 in both."""
+    """Names the dtype policies that a network can be trained by; weights are float32 in both."""
 
     float32 = "float32"
     mixed_bfloat16 = "mixed_bfloat16"
 
 
 class Pixels(StrEnum):
-    """The keys of `training.export.adoption.PIXELS`."""
+    """Names the pixel ranges of `training.export.adoption.PIXELS`."""
 
     raw = "0..255"
     unit = "0..1"

@@ -1,1 +1,1 @@
-"""Labelled images: where they are found, how they are read, divided and augmented."""
+"""Finds, reads, divides and augments labelled images."""

@@ -1,4 +1,4 @@
-"""Data augmentation: random variants of training images, a whole batch at a time, by shifting, mirroring and erasing.
+"""Makes random variants of training images, a batch at a time, by shifting, mirroring and erasing (data augmentation).
 
 It needs NumPy only, so that training on any backend of Keras can use it.
 

@@ -1,4 +1,4 @@
-"""The values that everything else works on: labelled images, and a data set of two parts with its origin."""
+"""Defines the values that all of training works on: labelled images, and a data set of two parts with its origin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handler.contract import Conversion
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Some labelled images of a data set.
+    """Holds some labelled images of a data set.
 
     `images` is `(n, height, width, channels)` uint8, 0..255, where 0 is background; `labels` is `(n,)` integers, which are
     indices into the data set's classes.
@@ -27,7 +27,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled images in a training part and a test part, with the names of their classes and their origin.
+    """Holds labelled images in a training part and a test part, with the names of their classes and their origin.
 
     `checksums` identifies the data by MD5: of each IDX file, uncompressed, by its name; or, for images in folders, of each
     part's files as `md5sum` lists them, sorted. `name` is "fashion-mnist" only if the checksums prove it. `conversion` says

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: its classes, the checksums of its files, and the places where its files are searched for.
+"""Knows Fashion-MNIST: its classes, the checksums of its files, and the places where its files are searched for.
 
 Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
 arXiv:1708.07747.
@@ -35,7 +35,7 @@ INSTALL_COMMAND = "apt-get install dataset-fashion-mnist"
 
 
 class Checksums(NamedTuple):
-    """The MD5 of one file of Fashion-MNIST: of the published `.gz` file, and of its uncompressed content."""
+    """Identifies one file of Fashion-MNIST by the MD5 of the published `.gz` file, and by that of its uncompressed content."""
 
     published: str
     content: str

@@ -33,7 +33,7 @@ Classes = dict[str, list[Path]]
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """An image file, and the facts about it that need no decoding of its pixels; `longer_side` is in pixels."""
+    """Describes an image file by facts that need no decoding of its pixels; `longer_side` is in pixels."""
 
     path: Path
     label: int

@@ -1,7 +1,7 @@
-"""Image data sets in MNIST's format: Fashion-MNIST itself, or any relative of MNIST from a folder.
+"""Loads image data sets in MNIST's format: Fashion-MNIST itself, or any relative of MNIST from a folder.
 
-Reads four IDX files, gzipped or not, checks them, and records their checksums, so that every result names the data that it was
-obtained on.
+It reads four IDX files, gzipped or not, checks them, and records their checksums, so that every result names the data that it
+was obtained on.
 """
 
 from __future__ import annotations

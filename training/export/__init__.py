@@ -1,1 +1,1 @@
-"""Trained networks become artifacts: converted, quantised, calibrated, measured and described."""
+"""Makes artifacts of trained networks: converts, quantises, calibrates, measures and describes them."""

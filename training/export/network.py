@@ -43,7 +43,7 @@ MIN_AGREEMENT = 0.997  # fraction of images for which quantised weights should g
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The parts of the manifest that cannot be measured; `dataset` and `training` are free-form, for people."""
+    """Holds the parts of the manifest that cannot be measured; `dataset` and `training` are free-form, for people."""
 
     name: str
     version: str

@@ -1,1 +1,1 @@
-"""The network, and how it learns: architecture, optimiser, training, and runs on disk."""
+"""Builds and trains the network, and keeps its runs on disk."""

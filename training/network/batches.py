@@ -12,7 +12,7 @@ from training.data.augment import augment
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-    """Shuffled batches of augmented images with their targets; equal seeds give equal batches, also after a restart."""
+    """Serves shuffled batches of augmented images with their targets; equal seeds give equal batches, also after a restart."""
 
     def __init__(self, images: np.ndarray, targets: np.ndarray, config: Config, first_epoch: int = 0) -> None:
         """Draws the order of the first epoch.

@@ -1,4 +1,4 @@
-"""Keras callbacks that run during training: one checks the loss, one keeps the run on disk, one shows the progress."""
+"""Defines the Keras callbacks of training: one checks the loss, one keeps the run on disk, one shows the progress."""
 
 from __future__ import annotations
 

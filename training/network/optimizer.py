@@ -63,7 +63,7 @@ def averaging_decay(config: Config, steps_per_epoch: int) -> float:
 
 
 class WarmRestarts(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras ships no types
-    """A learning rate that rises from 0 along a line in each cycle of the configuration, and falls to 0 along a cosine."""
+    """Computes a learning rate that rises from 0 along a line in each cycle, and falls to 0 along a cosine."""
 
     def __init__(self, config: Config, steps_per_epoch: int) -> None:
         super().__init__()

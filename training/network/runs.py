@@ -17,7 +17,7 @@ CHECKPOINT_FILE = "checkpoint.weights.h5"
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """The measurements of one epoch.
+    """Holds the measurements of one epoch.
 
     `loss` (nats an image) and `accuracy` are means over its augmented batches. `held_out_loss` and `held_out_accuracy` belong
     to the weights at the end of the epoch, before averaging, and `learning_rate` is the one at that moment.
@@ -32,7 +32,7 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """The description of a run: its settings, its data, its environment, and the epochs that are done.
+    """Describes a run: its settings, its data, its environment, and the epochs that are done.
 
     `dataset`, `checksums`, `shape` (height, width, channels) and `classes` are those of the data set; `pixel_mean` and
     `pixel_std` are those of the training pixels, on the scale 0..255.

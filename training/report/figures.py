@@ -1,4 +1,4 @@
-"""Helpers that all figures share: colours, text, images, and rendering to files. They use Matplotlib's objects, not pyplot.
+"""Provides colours, text, images and files to all figures, by Matplotlib's objects instead of pyplot.
 
 Colours: Petroff, "Accessible Color Sequences for Data Visualization", 2021, arXiv:2107.02270: ten colours that people with any
 of the usual colour vision deficiencies can tell apart. Each has a marker too, so that colour alone never carries meaning.

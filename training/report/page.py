@@ -39,7 +39,7 @@ _FIGURE = """<figure>
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG or GIF file with its name, a heading, and a sentence on how to read it."""
+    """Holds a PNG or GIF file with its name, a heading, and a sentence on how to read it."""
 
     file: str
     heading: str

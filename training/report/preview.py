@@ -34,7 +34,7 @@ _PAPER, _INK = (255, 255, 255), (0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One picture by one conversion, with the model's prediction.
+    """Holds one picture as one conversion makes it, with the model's prediction.
 
     `picture` is the original, upright, RGB and at the sheet's size; `seen` has the pixels that the model is given.
     """
