@@ -38,7 +38,7 @@ def classify(classifier: Classifier | Model, images: np.ndarray) -> np.ndarray:
     Returns:
         The probabilities, `(n, classes)` float32; each row sums to 1.
     """
-    return classifier.classify(images)
+    return classifier.classify(images).probabilities
 
 
 def score(classifier: Classifier | Model, images: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ def score(scorer: Scorer, refs: list[ObjectRef]) -> int:
     Raises:
         InfraError: one of the benchmark's own objects was not scored.
     """
-    reports = scorer.score(refs, TimeBudget.of(3600, 10, 1), lambda named, report: None)
+    reports = scorer.score(refs, TimeBudget.of(3600, 10, 1), lambda _named, _report: None)
     if errors := [str(report.error) for report in reports.values() if report.error]:
         raise InfraError(f"Expected the benchmark's own objects to be scored. Received: {errors[0]}")
     return sum(report.images for report in reports.values())

@@ -18,7 +18,7 @@ class Measurement:
     unit: str
 
 
-def measure_rates(work: Callable[[], None], images: int) -> list[float]:
+def measure_rates(work: Callable[[], object], images: int) -> list[float]:
     """Returns the images per second of each of RUNS calls of `work`, which handles `images` images."""
     work()  # once to warm up
     rates = []

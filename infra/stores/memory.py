@@ -22,7 +22,8 @@ class MemoryStore:
     """A `handler.store.Store` in memory.
 
     `before` is called ahead of each call with its name (open, head, create, replace or list) and its object or prefix; what it
-    raises is raised, and what it does to the store has happened by then. Objects have a version each if the store `is_versioned`.
+    raises is raised, and what it does to the store has happened by then. Objects have a version each if the store
+    `is_versioned`.
     """
 
     before: Callable[[str, ObjectRef | Prefix], None] = lambda _method, _place: None
