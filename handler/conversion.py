@@ -32,11 +32,19 @@ def convert(picture: PIL.Image.Image, shape: PixelShape, conversion: Conversion)
     It is turned upright by its EXIF tag first. A picture that has the size and the colours already keeps every pixel.
     """
     upright = _in_eight_bits(PIL.ImageOps.exif_transpose(picture))
-    if conversion.fit == "contain" or (upright.size == (shape.width, shape.height) and _is_grey(upright)):
+    if conversion.fit == "contain" or (upright.size == (shape.width, shape.height) and is_grey(upright)):
         fitted = _contained(_laid_on(conversion.background, upright), shape, conversion.background)
     else:
         fitted = _as_fashion_mnist(_laid_on(_WHITE, upright).convert("RGB"), shape)
     return np.asarray(fitted, np.uint8).reshape(shape.as_tuple)
+
+
+def is_grey(picture: PIL.Image.Image) -> bool:
+    """Returns whether no pixel has a colour, in whichever mode the picture is stored: WebP has no grey mode, for example."""
+    if PIL.Image.getmodebase(picture.mode) == "L":
+        return True
+    red, *others = picture.convert("RGB").split()
+    return all(PIL.ImageChops.difference(red, other).getbbox() is None for other in others)
 
 
 def _in_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -52,12 +60,6 @@ def _laid_on(background: int, picture: PIL.Image.Image) -> PIL.Image.Image:
         return picture
     layer = picture.convert("RGBA")
     return PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, (background,) * 3 + (255,)), layer)
-
-
-def _is_grey(picture: PIL.Image.Image) -> bool:
-    """Whether its pixels have no colour, however they are stored: WebP knows no grey, and plotting libraries write RGBA."""
-    red, *others = picture.convert("RGB").split()
-    return all(PIL.ImageChops.difference(red, other).getbbox() is None for other in others)
 
 
 def _contained(picture: PIL.Image.Image, shape: PixelShape, background: int) -> PIL.Image.Image:

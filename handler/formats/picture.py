@@ -14,8 +14,8 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-import numpy as np
 import PIL.Image
 import PIL.WebPImagePlugin  # Pillow would import every decoder it has to find this one
 
@@ -23,9 +23,11 @@ from handler.conversion import convert
 from handler.errors import ObjectTooLarge, UnreadableImage
 from handler.formats.image import Image, Target
 from handler.formats.meter import read_whole
-from handler.formats.stream import Body, Stream
+from handler.formats.stream import Stream
 
 NAME = "PNG, JPEG or WebP image"
+
+MAX_PIXELS = 1024**3 // 4 // 3  # width times height; Pillow warns of more
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _WEBP = re.compile(rb"RIFF....WEBP", re.DOTALL)
@@ -72,7 +74,11 @@ def decode(body: Stream, target: Target) -> Iterator[Image]:
         UnreadableImage: it is truncated, corrupt or not decodable.
         ObjectTooLarge: its header states more pixels than the limit, or it is more bytes than may be in memory.
     """
-    yield Image("", _read_pixels(body, target))
+    content = read_whole(body, target.limits, "a picture")
+    with opened_picture(content, target.limits.image_pixels) as picture:
+        picture.load()
+        pixels = convert(picture, target.shape, target.conversion)
+    yield Image("", pixels)
 
 
 def _kind(head: bytes) -> str | None:
@@ -84,21 +90,27 @@ def _kind(head: bytes) -> str | None:
     return "WEBP" if _WEBP.match(head) else None
 
 
-def _read_pixels(body: Body, target: Target) -> np.ndarray:
-    content = read_whole(body, target.limits, "a picture")
-    most_pixels = target.limits.image_pixels
-    kind = str(_kind(content))
-    _REQUIRE[kind](content, most_pixels)
+@contextmanager
+def opened_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[PIL.Image.Image]:
+    """Opens a PNG, JPEG or WebP file whose parts and size are judged first; its pixels are decoded when they are needed.
+
+    Raises:
+        UnreadableImage: the file is truncated, corrupt or of another kind, or what is done with the picture finds it to be so.
+        ObjectTooLarge: its header states more than `max_pixels` pixels.
+    """
+    kind = _kind(content)
+    if kind is None:
+        raise UnreadableImage(f"Expected a {NAME}. Received: what begins with {content[:8]!r}.")
+    _REQUIRE[kind](content, max_pixels)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that Pillow passes over
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
             with PIL.Image.open(io.BytesIO(content), formats=(kind,)) as picture:
-                _require_pixels(picture.width, picture.height, most_pixels)
-                picture.load()
-                return convert(picture, target.shape, target.conversion)
+                _require_pixels(picture.width, picture.height, max_pixels)
+                yield picture
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
-        raise ObjectTooLarge(f"Expected an image of at most {most_pixels} pixels. Received: {error}") from error
+        raise ObjectTooLarge(f"Expected an image of at most {max_pixels} pixels. Received: {error}") from error
     except PIL.UnidentifiedImageError as error:  # its text holds a memory address, and a document must not
         raise UnreadableImage(f"Expected a whole {kind} image. Received: one whose header cannot be read.") from error
     except _DECODER_ERRORS as error:

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from handler.contract import Conversion, PixelShape
-from handler.conversion import convert
+from handler.conversion import convert, is_grey
+from handler.formats.picture import opened_picture
 from training.data.dataset import Dataset, Split
-from training.data.pictures import each_of, has_colour, name_some, open_picture
+from training.data.pictures import each_of, name_some
 from training.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -143,14 +144,20 @@ def _examine(part: Classes, classes: tuple[str, ...]) -> list[_File]:
     def look(path: Path) -> _File:
         content = path.read_bytes()
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return _File(path, labels[path], md5, max(open_picture(content).size))
+        with opened_picture(content) as picture:
+            return _File(path, labels[path], md5, max(picture.size))
 
     return list(each_of(list(labels), look, "examining"))
 
 
 def _any_colour(files: list[_File]) -> bool:
     """Returns whether any image has a pixel that is not grey, because grey images are often stored as RGB."""
-    return any(each_of([file.path for file in files], lambda path: has_colour(open_picture(path.read_bytes())), "comparing"))
+
+    def has_colour(path: Path) -> bool:
+        with opened_picture(path.read_bytes()) as picture:
+            return not is_grey(picture)
+
+    return any(each_of([file.path for file in files], has_colour, "comparing"))
 
 
 def _choose_side(files: list[_File]) -> int:
@@ -178,9 +185,11 @@ def _read(directory: Path, classes: tuple[str, ...], parts: tuple[list[_File], l
 
 
 def _read_split(files: list[_File], shape: PixelShape) -> Split:
-    pixels = each_of(
-        [file.path for file in files], lambda path: convert(open_picture(path.read_bytes()), shape, Conversion()), "reading"
-    )
+    def read(path: Path) -> np.ndarray:
+        with opened_picture(path.read_bytes()) as picture:
+            return convert(picture, shape, Conversion())
+
+    pixels = each_of([file.path for file in files], read, "reading")
     images = np.fromiter(pixels, np.dtype((np.uint8, shape.as_tuple)), count=len(files))
     return Split(images, np.array([file.label for file in files], np.intp))
 

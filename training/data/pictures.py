@@ -1,47 +1,19 @@
-"""Opens picture files safely, and names all files that cannot be read in one error."""
+"""Reads many picture files, and names all that cannot be read in one error."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import PIL.Image
-import PIL.ImageChops
 from rich.console import Console
 from rich.progress import track
 
 from training.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "WEBP")  # as in the function, so that every kind of file that is trained on can also be scored
 _MAX_NAMED = 5  # files that an error names; the others are counted
 
 T = TypeVar("T")
-
-
-def open_picture(content: bytes) -> PIL.Image.Image:
-    """Reads the header of a PNG, JPEG or WebP file; its pixels are decoded later.
-
-    Raises:
-        DataError: `content` is no such picture.
-        PIL.Image.DecompressionBombWarning: the picture has more pixels than Pillow considers safe.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-        try:
-            return PIL.Image.open(io.BytesIO(content), formats=FORMATS)
-        except PIL.UnidentifiedImageError as error:
-            raise DataError("another kind of file, or a broken one") from error
-
-
-def has_colour(picture: PIL.Image.Image) -> bool:
-    """Returns whether any pixel is not grey, in whichever mode the picture is stored."""
-    if PIL.Image.getmodebase(picture.mode) == "L":
-        return False
-    red, green, blue = picture.convert("RGB").split()
-    return any(PIL.ImageChops.difference(red, other).getbbox() for other in (green, blue))
 
 
 def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterator[T]:

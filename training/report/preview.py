@@ -19,12 +19,13 @@ from rich.table import Table
 
 from handler.contract import Conversion
 from handler.conversion import convert
+from handler.errors import RejectedInput
+from handler.formats.picture import opened_picture
 from handler.model import Model
 from training.artifact import classify
 from training.errors import PictureError
 
 SHEET_FILE = "pictures.png"
-MAX_PIXELS = 2**24  # width times height, as the handler's default limit
 
 _TILE = 224  # pixels; the side of a picture on the sheet
 _CAPTION = 48  # pixels; the height of two lines of text, which is readable if the sheet is scaled to half its size
@@ -61,19 +62,14 @@ def read_picture(path: Path) -> PIL.Image.Image:
     """Reads a PNG, JPEG or WebP file.
 
     Raises:
-        PictureError: the file is another kind of file, broken, or larger than `MAX_PIXELS`.
+        PictureError: the file is of another kind, broken or too large, as the function judges files.
     """
     try:
-        with PIL.Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise PictureError(
-                    f"Expected a picture of at most {MAX_PIXELS} pixels. "
-                    f"Received: {path} of {picture.width}x{picture.height}; scale it down."
-                )
+        with opened_picture(path.read_bytes()) as picture:
             picture.load()
             return picture
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise PictureError(f"Expected a whole PNG, JPEG or WebP file. Received: {path} ({error}).") from error
+    except (OSError, RejectedInput) as error:
+        raise PictureError(f"Expected a whole PNG, JPEG or WebP file. Received: {path} ({error})") from error
 
 
 def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversion) -> View:
