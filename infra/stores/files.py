@@ -5,8 +5,8 @@ its ETag. A write adds the entry of the new content to that of the present one, 
 place, in one step. So an object and its metadata agree whenever a writer is killed, and a file that somebody put there by hand
 has no metadata. Nothing is forced to the disk: a power cut may take the last writes away.
 
-A link is no object, and nothing below a link is one. On a file system that ignores case, keys that differ in case alone are one
-object. Every call that tells an ETag reads the file to its end, since nothing else says what is in it.
+A link is no object, and nothing below a link is one. A file system that ignores case, or the forms of Unicode, takes keys that
+differ in nothing else for one. Every call that tells an ETag reads the file to its end, since nothing else says what is in it.
 """
 
 from __future__ import annotations
