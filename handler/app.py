@@ -18,6 +18,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handler.batching import Batcher
 from handler.contract import Model
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
@@ -112,12 +113,11 @@ def build_parts() -> Parts:
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
     dispatcher = Dispatcher(inputs=inputs, documents=documents, queue=queue, concurrency=concurrency) if queue else None
     scorer = Scorer(
-        model=Model(model.manifest, stopwatch),
+        batcher=Batcher(Model(model.manifest, stopwatch), settings.model_batch_images),
         inputs=inputs,
         documents=documents,
         dispatcher=dispatcher,
         limits=settings.limits,
-        batch_images=settings.model_batch_images,
         concurrency=concurrency,
     )
     sweeper = Sweeper(inputs=inputs, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=concurrency)

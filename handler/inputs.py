@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from handler.deadline import Deadline
 from handler.documents import Documents
-from handler.errors import UnacceptedObject
+from handler.errors import RejectedInput, UnacceptedObject
 from handler.objects import ObjectRef, Prefix
 from handler.store import OpenObject, Store, StoredObject
 
 MAX_WHOLE_BYTES = 2**20  # of an object that is read whole when it is opened; several are in memory at once
+
+_REST_BYTES = 2**20  # read at once of what a decoder left
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +92,23 @@ class Inputs:
 
     def _accepted(self) -> str:
         return ", ".join(str(prefix) for prefix in self.prefixes)
+
+
+@contextmanager
+def verified(body: BinaryIO) -> Iterator[None]:
+    """Reads what is left of `body` at the end, also if the object was rejected.
+
+    Corruption in transit can look like a broken object, or like one of another kind; length and checksum are verified only at
+    the end of the body.
+    """
+    try:
+        yield
+    except RejectedInput:
+        _read_to_the_end(body)
+        raise
+    _read_to_the_end(body)
+
+
+def _read_to_the_end(body: BinaryIO) -> None:
+    while body.read(_REST_BYTES):
+        pass

@@ -12,34 +12,31 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
-from handler.contract import Model
+from handler.batching import Batcher
+from handler.contract import Manifest
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
 from handler.documents import Document, Documents
-from handler.errors import ObjectTooLarge, OutOfTime, RejectedInput, UnreadableList
+from handler.errors import ObjectTooLarge, OutOfTime, UnreadableList
 from handler.formats import decode
 from handler.formats.image import Image, Named, Target, Unreadable
-from handler.inputs import Inputs
+from handler.inputs import Inputs, verified
 from handler.limits import Limits
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Record, Report
-from handler.predictions import Prediction, RejectedImage, predict, render_rejection
+from handler.predictions import render_rejection
 from handler.store import StoredObject
 from handler.work import Work, isolated, report_on
 from handler.writing import DocumentWriter
 
 MAX_IDLE_S = 10  # that an open body waits for its turn: stores reset connections that nobody reads from
-
-_REST_BYTES = 2**20  # read at once of what a decoder left
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,22 +46,24 @@ R = TypeVar("R")
 class Scorer:
     """Scores objects. `dispatcher` sends what lists name to the queue; None where there is no queue.
 
-    `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
-    or published at the same time.
+    `concurrency` is the number of objects that are opened or published at the same time.
     """
 
-    model: Model
+    batcher: Batcher
     inputs: Inputs
     documents: Documents
     dispatcher: Dispatcher | None
     limits: Limits
-    batch_images: int
     concurrency: int
+
+    @property
+    def _manifest(self) -> Manifest:
+        return self.batcher.model.manifest
 
     @property
     def model_sha256(self) -> str:
         """The digest that documents name the model by."""
-        return self.model.manifest.model.sha256
+        return self._manifest.model.sha256
 
     def score(
         self,
@@ -83,7 +82,7 @@ class Scorer:
         try:
             with ThreadPoolExecutor(self.concurrency) as pool:
                 opened = _ahead(pool, lambda work: self._open(work, budget), works, self.concurrency)
-                classified = self._classified(self._decoded(opened, budget))
+                classified = self.batcher.classify(self._decoded(opened, budget))
                 for named, report in _ahead(pool, lambda work: self._finish(work, budget), classified, 2 * self.concurrency):
                     reports[named] = report
                     record(named, report)
@@ -120,9 +119,9 @@ class Scorer:
         if work.source is None or work.body is None or work.failure:
             return
         self._require_size(work.source)
-        with _verified(work.body):
+        with verified(work.body):
             decoded = decode(work.body, work.source.ref.name, self._target)
-            work.document = DocumentWriter(work.source, decoded.kind, self.model.manifest, self.documents.layout)
+            work.document = DocumentWriter(work.source, decoded.kind, self._manifest, self.documents.layout)
             for item in decoded:
                 if isinstance(item, Named):
                     work.listing = work.listing or self._begin_listing(work.source)
@@ -134,36 +133,6 @@ class Scorer:
         if self.dispatcher is None:
             raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
         return Listing(source, self.dispatcher)
-
-    def _classified(self, items: Iterable[tuple[Work, Image | Unreadable | None]]) -> Iterator[Work]:
-        """Runs the model on full batches, and yields each work when its last image has a prediction."""
-        pending: list[tuple[Work, Image | Unreadable]] = []
-        ended: list[Work] = []
-        for work, image in items:
-            if image is None:
-                ended.append(work)
-            else:
-                pending.append((work, image))
-            if len(pending) == self.batch_images or not pending:
-                self._classify(pending)
-                pending.clear()
-                yield from ended
-                ended.clear()
-        self._classify(pending)
-        yield from ended
-
-    def _classify(self, pending: Sequence[tuple[Work, Image | Unreadable]]) -> None:
-        """Adds the row of each image to the document it belongs to, in order."""
-        images = [image for _, image in pending if isinstance(image, Image)]
-        predictions: Iterator[Prediction] = iter(())
-        if images:
-            scores = self.model.classify(np.stack([image.pixels for image in images]))
-            predictions = iter(predict([image.name for image in images], scores, self.model.manifest))
-        for work, image in pending:
-            row = next(predictions) if isinstance(image, Image) else _row(image)
-            with isolated(work):
-                if work.document and not work.rejection and not work.failure:
-                    work.document.add(row)
 
     def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:
         """Publishes the document of one object whose images are all classified, and lets go of it."""
@@ -180,7 +149,7 @@ class Scorer:
         return work.named, report_on(work, outcome, place)
 
     def _document(self, work: Work, source: StoredObject) -> Document:
-        manifest = self.model.manifest
+        manifest = self._manifest
         rows = work.document = work.document or DocumentWriter(source, None, manifest, self.documents.layout)
         if work.rejection:
             rejection = io.BytesIO(render_rejection(source, rows.kind, manifest, work.rejection))
@@ -192,7 +161,7 @@ class Scorer:
 
     @property
     def _target(self) -> Target:
-        return Target(self.model.manifest.input, self.model.manifest.conversion, self.limits)
+        return Target(self._manifest.input, self._manifest.conversion, self.limits)
 
     def _require_size(self, source: StoredObject) -> None:
         if source.size_bytes > self.limits.object_bytes:
@@ -205,30 +174,6 @@ class Scorer:
 def _require_time(budget: TimeBudget) -> None:
     if budget.begin_by.is_over:
         raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")
-
-
-@contextmanager
-def _verified(body: BinaryIO) -> Iterator[None]:
-    """Reads what is left of `body` at the end, also if the object was rejected.
-
-    Corruption in transit can look like a broken object, or like one of another kind; length and checksum are verified only at
-    the end of the body.
-    """
-    try:
-        yield
-    except RejectedInput:
-        _read_to_the_end(body)
-        raise
-    _read_to_the_end(body)
-
-
-def _read_to_the_end(body: BinaryIO) -> None:
-    while body.read(_REST_BYTES):
-        pass
-
-
-def _row(image: Unreadable) -> RejectedImage:
-    return RejectedImage(image.name, type(image.error).__name__, str(image.error))
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:

@@ -97,20 +97,24 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         model=model,
         queue_url=queue_url,
         layout=Layout(layout, numbers["LINES_ABOVE_IMAGES"]),
-        limits=Limits(
-            object_bytes=numbers["MAX_OBJECT_BYTES"],
-            image_pixels=numbers["MAX_IMAGE_PIXELS"],
-            images=numbers["MAX_IMAGES_PER_OBJECT"],
-            archive_members=numbers["MAX_ARCHIVE_MEMBERS"],
-            member_bytes=numbers["MAX_MEMBER_BYTES"],
-            unpacked_bytes=numbers["MAX_UNPACKED_BYTES"],
-            compression_ratio=numbers["MAX_COMPRESSION_RATIO"],
-            list_objects=numbers["MAX_LIST_OBJECTS"],
-        ),
+        limits=_limits(numbers),
         model_batch_images=numbers["MODEL_BATCH_IMAGES"],
         model_threads=numbers["MODEL_THREADS"],
         s3_concurrency=numbers["S3_CONCURRENCY"],
         deadline_reserve_ms=numbers["DEADLINE_RESERVE_MS"],
+    )
+
+
+def _limits(numbers: Mapping[str, int]) -> Limits:
+    return Limits(
+        object_bytes=numbers["MAX_OBJECT_BYTES"],
+        image_pixels=numbers["MAX_IMAGE_PIXELS"],
+        images=numbers["MAX_IMAGES_PER_OBJECT"],
+        archive_members=numbers["MAX_ARCHIVE_MEMBERS"],
+        member_bytes=numbers["MAX_MEMBER_BYTES"],
+        unpacked_bytes=numbers["MAX_UNPACKED_BYTES"],
+        compression_ratio=numbers["MAX_COMPRESSION_RATIO"],
+        list_objects=numbers["MAX_LIST_OBJECTS"],
     )
 
 

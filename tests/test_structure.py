@@ -20,25 +20,40 @@ SOURCES = sorted(path for room in ("handler", "training", "infra") for path in (
 LEAVES = {"contract", "conversion", "deadline", "errors", "jobs", "layout", "limits", "objects", "outcomes", "store"}
 ARROWS = {
     "app": {
-        *{"dispatch", "documents", "inputs", "model", "scoring", "settings", "storage", "sweeping", "telemetry", "triggers"},
+        *{
+            "batching",
+            "dispatch",
+            "documents",
+            "inputs",
+            "model",
+            "scoring",
+            "settings",
+            "storage",
+            "sweeping",
+            "telemetry",
+            "triggers",
+        },
         "work_queue",
     },
     "aws": set(),
+    "batching": {"formats.image", "predictions", "work"},
     "dispatch": {"documents", "formats.image", "inputs", "predictions"},
     "documents": set(),
     "formats": {"formats"},
     "inputs": {"documents"},
     "model": set(),
     "predictions": set(),
-    "scoring": {"dispatch", "documents", "formats", "inputs", "predictions", "work", "writing"},
+    "s3_calls": {"aws"},
+    "scoring": {"batching", "dispatch", "documents", "formats", "inputs", "predictions", "work", "writing"},
     "settings": set(),
-    "storage": {"aws"},
+    "spool": set(),
+    "storage": {"aws", "s3_calls"},
     "sweeping": {"dispatch", "documents", "inputs", "scoring"},
     "telemetry": set(),
     "triggers": {"triggers"},
     "work": {"dispatch", "writing"},
     "work_queue": {"aws"},
-    "writing": {"predictions"},
+    "writing": {"predictions", "spool"},
 }
 # Who may import whom inside infra/. Any part of it may import handler/, and none may import training/.
 INFRA_ARROWS = {
@@ -65,7 +80,7 @@ TRAINING_ARROWS = {
 }
 ALONE = {  # libraries that one place knows alone
     "boto3": {"storage", "work_queue"},
-    "botocore": {"storage", "work_queue", "aws"},
+    "botocore": {"aws", "s3_calls", "storage", "work_queue"},
     "ai_edge_litert": {"model"},
     "aws_lambda_powertools": {"telemetry", "app"},  # app: the type of Lambda's context alone
     "PIL": {"formats", "conversion"},

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from handler.batching import Batcher
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.inputs import Inputs
@@ -61,12 +62,11 @@ def make_scorer(store: Store, layout: LayoutName = LayoutName.JSON) -> Scorer:
     settings = load_settings(ENVIRONMENT)
     documents = Documents(store, settings.output, Layout(layout, settings.layout.max_json_rows))
     return Scorer(
-        model=load_model(directory_reader(BUNDLED_ARTIFACT)),
+        batcher=Batcher(load_model(directory_reader(BUNDLED_ARTIFACT)), settings.model_batch_images),
         inputs=Inputs(store, settings.inputs, documents),
         documents=documents,
         dispatcher=None,
         limits=LIMITS,
-        batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
     )
 

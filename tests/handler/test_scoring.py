@@ -14,6 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from handler.batching import Batcher
 from handler.contract import Model
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
@@ -95,12 +96,11 @@ def make_scorer(model, target, store):
         inputs = Inputs(store, (Prefix("in", ""), Prefix("bucket", "")), documents)
         dispatcher = queue and Dispatcher(inputs=inputs, documents=documents, queue=queue, concurrency=2)
         return Scorer(
-            model=Model(model.manifest, classify),
+            batcher=Batcher(Model(model.manifest, classify), batch_images),
             inputs=inputs,
             documents=documents,
             dispatcher=dispatcher,
             limits=dataclasses.replace(target.limits, object_bytes=max_object_bytes),
-            batch_images=batch_images,
             concurrency=concurrency,
         )
 

@@ -19,7 +19,8 @@ from handler.errors import OutOfTime, StorageUnavailable
 from handler.formats import decode
 from handler.model import store_reader
 from handler.objects import ObjectRef, Prefix
-from handler.storage import BLOCK_BYTES, S3Storage, make_client
+from handler.s3_calls import BLOCK_BYTES
+from handler.storage import S3Storage, make_client
 from handler.store import WriteResult
 
 KEYS = ["a.png", "c++ notes+100%.png", "naïve/ñ 新.png", "../x", "//a", "a\nb", "\u202ertl", "trailing/", "k" * 1024]

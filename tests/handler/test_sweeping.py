@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from handler.batching import Batcher
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import CHUNK_OBJECTS, Dispatcher
 from handler.documents import Document, Documents
@@ -33,12 +34,11 @@ class World:
         self.model, self.queue, self.recorded = model, queue, []
         dispatcher = Dispatcher(inputs=reading, documents=documents, queue=queue, concurrency=1) if has_queue else None
         scorer = Scorer(
-            model=model,
+            batcher=Batcher(model, 4),
             inputs=reading,
             documents=documents,
             dispatcher=dispatcher,
             limits=target.limits,
-            batch_images=4,
             concurrency=4,
         )
         self.sweeper = Sweeper(inputs=reading, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=4)

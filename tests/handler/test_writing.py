@@ -12,8 +12,9 @@ from handler.contract import Scores
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef
 from handler.predictions import ListDocument, NamedObject, PredictionDocument, RejectedImage, predict
+from handler.spool import IN_MEMORY_BYTES
 from handler.store import StoredObject
-from handler.writing import IN_MEMORY_BYTES, DocumentWriter
+from handler.writing import DocumentWriter
 from infra.schemas import DIRECTORY
 
 SOURCE = StoredObject(ObjectRef("in", "uploads/rack 1.npy"), etag="e1", version_id=None, size_bytes=12)

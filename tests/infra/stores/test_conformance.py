@@ -289,7 +289,7 @@ def test_a_part_is_read_from_its_start_up_to_and_without_its_end(bucket):
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("s3", marks=pytest.mark.xfail(reason="S3 takes `bytes=3-2` for no range; S3Storage must not send it")),
+        "s3",
         "files",
         "memory",
     ],

@@ -1,0 +1,58 @@
+"""Images of many objects to batches of the model, and its predictions to the rows of their documents. No LiteRT here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from handler.contract import Model
+from handler.formats.image import Image, Unreadable
+from handler.predictions import Prediction, RejectedImage, predict
+from handler.work import Work, isolated
+
+
+@dataclass(frozen=True, slots=True)
+class Batcher:
+    """Classifies images with `model`, which sees `batch_images` images in one call."""
+
+    model: Model
+    batch_images: int
+
+    def classify(self, items: Iterable[tuple[Work, Image | Unreadable | None]]) -> Iterator[Work]:
+        """Runs the model on full batches, and yields each work when its last image has a prediction.
+
+        `items` are images with the work they belong to, and each work once more, without an image, when it has no more.
+        """
+        pending: list[tuple[Work, Image | Unreadable]] = []
+        ended: list[Work] = []
+        for work, image in items:
+            if image is None:
+                ended.append(work)
+            else:
+                pending.append((work, image))
+            if len(pending) == self.batch_images or not pending:
+                self._classify(pending)
+                pending.clear()
+                yield from ended
+                ended.clear()
+        self._classify(pending)
+        yield from ended
+
+    def _classify(self, pending: Sequence[tuple[Work, Image | Unreadable]]) -> None:
+        """Adds the row of each image to the document it belongs to, in order."""
+        images = [image for _, image in pending if isinstance(image, Image)]
+        predictions: Iterator[Prediction] = iter(())
+        if images:
+            scores = self.model.classify(np.stack([image.pixels for image in images]))
+            predictions = iter(predict([image.name for image in images], scores, self.model.manifest))
+        for work, image in pending:
+            row = next(predictions) if isinstance(image, Image) else _row(image)
+            with isolated(work):
+                if work.document and not work.rejection and not work.failure:
+                    work.document.add(row)
+
+
+def _row(image: Unreadable) -> RejectedImage:
+    return RejectedImage(image.name, type(image.error).__name__, str(image.error))

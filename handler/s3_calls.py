@@ -1,0 +1,112 @@
+"""Calls of S3: each ends by a deadline, botocore's errors leave as `StorageUnavailable`, and bodies are read block by block."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handler.aws import call_by
+from handler.deadline import Deadline
+from handler.errors import StorageUnavailable
+from handler.objects import ObjectRef, Prefix
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
+T = TypeVar("T")
+
+BLOCK_BYTES = 2**18  # read from the network at once: a small object whole, with the call that opens it
+
+
+class Body(io.RawIOBase):
+    """The body of an object, block by block, each by the deadline."""
+
+    def __init__(self, ref: ObjectRef, body: StreamingBody, first: bytes, deadline: Deadline) -> None:
+        super().__init__()
+        self._ref = ref
+        self._body = body
+        self._block = memoryview(first)
+        self._has_ended = len(first) < BLOCK_BYTES
+        self._was_given_up = False
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads what is left of a block, or the next one; returns the number of bytes, 0 at the end.
+
+        Raises:
+            StorageUnavailable: the body broke off, or its length or checksum is wrong.
+            OutOfTime: the block did not arrive by the deadline.
+        """
+        if not self._block and not self._has_ended:
+            block = call("GetObject", self._ref, self._deadline, lambda: read_block(self._body), self._give_up)
+            self._block, self._has_ended = memoryview(block), len(block) < BLOCK_BYTES
+        count = min(len(buffer), len(self._block))
+        buffer[:count] = self._block[:count]
+        self._block = self._block[count:]
+        return count
+
+    def close(self) -> None:
+        """Closes the connection, unless a read was given up, which closes it when it ends."""
+        if not self._was_given_up:
+            self._body.close()
+        super().close()
+
+    def _give_up(self, reading: Future[bytes]) -> None:
+        """Ends a read that another thread is waiting in; closing the body here would wait for that thread."""
+        self._was_given_up = True
+        reading.add_done_callback(lambda _: self._body.close())
+        self._body._raw_stream.shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # urllib3's; botocore does not offer it
+
+
+def read_block(body: StreamingBody) -> bytes:
+    """Reads `BLOCK_BYTES`, fewer only at the end, which is reached in that case: it is where botocore verifies the body.
+
+    Its own `with` would skip these checks.
+    """
+    parts, missing = [], BLOCK_BYTES
+    while missing and (part := body.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def call(
+    operation: str,
+    ref: ObjectRef | Prefix,
+    deadline: Deadline,
+    function: Callable[[], T],
+    when_late: Callable[[Future[T]], None] | None = None,
+) -> T:
+    """Returns what `function` returns, if it ends by `deadline`; `operation` and `ref` say in errors what it does.
+
+    Raises:
+        StorageUnavailable: S3 refused, failed or broke off.
+        OutOfTime: the call was not begun, or did not end by `deadline`; `when_late` lets go of what it holds.
+    """
+    with _translated(operation, ref):
+        return call_by(deadline, f"{operation} of {ref}", function, when_late)
+
+
+@contextmanager
+def _translated(operation: str, ref: ObjectRef | Prefix) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
+        raise _unavailable(operation, ref, code, error, hint) from error
+    except BotoCoreError as error:
+        raise _unavailable(operation, ref, type(error).__name__, error) from error
+
+
+def _unavailable(operation: str, ref: ObjectRef | Prefix, code: str, error: Exception, hint: str = "") -> StorageUnavailable:
+    return StorageUnavailable(f"S3 refused or failed {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
