@@ -18,7 +18,6 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handler.batching import Batcher
 from handler.contract import Model
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
@@ -113,11 +112,12 @@ def build_parts() -> Parts:
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
     dispatcher = Dispatcher(inputs=inputs, documents=documents, queue=queue, concurrency=concurrency) if queue else None
     scorer = Scorer(
-        batcher=Batcher(Model(model.manifest, stopwatch), settings.model_batch_images),
+        model=Model(model.manifest, stopwatch),
         inputs=inputs,
         documents=documents,
         dispatcher=dispatcher,
         limits=settings.limits,
+        batch_images=settings.model_batch_images,
         concurrency=concurrency,
     )
     sweeper = Sweeper(inputs=inputs, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=concurrency)

@@ -46,6 +46,14 @@ class Dispatcher:
     queue: Queue
     concurrency: int
 
+    def require_accepted(self, ref: ObjectRef) -> None:
+        """Accepts an object that may be read, and raises UnacceptedObject for any other."""
+        self.inputs.require_accepted(ref)
+
+    def place(self, ref: ObjectRef) -> ObjectRef:
+        """Returns where the document of an accepted object belongs."""
+        return self.documents.place(ref)
+
     def send(self, chunk: Sequence[ObjectRef | Sweep], deadline: Deadline) -> None:
         """Sends one chunk of objects and sweeps, each as a message of its own.
 
@@ -90,7 +98,7 @@ class Listing:
         """Takes note of the next object that the list names."""
         ref = ObjectRef(named.bucket or self.source.ref.bucket, named.key)
         try:
-            self.dispatcher.inputs.require_accepted(ref)
+            self.dispatcher.require_accepted(ref)
         except UnacceptedObject as error:
             self.refused.append(RejectedImage(str(ref), type(error).__name__, str(error)))
         else:
@@ -98,4 +106,4 @@ class Listing:
 
     def objects(self) -> Iterator[NamedObject]:
         """Yields each object and where its document will be, as the list's own document says it."""
-        return (NamedObject(str(ref), str(self.dispatcher.documents.place(ref))) for ref in self.refs)
+        return (NamedObject(str(ref), str(self.dispatcher.place(ref))) for ref in self.refs)

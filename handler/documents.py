@@ -83,6 +83,10 @@ class Documents:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = lambda: _random.uniform(0.5, 1)
 
+    def holds(self, ref: ObjectRef) -> bool:
+        """Returns whether `ref` lies where documents do."""
+        return self.output.holds(ref)
+
     def place(self, ref: ObjectRef) -> ObjectRef:
         """Returns where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`.
 

@@ -33,7 +33,7 @@ class Inputs:
         Raises:
             UnacceptedObject: `ref` is outside the inputs or inside the output, or its document's key would be too long.
         """
-        if self.documents.output.holds(ref) or not any(prefix.holds(ref) for prefix in self.prefixes):
+        if self.documents.holds(ref) or not any(prefix.holds(ref) for prefix in self.prefixes):
             raise UnacceptedObject(
                 f"Expected an object under INPUT_URIS ({self._accepted()}). Received: {ref}; it was not read."
             )

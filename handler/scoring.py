@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from handler.batching import Batcher
-from handler.contract import Manifest
+from handler.contract import Model
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
 from handler.documents import Document, Documents
@@ -46,24 +46,22 @@ R = TypeVar("R")
 class Scorer:
     """Scores objects. `dispatcher` sends what lists name to the queue; None where there is no queue.
 
-    `concurrency` is the number of objects that are opened or published at the same time.
+    `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
+    or published at the same time.
     """
 
-    batcher: Batcher
+    model: Model
     inputs: Inputs
     documents: Documents
     dispatcher: Dispatcher | None
     limits: Limits
+    batch_images: int
     concurrency: int
-
-    @property
-    def _manifest(self) -> Manifest:
-        return self.batcher.model.manifest
 
     @property
     def model_sha256(self) -> str:
         """The digest that documents name the model by."""
-        return self._manifest.model.sha256
+        return self.model.manifest.model.sha256
 
     def score(
         self,
@@ -82,7 +80,7 @@ class Scorer:
         try:
             with ThreadPoolExecutor(self.concurrency) as pool:
                 opened = _ahead(pool, lambda work: self._open(work, budget), works, self.concurrency)
-                classified = self.batcher.classify(self._decoded(opened, budget))
+                classified = Batcher(self.model, self.batch_images).classify(self._decoded(opened, budget))
                 for named, report in _ahead(pool, lambda work: self._finish(work, budget), classified, 2 * self.concurrency):
                     reports[named] = report
                     record(named, report)
@@ -121,7 +119,7 @@ class Scorer:
         self._require_size(work.source)
         with verified(work.body):
             decoded = decode(work.body, work.source.ref.name, self._target)
-            work.document = DocumentWriter(work.source, decoded.kind, self._manifest, self.documents.layout)
+            work.document = DocumentWriter(work.source, decoded.kind, self.model.manifest, self.documents.layout)
             for item in decoded:
                 if isinstance(item, Named):
                     work.listing = work.listing or self._begin_listing(work.source)
@@ -149,7 +147,7 @@ class Scorer:
         return work.named, report_on(work, outcome, place)
 
     def _document(self, work: Work, source: StoredObject) -> Document:
-        manifest = self._manifest
+        manifest = self.model.manifest
         rows = work.document = work.document or DocumentWriter(source, None, manifest, self.documents.layout)
         if work.rejection:
             rejection = io.BytesIO(render_rejection(source, rows.kind, manifest, work.rejection))
@@ -161,7 +159,7 @@ class Scorer:
 
     @property
     def _target(self) -> Target:
-        return Target(self._manifest.input, self._manifest.conversion, self.limits)
+        return Target(self.model.manifest.input, self.model.manifest.conversion, self.limits)
 
     def _require_size(self, source: StoredObject) -> None:
         if source.size_bytes > self.limits.object_bytes:

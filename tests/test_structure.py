@@ -21,7 +21,6 @@ LEAVES = {"contract", "conversion", "deadline", "errors", "jobs", "layout", "lim
 ARROWS = {
     "app": {
         *{
-            "batching",
             "dispatch",
             "documents",
             "inputs",

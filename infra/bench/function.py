@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from handler.batching import Batcher
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.inputs import Inputs
@@ -62,11 +61,12 @@ def make_scorer(store: Store, layout: LayoutName = LayoutName.JSON) -> Scorer:
     settings = load_settings(ENVIRONMENT)
     documents = Documents(store, settings.output, Layout(layout, settings.layout.max_json_rows))
     return Scorer(
-        batcher=Batcher(load_model(directory_reader(BUNDLED_ARTIFACT)), settings.model_batch_images),
+        model=load_model(directory_reader(BUNDLED_ARTIFACT)),
         inputs=Inputs(store, settings.inputs, documents),
         documents=documents,
         dispatcher=None,
         limits=LIMITS,
+        batch_images=settings.model_batch_images,
         concurrency=settings.s3_concurrency,
     )
 

@@ -14,7 +14,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handler.batching import Batcher
 from handler.contract import Model
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
@@ -96,7 +95,8 @@ def make_scorer(model, target, store):
         inputs = Inputs(store, (Prefix("in", ""), Prefix("bucket", "")), documents)
         dispatcher = queue and Dispatcher(inputs=inputs, documents=documents, queue=queue, concurrency=2)
         return Scorer(
-            batcher=Batcher(Model(model.manifest, classify), batch_images),
+            model=Model(model.manifest, classify),
+            batch_images=batch_images,
             inputs=inputs,
             documents=documents,
             dispatcher=dispatcher,

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from handler.batching import Batcher
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import CHUNK_OBJECTS, Dispatcher
 from handler.documents import Document, Documents
@@ -34,7 +33,8 @@ class World:
         self.model, self.queue, self.recorded = model, queue, []
         dispatcher = Dispatcher(inputs=reading, documents=documents, queue=queue, concurrency=1) if has_queue else None
         scorer = Scorer(
-            batcher=Batcher(model, 4),
+            model=model,
+            batch_images=4,
             inputs=reading,
             documents=documents,
             dispatcher=dispatcher,
