@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import cfnlint.decode
+from infra.template import read_template
 
-TEMPLATE = cfnlint.decode.decode(str(Path(__file__).parent.parent / "template.yaml"))[0]
+TEMPLATE = read_template((Path(__file__).parent.parent / "template.yaml").read_text())
 NAMES = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "coatcheck"}
 
 # Lambda itself does these in the function's name; no test of ours can see it.

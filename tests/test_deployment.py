@@ -15,7 +15,6 @@ from urllib.parse import unquote_plus
 
 import boto3
 import cfnlint.api
-import cfnlint.decode
 import moto.cloudformation.parsing
 import moto.s3.notifications
 import pytest
@@ -24,7 +23,9 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.s3.models import FakeBucket
 from samtranslator.translator.transform import transform
 
-TEMPLATE = json.loads(json.dumps(cfnlint.decode.decode(str(Path(__file__).parent.parent / "template.yaml"))[0]))
+from infra.template import read_template
+
+TEMPLATE = read_template((Path(__file__).parent.parent / "template.yaml").read_text())
 STACK = "coatcheck"
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"
 MODEL = "s3://models/fashion-mnist/2.0.0/"

@@ -5,7 +5,6 @@ import json
 import re
 from pathlib import Path
 
-import cfnlint.decode
 import pytest
 
 from handler import errors
@@ -17,6 +16,7 @@ from handler.outcomes import Outcome, Report
 from handler.settings import DEFAULTS
 from handler.telemetry import write_metrics
 from handler.triggers import TRIGGERS, parse_event
+from infra.template import read_template
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -69,7 +69,7 @@ def test_every_setting_is_in_the_table_with_its_default():
 
 
 def test_every_parameter_is_in_the_table_with_its_default():
-    parameters = cfnlint.decode.decode(str(ROOT / "template.yaml"))[0]["Parameters"]
+    parameters = read_template((ROOT / "template.yaml").read_text())["Parameters"]
     names, defaults = (
         [cell for row in table("parameter") for cell in re.sub("`", "", row[column]).split(", ")] for column in (0, 2)
     )

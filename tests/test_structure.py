@@ -58,11 +58,12 @@ ARROWS = {
 INFRA_ARROWS = {
     "__main__": {"bench", "cloud", "demo", "errors", "package", "paths", "schemas"},
     "bench": {"bench", "errors", "paths", "stores"},
-    "cloud": {"cloud", "errors", "package", "paths", "schemas"},
+    "cloud": {"cloud", "errors", "package", "paths", "schemas", "template"},
     "demo": {"cloud", "errors", "paths"},
     "package": {"errors", "paths"},
     "schemas": {"paths"},
     "stores": {"stores"},
+    "template": set(),
     "errors": set(),
     "paths": set(),
     "": set(),

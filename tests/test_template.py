@@ -9,11 +9,12 @@ import json
 import re
 from pathlib import Path
 
-import cfnlint.decode
 import pytest
 
+from infra.template import read_template
+
 ROOT = Path(__file__).parent.parent
-TEMPLATE = json.loads(json.dumps(cfnlint.decode.decode(str(ROOT / "template.yaml"))[0]))
+TEMPLATE = read_template((ROOT / "template.yaml").read_text())
 INPUT = "arn:${AWS::Partition}:s3:::${AWS::StackName}-input-${AWS::AccountId}"
 OUTPUT = "arn:${AWS::Partition}:s3:::${AWS::StackName}-output-${AWS::AccountId}"
 ALIAS = {"Ref": "ScoringFunction.Alias"}

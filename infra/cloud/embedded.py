@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import cfnlint.decode
 from moto.server import ThreadedMotoServer
 
 from handler.settings import DEFAULTS
 from infra.paths import TEMPLATE
+from infra.template import read_template
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -71,7 +71,7 @@ def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterat
         # moto's state belongs to the process, not to the server: it would still hold what an earlier cloud held.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         direct.open(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
-        yield _deploy(cfnlint.decode.decode_str(template.read_text())[0], endpoint)
+        yield _deploy(read_template(template.read_text()), endpoint)
     finally:
         server.stop()
 

@@ -24,7 +24,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import cfnlint.decode
 import typer
 
 from infra.cloud.checking import differences, prepare, read_documents
@@ -34,6 +33,7 @@ from infra.cloud.invocation import FunctionError, Invocation, parse_reply
 from infra.errors import InfraError
 from infra.package import PYTHON_VERSION, Architecture
 from infra.paths import BUILD, EVENTS, ROOT
+from infra.template import read_template
 
 FUNCTION = "ScoringFunction"
 
@@ -128,7 +128,7 @@ def write_template(variables: Mapping[str, str]) -> Path:
     built = BUILD / "template.yaml"
     if not built.is_file():
         raise InfraError(f"Expected the package and its template in {BUILD}: run `make build` first.")
-    template = cfnlint.decode.decode_str(built.read_text())[0]
+    template = read_template(built.read_text())
     template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"] = dict(variables)
     path = BUILD / "sam-local.json"  # in the same folder, because the template names the package by a relative path
     path.write_text(json.dumps(template))

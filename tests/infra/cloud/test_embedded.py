@@ -3,12 +3,12 @@
 import json
 
 import boto3
-import cfnlint.decode
 
 from handler.app import build_parts, lambda_handler
 from infra.cloud.embedded import start_cloud
 from infra.cloud.event_source import Context, EventSource
 from infra.paths import IMAGES, TEMPLATE
+from infra.template import read_template
 
 
 def put(cloud, key, content=b"pixels"):
@@ -32,7 +32,7 @@ def test_the_cloud_listens_on_loopback_alone(cloud):
 
 
 def test_the_cloud_is_that_of_the_template(cloud):
-    template, _ = cfnlint.decode.decode(str(TEMPLATE))
+    template = read_template(TEMPLATE.read_text())
     queue = template["Resources"]["UploadQueue"]["Properties"]
     attributes = cloud.sqs.get_queue_attributes(QueueUrl=cloud.queue_url, AttributeNames=["All"])["Attributes"]
     notification = cloud.s3.get_bucket_notification_configuration(Bucket=cloud.input_bucket)["QueueConfigurations"]
