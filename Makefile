@@ -1,6 +1,6 @@
 # One word each; every target installs what it needs first, into .venv, so none depends on another having been run.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format train bench build emulate sam-local clean
+.PHONY: help demo test check format train bench build emulate sam-local lock clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -10,16 +10,33 @@ SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 export SAM_CLI_TELEMETRY = 0
 
+# Targets run one at a time, since several install into .venv.
+.NOTPARALLEL:
+
+define create
+@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
+$(PYTHON) -m venv --clear $(1)
+endef
+
+# Nothing is compiled while it is installed: what is imported is compiled once, at its first import.
+unexport PYTHONDONTWRITEBYTECODE
+
+# uv installs several times as fast as pip. pip does it where there is no uv, or where uv finds no package index, since uv reads
+# none of pip's settings. Both are told to be quiet about all but errors.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
+PIP_OPTIONS := -qq --disable-pip-version-check --no-compile
+install = $(if $(UV),uv pip install --quiet --python $(1)/bin/python $(2) || )$(1)/bin/python -m pip install $(PIP_OPTIONS) $(2)
+
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/ready ## upload the sample images to an embedded cloud and show the predictions
-	@$(BIN)/python -m infra demo
+demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show the predictions
+	@$(BIN)/coatcheck demo
 
-test: .venv/ready ## run every test but those of the package, which emulate runs
+test: .venv/test .venv/train .venv/coatcheck ## run every test but those of the package, which emulate runs
 	$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/ready .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template
+check: .venv/test .venv/train .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -27,52 +44,63 @@ check: .venv/ready .venv-sam/ready .venv-checkov/ready ## check format, lint, ty
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(CHECKOV) --file template.yaml --framework cloudformation --quiet --compact --skip-download
 
-format: .venv/ready ## format the code and fix what can be fixed
+format: .venv/test ## format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: .venv/ready ## train the model that ships (four hours on two cores), or go on after an interruption, into handler/artifact
+train: .venv/train ## train the model that ships (four hours on two cores), or go on after an interruption, into handler/artifact
 	@$(BIN)/python -m training.recipes.fashion_mnist $(if $(PRECISION),--precision $(PRECISION))
 
-bench: .venv/ready ## measure cold start, speed and memory
-	@$(BIN)/python -m infra bench
+bench: .venv/coatcheck .venv/train ## measure cold start, speed and memory
+	@$(BIN)/coatcheck bench
 
-build: .venv/ready .venv-sam/ready ## make the deployable package and print its size
+build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print its size
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 emulate: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
-emulate: build ## run every event through the package under AWS's own emulator (Linux, no Docker)
+emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator --no-cov $(ARGS)
 
 sam-local: build ## run every event through sam local invoke (needs Docker)
-	@$(BIN)/python -m infra sam-local --architecture $(ARCHITECTURE)
+	@$(BIN)/coatcheck sam-local --architecture $(ARCHITECTURE)
+
+lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml needs; LOCK_OPTIONS=--upgrade takes newer versions
+	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .aws-sam .demo .training .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-checkov .venv-uv *.egg-info .aws-sam .demo .training
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this one for template.yaml's ScoringFunction. It does not pass the architecture on, so the environment does.
 export ARCHITECTURE ?= x86_64
 .PHONY: build-ScoringFunction
-build-ScoringFunction: .venv/ready
-	@$(BIN)/python -m infra package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE)
+build-ScoringFunction: .venv/coatcheck
+	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE)
 
-.venv/ready: requirements.txt constraints.txt handler/requirements.txt
-	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
-	@echo "installing into .venv, about 2.2 GB, most of it TensorFlow"
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
+.venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python
+	@echo "installing $< into .venv$(SIZE)"
+	@$(call install,.venv,--require-hashes --no-deps -r $<)
+	@touch $@
+.venv/cloud: SIZE = , 0.3 GB
+.venv/test: SIZE = , 0.2 GB
+.venv/train: SIZE = , 1.6 GB, most of it TensorFlow
+
+# The command `coatcheck`, which runs the files of this checkout.
+.venv/coatcheck: pyproject.toml .venv/cloud
+	@$(call install,.venv,--no-deps --no-build-isolation --editable .)
 	@touch $@
 
-# A virtual environment of its own: the SAM CLI pins exact versions of libraries that are used here too.
-.venv-sam/ready: Makefile
-	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
-	$(PYTHON) -m venv --clear .venv-sam
-	.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+.venv/python:
+	$(call create,.venv)
 	@touch $@
 
-# Another one of its own, for the same reason.
-.venv-checkov/ready: Makefile
-	@test -n "$(PYTHON)" || { echo "error: expected Python 3.11, 3.12 or 3.13 on the PATH; set PYTHON=/path/to/python3"; exit 1; }
-	$(PYTHON) -m venv --clear .venv-checkov
-	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
+# Virtual environments of their own: the SAM CLI and checkov pin exact versions of libraries that are used here too.
+.venv-sam/ready: PACKAGE = aws-sam-cli==1.170.0
+.venv-checkov/ready: PACKAGE = checkov==3.3.30
+.venv-uv/ready: PACKAGE = uv==0.13.9
+.venv-sam/ready .venv-checkov/ready .venv-uv/ready: Makefile
+	$(call create,$(@D))
+	@echo "installing $(PACKAGE) into $(@D)"
+	@$(call install,$(@D),$(PACKAGE))
 	@touch $@

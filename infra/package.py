@@ -52,7 +52,7 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
     Raises:
         InfraError: pip could not install the requirements.
     """
-    install_wheels(target, ["-r", str(ROOT / "handler" / "requirements.txt")], architecture, python_version)
+    install_wheels(target, ROOT / "handler" / "requirements.txt", architecture, python_version)
     shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
     for pattern in _UNUSED:
         for path in list(target.glob(pattern)):
@@ -65,21 +65,21 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
     return size_bytes(target)
 
 
-def install_wheels(target: Path, requirements: list[str], architecture: Architecture, python_version: str) -> None:
-    """Installs ready-made wheels for Lambda's Linux into `target`: exactly those named, without their dependencies.
+def install_wheels(target: Path, requirements: Path, architecture: Architecture, python_version: str) -> None:
+    """Installs ready-made wheels for Lambda's Linux into `target`: exactly those that the file `requirements` locks.
 
     Raises:
-        InfraError: pip could not install them.
+        InfraError: pip found no such wheel, or one with another hash.
     """
     machine = "aarch64" if architecture is Architecture.arm64 else "x86_64"
     platforms = [f"--platform={wheel}_{machine}" for wheel in _WHEELS]
     command = [
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"),
+        *(sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-compile", "--no-deps"),
         *("--only-binary=:all:", "--implementation=cp", f"--python-version={python_version}", *platforms),
-        *("--target", str(target), "--upgrade", *requirements),
+        *("--target", str(target), "--upgrade", "--require-hashes", "-r", str(requirements)),
     ]
     if subprocess.run(command, check=False).returncode:  # pip itself has said why
-        raise InfraError(f"Expected pip to install {' '.join(requirements)} for {architecture.value}.")
+        raise InfraError(f"Expected pip to install {requirements} for {architecture.value}.")
 
 
 def find_interpreter(python_version: str = PYTHON_VERSION) -> str | None:

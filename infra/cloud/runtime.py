@@ -5,6 +5,7 @@ The binary is the one that the SAM CLI brings along for its containers; the clie
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shutil
 import subprocess
@@ -15,9 +16,7 @@ from infra.errors import InfraError
 from infra.package import Architecture, install_wheels
 from infra.paths import ROOT
 
-# The version is pinned so that each run tests the same client; it has ready-made wheels for Python 3.11 to 3.13 on both
-# processors. The other two packages are its dependencies.
-RUNTIME_CLIENT = ("awslambdaric==4.2.2", "simplejson==4.3.0", "snapshot-restore-py==1.0.0")
+RUNTIME_CLIENT = ROOT / "requirements" / "emulator.txt"  # locked, so that each run tests the same
 
 
 def architecture() -> Architecture:
@@ -58,11 +57,12 @@ def install_runtime_client(interpreter: str) -> Path:
         InfraError: the interpreter does not start, or pip found no wheel of the client.
     """
     version = _version(interpreter)
-    folder = ROOT / ".aws-sam" / f"{RUNTIME_CLIENT[0].replace('==', '-')}-python{version}"
+    locked = hashlib.sha256(RUNTIME_CLIENT.read_bytes()).hexdigest()[:12]
+    folder = ROOT / ".aws-sam" / f"runtime-client-{locked}-python{version}"
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-            install_wheels(Path(unfinished) / "client", list(RUNTIME_CLIENT), architecture(), version)
+            install_wheels(Path(unfinished) / "client", RUNTIME_CLIENT, architecture(), version)
             (Path(unfinished) / "client").rename(folder)
     return folder
 

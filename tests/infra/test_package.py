@@ -75,8 +75,8 @@ print(json.loads(written[0])["predictions"][0]["class_name"])
 
 
 def test_requirements_that_cannot_be_installed_are_named(tmp_path):
-    with pytest.raises(InfraError, match=r"nowhere\.whl for arm64"):
-        install_wheels(tmp_path, [str(tmp_path / "nowhere.whl")], Architecture.arm64, "3.13")
+    with pytest.raises(InfraError, match=r"nowhere\.txt for arm64"):
+        install_wheels(tmp_path, tmp_path / "nowhere.txt", Architecture.arm64, "3.13")
 
 
 def test_a_python_that_pyenv_has_but_does_not_activate_is_found(tmp_path, monkeypatch):

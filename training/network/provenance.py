@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-_CODE = ("training", "handler/contract.py", "handler/conversion.py", "handler/model.py", "requirements.txt", "constraints.txt")
+_CODE = ("training", "handler/contract.py", "handler/conversion.py", "handler/model.py", "requirements/train.txt")
 _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
 
