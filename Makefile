@@ -33,8 +33,12 @@ help: ## show this list
 demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show the predictions
 	@$(BIN)/coatcheck demo
 
+# On all cores, up to four: a process that has loaded TensorFlow takes 1 GB. More threads of TensorFlow would only get in each
+# other's way.
+test: export TF_NUM_INTRAOP_THREADS = 1
+test: export TF_NUM_INTEROP_THREADS = 1
 test: .venv/test .venv/train .venv/coatcheck ## run every test but those of the package, which emulate runs
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov=handler $(ARGS)
 
 check: .venv/test .venv/train .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template
 	$(BIN)/ruff format --check .
@@ -59,7 +63,7 @@ build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print 
 
 emulate: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
-	$(BIN)/python -m pytest -m emulator --no-cov $(ARGS)
+	$(BIN)/python -m pytest -m emulator $(ARGS)
 
 sam-local: build ## run every event through sam local invoke (needs Docker)
 	@$(BIN)/coatcheck sam-local --architecture $(ARCHITECTURE)

@@ -1,20 +1,17 @@
-"""What all tests share: sample files, and the ladder aws -> s3 -> buckets -> uploaded."""
+"""What all tests share: sample files, and the ladder aws -> s3 -> buckets -> uploaded.
+
+boto3, moto and the function take a second to import, so fixtures import them: tests of pure code start without.
+"""
 
 import csv
+import functools
 import gzip
 import json
 import struct
 from pathlib import Path
 
-import boto3
-import botocore.client
-import botocore.exceptions
 import numpy as np
 import pytest
-from moto import mock_aws
-
-import handler.app
-from tests.permissions import granting, statements
 
 ROOT = Path(__file__).parent.parent
 EVENTS = ROOT / "events"
@@ -59,13 +56,17 @@ def environment(monkeypatch):
 
 
 @pytest.fixture
-def aws(environment):
+def aws(environment, recorded_calls):
+    from moto import mock_aws
+
     with mock_aws():
         yield
 
 
 @pytest.fixture
 def s3(aws):
+    import boto3
+
     return boto3.client("s3")
 
 
@@ -98,20 +99,37 @@ def stored(s3, buckets):
 @pytest.fixture
 def work_queue_url(aws):
     """The queue that sweeps send to, by a name that CloudFormation could have given it."""
+    import boto3
+
     return boto3.client("sqs").create_queue(QueueName="coatcheck-UploadQueue-1A2B3C")["QueueUrl"]
 
 
 @pytest.fixture(scope="session")
-def _granted():
-    return statements(ModelUri="s3://models/v1/")
+def botocore_data():
+    """Has botocore read each of its files once, though each test has sessions of its own: those of S3 take 0.1 s."""
+    from botocore.loaders import JSONFileLoader
+
+    read, loader = JSONFileLoader.load_file, JSONFileLoader()
+    with pytest.MonkeyPatch.context() as patch:
+        kept = functools.cache(lambda path: read(loader, path))
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: kept(path))
+        yield
 
 
-@pytest.fixture(autouse=True)
-def recorded_calls(monkeypatch, _granted):
+@pytest.fixture
+def recorded_calls(monkeypatch, botocore_data):
     """Records each call of AWS that the function makes, and fails the test if the template's role does not allow it.
 
-    The function's clients are known by what they write into access logs, its calls by being made while it runs.
+    The function's clients are known by what they write into access logs, its calls by being made while it runs. Every fixture
+    that stands for AWS requests this one.
     """
+    import botocore.client
+    import botocore.exceptions
+
+    import handler.app
+    from tests.permissions import granting, statements
+
+    granted = statements(ModelUri="s3://models/v1/")
     calls, running = [], []
     make_call, handle = botocore.client.BaseClient._make_api_call, handler.app._handle
 
@@ -136,7 +154,7 @@ def recorded_calls(monkeypatch, _granted):
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", recording)
     monkeypatch.setattr(handler.app, "_handle", handling)
     yield calls
-    refused = [call for call in calls if not all(granting(call, _granted))]
+    refused = [call for call in calls if not all(granting(call, granted))]
     assert not refused, f"the role in template.yaml does not allow {refused}"
 
 

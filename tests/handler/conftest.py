@@ -8,14 +8,11 @@ import json
 import numpy as np
 import pytest
 
-from handler.app import build_parts, lambda_handler
 from handler.contract import Conversion, Golden, Manifest, Metrics, Model, ModelFile, PixelShape, Scores
 from handler.deadline import Deadline, TimeBudget
 from handler.errors import OutOfTime
 from handler.formats.image import Target
 from handler.limits import Limits
-from handler.telemetry import logger
-from infra.cloud.event_source import Context
 
 SHAPE = PixelShape(height=2, width=3, channels=1)
 LIMITS = Limits(
@@ -108,6 +105,9 @@ def model(manifest):
 @pytest.fixture
 def invoke():
     """Invokes the function as a fresh process would."""
+    from handler.app import build_parts, lambda_handler  # late, since pure code is tested without boto3
+    from infra.event_source import Context
+
     build_parts.cache_clear()
     yield lambda event, **context: lambda_handler(event, Context(aws_request_id="request-1", **context))
     build_parts.cache_clear()
@@ -116,6 +116,8 @@ def invoke():
 @pytest.fixture
 def logged(monkeypatch):
     """Returns the lines logged so far, parsed."""
+    from handler.telemetry import logger
+
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]

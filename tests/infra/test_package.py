@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from functools import cache
 
 import pytest
 
@@ -10,28 +11,40 @@ from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter
 from infra.paths import ROOT
 
 
+@pytest.fixture(scope="module")
+def build_once(tmp_path_factory):
+    """Returns the package for a processor, and the size that its build stated."""
+
+    @cache
+    def build_once(architecture):
+        package = tmp_path_factory.mktemp("package")
+        return package, build(package, architecture)
+
+    return build_once
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", Architecture)
-def test_the_package_is_small_and_holds_nothing_that_trains(architecture, tmp_path):
-    size = build(tmp_path, architecture)
+def test_the_package_is_small_and_holds_nothing_that_trains(architecture, build_once):
+    package, size = build_once(architecture)
 
-    assert size == size_bytes(tmp_path) <= OUR_LIMIT_BYTES
-    names = {path.name for path in tmp_path.iterdir()}
+    assert size == size_bytes(package) <= OUR_LIMIT_BYTES
+    names = {path.name for path in package.iterdir()}
     assert {"handler", "numpy", "PIL", "boto3", "ai_edge_litert", "LICENSE", "NOTICE"} <= names
     assert not names & {"tensorflow", "keras", "training", "infra", "tests", "google", "ml_dtypes"}
-    assert (tmp_path / "handler" / "artifact" / "model.tflite").is_file()
-    assert not list(tmp_path.rglob("libLiteRtWebGpuAccelerator.so"))
-    assert (tmp_path / "handler" / "__pycache__" / "app.cpython-313.pyc").is_file() == bool(find_interpreter())
+    assert (package / "handler" / "artifact" / "model.tflite").is_file()
+    assert not list(package.rglob("libLiteRtWebGpuAccelerator.so"))
+    assert (package / "handler" / "__pycache__" / "app.cpython-313.pyc").is_file() == bool(find_interpreter())
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_interpreter() is None or platform.machine() != "x86_64", reason="needs Python 3.13 on x86-64")
-def test_the_function_runs_out_of_the_package_alone(tmp_path):
+def test_the_function_runs_out_of_the_package_alone(build_once):
     """Every library that scoring touches, but for S3 itself, from the package and nowhere else."""
-    build(tmp_path, Architecture.x86_64)
+    package, _ = build_once(Architecture.x86_64)
     program = f"""
 import json, pathlib, sys
-sys.path.insert(0, {str(tmp_path)!r})
+sys.path.insert(0, {str(package)!r})
 import dataclasses, io
 from handler.app import build_parts, lambda_handler
 from handler.deadline import TimeBudget
@@ -67,7 +80,7 @@ print(json.loads(written[0])["predictions"][0]["class_name"])
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=package,
         env={"AWS_DEFAULT_REGION": "us-east-1", "OUTPUT_URI": "s3://out-bucket/", "INPUT_URIS": "s3://in-bucket/"},
     )
 
