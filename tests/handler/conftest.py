@@ -106,7 +106,7 @@ def model(manifest):
 def invoke():
     """Invokes the function as a fresh process would."""
     from handler.app import build_parts, lambda_handler  # late, since pure code is tested without boto3
-    from infra.event_source import Context
+    from infra.cloud.event_source import Context
 
     build_parts.cache_clear()
     yield lambda event, **context: lambda_handler(event, Context(aws_request_id="request-1", **context))
