@@ -101,7 +101,6 @@ class FileStore:
         call = Call("list", prefix, deadline)
         with self._folder(call) as root:
             for key in keys_under(root, prefix.prefix, after):
-                call.require_time()
                 body = _open(root, ObjectRef(prefix.bucket, key), call)
                 if body is not None:
                     with closing(body):

@@ -196,7 +196,8 @@ def test_keys_that_look_alike_are_different_objects(kind, request):
 
 def test_a_listing_is_in_the_order_of_bytes_and_holds_what_is_under_its_prefix_after_a_key(bucket):
     """A folder's keys come where its "/" does: `a-b` before `a/b`, and that before `a0`."""
-    keys = [
+    long = "a//" + "b" * 70
+    tree = [
         "a",
         "a-b",
         "a.b/c",
@@ -206,23 +207,25 @@ def test_a_listing_is_in_the_order_of_bytes_and_holds_what_is_under_its_prefix_a
         "a/b/d/e",
         "a/b0",
         "a//b",
+        long,
+        f"{long}/c",
         "a0",
         "a0/b",
-        "ab/c",
-        "b",
-        "é/a",
+        "é",
         "ﬀ",
         "😀",
     ]
+    keys = [*tree, *(f"p/{key}" for key in reversed(tree))]  # `a` before `a/b`, and after it
     for key in keys:
         bucket.put(key)
     keys.sort(key=str.encode)
 
     assert bucket.keys() == keys
-    for prefix in ("", "a/", "a/b/", "a//", "a0/", "é/", "none/"):
-        for after in ("", "a", "a-", "a/", "a/b", "a/b/", "a/b/d/", "a/b/d/f", "a0", "a/c", "b", "ﬀ", "zzz"):
-            expected = [key for key in keys if key.startswith(prefix) and key.encode() > after.encode()]
-            assert bucket.keys(prefix, after) == expected, (prefix, after)
+    for prefix in ("", "a/", "a/b/", "a//", f"{long}/", "a0/", "none/"):
+        for after in ("", "a", "a-", "a/", "a/b", "a/b/", "a/b/d/", "a/b/d/f", long[:-1], long, f"{long}/c", "a0", "é", "z"):
+            for top in ("", "p/"):
+                expected = [key for key in keys if key.startswith(top + prefix) and key.encode() > (top + after).encode()]
+                assert bucket.keys(top + prefix, top + after) == expected, (top, prefix, after)
 
 
 def test_a_listing_of_an_empty_bucket_is_empty(bucket):
@@ -377,9 +380,11 @@ def test_when_the_deadline_is_over_nothing_is_done(bucket):
     with pytest.raises(OutOfTime, match="s3://photos/a"):
         bucket.put("a", b"2", replacing=etag, deadline=OVER)
     with pytest.raises(OutOfTime, match="s3://photos/new"):
-        bucket.put("new", deadline=OVER)
-    with pytest.raises(OutOfTime, match="s3://photos/"):
-        next(bucket.list(deadline=OVER))
+        bucket.put("new", b"", deadline=OVER)
+    with pytest.raises(OutOfTime, match="s3://photos/new"):
+        bucket.head("new", deadline=OVER)
+    with pytest.raises(OutOfTime, match="s3://photos/none/"):
+        next(bucket.list("none/", deadline=OVER))
 
     assert bucket.read("a") == b"1"
     assert bucket.keys() == ["a"]

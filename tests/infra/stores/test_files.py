@@ -67,6 +67,10 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_object_with_its_me
     assert seen["states"] > 1
 
 
+def test_a_process_that_is_forked_during_a_write_does_not_keep_the_lock(folder):
+    assert finish(start("fork", folder)) == ["WRITTEN", "WRITTEN"]
+
+
 def test_content_and_metadata_are_of_one_state_whatever_is_written_meanwhile(files_bucket):
     """The clock is looked at between the steps of a call; here others write twice whenever it is."""
     files_bucket.put("a", b"0", {"number": "0"})
@@ -143,7 +147,9 @@ def test_a_file_by_hand_takes_the_place_of_an_object_that_could_not_lie_there(fi
     files_bucket.put("a", b"hidden")
     (folder / "a" / "b").unlink()
     (folder / "a").rmdir()
-    assert files_bucket.read("a") == b"hidden"
+    assert files_bucket.put("a", b"still hidden", replacing=files_bucket.head("a").etag) is WriteResult.WRITTEN
+    assert files_bucket.read("a") == b"still hidden"
+    assert not (folder / "a").exists()
 
     (folder / "a").write_bytes(b"by hand")
 

@@ -17,11 +17,20 @@ KEYS = st.text(st.sampled_from("ab/.-0\0é😀"), min_size=1, max_size=5) | st.s
 )
 CONTENTS = st.sampled_from([b"", b"1", b"2"])
 METADATA = st.dictionaries(st.sampled_from(["k", "l"]), st.sampled_from(["v", ""]), max_size=2)
-PUTS = st.tuples(st.just("put"), KEYS, CONTENTS, METADATA, st.sampled_from(["nothing", "what stands there", "another state"]))
-LISTS = st.tuples(st.just("list"), KEYS.map(lambda key: key + "/") | st.just(""), KEYS | st.just(""))
+STATES = st.sampled_from(["nothing", "what stands there", "another state"])
 
 
-@given(st.lists(PUTS | PUTS | LISTS, max_size=25))
+@st.composite
+def some_operations(draw):
+    """Puts to a few keys, and listings below and after them."""
+    key = st.sampled_from(draw(st.lists(KEYS, min_size=1, max_size=6)))
+    put = st.tuples(st.just("put"), key, CONTENTS, METADATA, STATES)
+    prefix = st.builds(lambda key: key[: key.rfind("/") + 1], key)
+    after = st.builds(str.__add__, key, st.sampled_from(["", "-", "/", "0"]))
+    return draw(st.lists(put | put | st.tuples(st.just("list"), prefix, after), max_size=25))
+
+
+@given(some_operations())
 @settings(max_examples=200, deadline=None)
 def test_files_and_memory_do_what_a_dict_would(operations):
     with tempfile.TemporaryDirectory() as folder:

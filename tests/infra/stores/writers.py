@@ -3,6 +3,7 @@
     python -m tests.infra.stores.writers race FOLDER
     python -m tests.infra.stores.writers kill FOLDER
     python -m tests.infra.stores.writers kill-at-random FOLDER
+    python -m tests.infra.stores.writers fork FOLDER
 
 Each writes what it saw as JSON. These are programs since the tests' own process has threads, and must not be forked.
 """
@@ -26,6 +27,7 @@ from handler.store import WriteResult
 from infra.stores.files import FileStore
 
 KEYS, ADDITIONS, KILLS = 40, 60, 60
+SYSTEM_CALLS = {"open", "mkdir", "flock", "write", "flush", "replace", "rename", "unlink", "remove"}
 OLD, NEW = (b"old" * 100, {"is": "old"}), (b"new" * 100_000, {"is": "new"})
 CASES = {
     "create": (None, NEW),
@@ -34,14 +36,14 @@ CASES = {
 }
 
 
-def put(store, key, content, metadata, replacing):
+def put(store, key, content, metadata, replacing, deadline=None):
     return store.put(
         ObjectRef("photos", key),
-        io.BytesIO(content),
+        io.BytesIO(content) if isinstance(content, bytes) else content,
         content_type="text/plain",
         metadata=metadata,
         replacing=replacing,
-        deadline=Deadline.after(60),
+        deadline=deadline or Deadline.after(60),
     )
 
 
@@ -84,7 +86,7 @@ def race(folder):
 
 
 def kill(folder):
-    """Kills a writer ahead of each of its calls of the system in turn, until one comes to its end."""
+    """Kills a writer after each of its calls of the system in turn, until one comes to its end."""
     seen = Counter()
     for name, (old, new) in CASES.items():
         for key in ("a/b", "a//b"):
@@ -135,17 +137,35 @@ def kill_at_random(folder):
     tell({"killed in the middle": left, "states": len(etags)})
 
 
+def fork(folder):
+    """Forks the process in the middle of a write, and writes again while the child lives."""
+    store, children = FileStore({"photos": folder}), []
+
+    class Forking(io.BytesIO):
+        def read(self, size=-1):
+            children.append(os.fork())
+            if not children[-1]:
+                time.sleep(60)
+            return super().read(size)
+
+    first = put(store, "a", Forking(), {}, None)
+    second = put(store, "a", b"2", {}, hashlib.md5(b"").hexdigest(), deadline=Deadline.after(5))
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    tell([first.name, second.name])
+
+
 def run(function, *, kill_at=None, kill_after_s=None):
     """Runs a function in a process of its own, and returns whether the process was killed."""
     child = os.fork()
     if not child:
         events = count()
 
-        def die_in_time(*_):
-            if next(events) == kill_at:
+        def die_in_time(_, event, function):
+            if event == "c_return" and function.__name__ in SYSTEM_CALLS and next(events) == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        sys.addaudithook(die_in_time)  # called ahead of every call that opens, makes, moves or removes a file
+        sys.setprofile(die_in_time)
         try:
             function()
         finally:
@@ -157,4 +177,4 @@ def run(function, *, kill_at=None, kill_after_s=None):
 
 
 if __name__ == "__main__":
-    {"race": race, "kill": kill, "kill-at-random": kill_at_random}[sys.argv[1]](Path(sys.argv[2]))
+    {"race": race, "kill": kill, "kill-at-random": kill_at_random, "fork": fork}[sys.argv[1]](Path(sys.argv[2]))
