@@ -1,8 +1,9 @@
-"""Object formats: bytes in, images out. Recognised by content, never by name. Pure.
+"""Decodes objects: bytes in, images out. A format is recognised by content, never by name. Pure.
 
-Each module named in `FORMATS` knows one format: `recognises(head)` judges an object by its first bytes, and `decode(body,
-target)` yields its images in order. To add a format, add a module that offers what `handler.formats.known.Format` asks for, and
-name it in `FORMATS`. Bodies are read forwards; only the directory of a zip, which lies at its end, needs more.
+Each module named in `FORMATS` handles one format: `recognises(head)` judges an object by its first bytes, and
+`decode(body, target)` yields the object's images in order. To add a format, add a module that offers the names of
+`handler.formats.known.Format`, and name it in `FORMATS`. Bodies are read forwards; only a zip archive, whose directory lies at
+its end, needs random access.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from handler.formats.image import Image, Item, Target
 from handler.formats.known import Format, recognise
 from handler.formats.stream import Body, Stream
 
-HEAD_BYTES = (
-    4096  # a gzip stream may spend 600 on its code tables, and more on a file's name, before a tar's first 512 come out
-)
+# The first bytes of an object, by which its format is recognised. A gzipped tar needs most of them: before the first 512
+# unpacked bytes, a gzip stream may spend 600 on its code tables, and more on the name of a file.
+HEAD_BYTES = 4096
 
 
 FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, listing)
@@ -26,7 +27,7 @@ FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, list
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An object whose format was recognised as `kind`; iterating over it reads what the object holds, once."""
+    """An object whose format was recognised as `kind`; iterating over this value decodes the object's items, once."""
 
     kind: str
     items: Iterator[Item]
@@ -36,16 +37,18 @@ class Decoded:
 
 
 def decode(body: Body, name: str, target: Target) -> Decoded:
-    """Recognises one object, to yield its images in their order, or the objects that it names, and what of it cannot be read.
+    """Recognises the format of an object, and decodes the object's items in order.
+
+    An item is an image, an object that a list names, or a part of the object that cannot be read.
 
     Args:
-        body: the object from its first byte on. What its `read` raises passes through.
-        name: the object's own, which its image gets in a format that holds one image and does not name it; empty for a folder.
-        target: the size that the model takes, and the limits.
+        body: the object, from its first byte on. Errors that its `read` raises pass through.
+        name: the name of the object, which becomes the name of a single image without a name of its own; empty for a folder.
+        target: the model's input size, the conversion of foreign images, and the limits.
 
     Raises:
-        RejectedInput: the object is empty or of no known format; while its items are read also if it is broken, or holds more
-            than the limits allow.
+        RejectedInput: the object is empty or of no known format. Iterating over the result raises it too, if the object is
+            broken or holds more than the limits allow.
     """
     stream = Stream(body)
     head = stream.peek(HEAD_BYTES)

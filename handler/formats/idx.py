@@ -1,4 +1,6 @@
-"""IDX image files (`*-idx3-ubyte`), gzipped or not, as MNIST and Fashion-MNIST are published. Read piece by piece.
+"""Decodes IDX image files (`*-idx3-ubyte`), gzipped or not, in which MNIST and Fashion-MNIST are published. Pure.
+
+A file is read piece by piece.
 
 Format: http://yann.lecun.com/exdb/mnist/
 """
@@ -33,12 +35,12 @@ def kind(head: bytes) -> str:
 
 
 def decode(body: Stream, target: Target) -> Iterator[Image]:
-    """Yields the file's images, named by position.
+    """Yields the file's images in order, each named by its position, from 0.
 
     Raises:
-        UnreadableIdx: it does not hold uint8 images, or the bytes are too few, too many or corrupt.
+        UnreadableIdx: the file does not hold uint8 images, or has too few bytes, too many, or corrupt ones.
         WrongShape: the images are not of the model's size.
-        ObjectTooLarge: more comes out of the gzip stream than the limits allow.
+        ObjectTooLarge: the gzip stream unpacks to more bytes than the limits allow.
     """
     is_packed = body.peek(2) == gunzip.MAGIC
     plain: Body = gunzip.Gunzip(body, Meter(target.limits), UnreadableIdx) if is_packed else body

@@ -1,4 +1,4 @@
-"""One image as the model takes it, one that cannot be read, and the raw pixels that array formats hold. Pure."""
+"""Defines the items that formats decode, and reads the raw pixels of array formats. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from handler.errors import RejectedInput, WrongShape
 from handler.formats.stream import Body
 from handler.limits import Limits
 
-_BLOCK_IMAGES = 64  # read at once: large enough to amortise a call, small enough to stay in the cache
+_BLOCK_IMAGES = 64  # images in one read: enough to amortise the call, few enough to stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: `pixels` is `(height, width, channels)` uint8, 0..255.
+    """One decoded image: `pixels` is `(height, width, channels)` uint8, 0..255, in the model's size.
 
-    `name` is the position in an array, and the member in an archive; it is empty for the one image of a file, which is named
-    after the file.
+    `name` is the position of the image in an array, or the path of its member in an archive. It is empty for the only image of
+    a file, which is named after the file.
     """
 
     name: str
@@ -29,16 +29,16 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An image, or a line of a list, that cannot be read, while others of its object can; `error` says why."""
+    """An image, or a line of a list, that cannot be read although other items of its object can; `error` says why."""
 
     name: str
     error: RejectedInput
 
     @classmethod
     def because(cls, name: str, error: RejectedInput) -> Unreadable:
-        """Keeps the error that was raised, without what it holds on to.
+        """Returns the item called `name` with a copy of `error`, and drops the traceback of `error` itself.
 
-        It is a copy, and the original's traceback is dropped: that holds every frame's variables, and so the member's bytes.
+        The traceback holds the variables of every frame, and so the bytes of the member.
         """
         error.__traceback__ = None
         return cls(name, type(error)(str(error)))
@@ -46,7 +46,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An object that a list names; `bucket` is None where that is the list's own. `key` is decoded."""
+    """An object that a list names; `key` is decoded, and `bucket` is None for the bucket of the list itself."""
 
     bucket: str | None
     key: str
@@ -57,7 +57,7 @@ Item = Image | Unreadable | Named
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The images that are wanted: the model's size, how foreign images are brought to it, and the limits."""
+    """The form in which images are wanted: the model's input size, the conversion of foreign images, and the limits."""
 
     shape: PixelShape
     conversion: Conversion
@@ -65,10 +65,12 @@ class Target:
 
 
 def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
-    """Returns the number of images in an array of shape `received`: `(n, h, w, c)`, or `(n, h, w)` of grey ones.
+    """Returns the number of images in an array of the shape `received`.
+
+    The shape must be `(n, height, width, channels)`, or `(n, height, width)` if the model takes grey images.
 
     Raises:
-        WrongShape: its images are not of the model's size. Arrays are never resized: a wrong one is a mistake.
+        WrongShape: the images are not of the model's size. Arrays are never resized, because a wrong size is a mistake.
     """
     expected = one_image_shapes(shape)
     if received[1:] not in expected or received[0] < 0:
@@ -78,15 +80,18 @@ def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
 
 
 def one_image_shapes(shape: PixelShape) -> list[tuple[int, ...]]:
-    """Returns the shapes that one image may have in an array: `(h, w, c)`, and `(h, w)` if it is grey."""
+    """Returns the shapes that an array of one image may have.
+
+    These are `(height, width, channels)`, and `(height, width)` if the model takes grey images.
+    """
     return [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
 
 
 def read_pixels(body: Body, count: int, shape: PixelShape, error: type[RejectedInput]) -> Iterator[Image]:
-    """Yields `count` images from raw bytes in C order, named by position, and requires that nothing follows them.
+    """Yields `count` images from raw bytes in C order, each named by its position, and requires that no bytes follow.
 
     Raises:
-        RejectedInput: of the class `error`, if there are fewer bytes than `count` images need, or more.
+        RejectedInput: `body` holds fewer bytes than `count` images need, or more; the error is of the class `error`.
     """
     image_bytes = int(np.prod(shape.as_tuple))
     for start in range(0, count, _BLOCK_IMAGES):

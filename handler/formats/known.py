@@ -1,4 +1,4 @@
-"""The protocol of a format, and how one is recognised. Pure."""
+"""Defines the protocol of a format, and recognises the format of an object. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handler.formats.stream import Stream
 
 
 class Format(Protocol):
-    """The names that a module of this package offers which is named in `FORMATS`."""
+    """The protocol of the modules that `handler.formats.FORMATS` names; `NAME` describes the format in error messages."""
 
     NAME: str
 
@@ -20,24 +20,30 @@ class Format(Protocol):
         """Returns whether an object that begins with `head` is of this format."""
 
     def kind(self, head: bytes) -> str:
-        """Returns the name that documents give to an object of this format that begins with `head`: png, zip, ..."""
+        """Returns the name that documents give to the format of an object that begins with `head`, such as png or zip."""
 
     def decode(self, body: Stream, target: Target) -> Iterator[Item]:
-        """Yields the images of `body` in the size of `target`; raises RejectedInput when the object is at fault."""
+        """Yields the items of `body` in order, with images as `target` wants them.
+
+        Raises:
+            RejectedInput: the object is at fault.
+        """
 
 
 def recognise(head: bytes, formats: Sequence[Format]) -> Format:
-    """Returns the one of `formats` that an object which begins with `head` is of.
+    """Returns the one of `formats` that an object beginning with `head` has.
 
     Raises:
-        UnrecognisedFormat: it is of none of them.
+        UnrecognisedFormat: the object has none of `formats`.
     """
     for known in formats:
         if known.recognises(head):
             return known
     is_gzip = head.startswith(gunzip.MAGIC)
     begins = (
-        f"a gzip stream of what begins with {gunzip.first_bytes(head, 8)!r}" if is_gzip else f"what begins with {head[:8]!r}"
+        f"a gzip stream of content that begins with {gunzip.first_bytes(head, 8)!r}"
+        if is_gzip
+        else f"content that begins with {head[:8]!r}"
     )
     raise UnrecognisedFormat(
         f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {begins}. "

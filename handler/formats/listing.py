@@ -1,10 +1,11 @@
-"""Lists that name objects: each of them is scored as if it had been uploaded. Read line by line, but for a manifest.
+"""Reads lists that name objects; each named object is scored as if it had just been uploaded. Pure.
 
-    [{"prefix": "s3://bucket/rack/"}, "a.png", "b/c.png"]         a manifest of SageMaker's
-    {"key": "rack/a.png"}                                         JSON Lines, with "bucket" where it is another
-    bucket,rack/a%20b.png                                         CSV of S3 Batch Operations, its keys form-encoded
+    [{"prefix": "s3://bucket/rack/"}, "a.png", "b/c.png"]         a SageMaker manifest
+    {"key": "rack/a.png"}                                         JSON Lines, with "bucket" if it is not the list's bucket
+    bucket,rack/a%20b.png                                         CSV of S3 Batch Operations, with form-encoded keys
 
-A line that names nothing is a row under `rejected`; the others count. Sources:
+Lists are read line by line, except for a manifest, which is read whole. A line that names no object becomes a row under
+`rejected`, and the other lines are used all the same. Sources:
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/specify-batchjob-manifest.html
 """
@@ -34,19 +35,22 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MANIFEST = re.compile(rb'\s*\[\s*\{\s*"prefix"\s*:')
 _JSON_LINE = re.compile(rb'\s*\{[^\n]*"key"\s*:', re.IGNORECASE)
 _CSV_LINE = re.compile(rb'"?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"?,[^\x00-\x1f,]+(,[^\x00-\x1f]*)?\r?(\n|$)')
-_MAX_LINE_BYTES = 16 * 2**10  # a key of 1,024 bytes, each of them encoded in six
+_MAX_LINE_BYTES = 16 * 2**10  # more than a key of 1,024 bytes needs, each of them escaped as six
 _BLOCK_BYTES = 2**16
 
 
 class _Line(msgspec.Struct, rename=str.lower):
-    """One line of JSON Lines; its names are in lower case by then."""
+    """One line of JSON Lines, whose field names were converted to lower case."""
 
     key: str
     bucket: str | None = None
 
 
 def recognises(head: bytes) -> bool:
-    """Returns whether `head` begins a list; CSV has no mark of its own, so a bucket and a key are taken for one."""
+    """Returns whether `head` begins a list.
+
+    CSV has no magic number, so a first line of a bucket name and a key is taken for CSV.
+    """
     text = head.removeprefix(_BYTE_ORDER_MARK)
     return any(pattern.match(text) for pattern in (_MANIFEST, _JSON_LINE, _CSV_LINE))
 
@@ -57,11 +61,11 @@ def kind(head: bytes) -> str:
 
 
 def decode(body: Stream, target: Target) -> Iterator[Named | Unreadable]:
-    """Yields what the list names, in its order, and the lines that name nothing.
+    """Yields the objects that the list names, in order, and the lines that name none.
 
     Raises:
-        UnreadableList: it is no list after all, or has a line that is far too long.
-        ObjectTooLarge: a manifest of more bytes than may be in memory.
+        UnreadableList: the content is not a list after all, or has a line that is longer than any line of a list.
+        ObjectTooLarge: a manifest has more bytes than may be in memory at once.
     """
     head = body.peek(4096).removeprefix(_BYTE_ORDER_MARK)
     if _MANIFEST.match(head):
@@ -114,7 +118,7 @@ def _named(where: str, parse: Callable[[T], tuple[str | None, str]], entry: T) -
     except UnreadableList as error:
         return Unreadable.because(where, error)
     except (msgspec.DecodeError, UnicodeError, RecursionError, csv.Error, ValueError) as error:
-        reason = f"Expected an object's bucket and key. Received: what cannot be read as that ({type(error).__name__})."
+        reason = f"Expected an object's bucket and key. Received: an entry that cannot be parsed ({type(error).__name__})."
         return Unreadable.because(where, UnreadableList(reason))
     return Named(bucket, key)
 

@@ -1,7 +1,7 @@
-"""NumPy's `.npy`: one uint8 array of images, or a single image.
+"""Decodes NumPy's `.npy` files, each a uint8 array of one image or many. Pure.
 
-The header is judged before anything is allocated; nothing is unpickled. An array in C order is read piece by piece; one in
-Fortran order begins with the first pixel of every image, so all of it must be in memory.
+The header is checked before memory is allocated, and nothing is unpickled. An array in C order is read piece by piece; an array
+in Fortran order begins with the first pixel of every image, so the whole array must be in memory.
 
 Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -26,7 +26,7 @@ from handler.limits import Limits
 NAME = "NumPy array (.npy, uint8)"
 
 _MAGIC = b"\x93NUMPY"
-_MAX_HEADER_BYTES = 10_000  # NumPy's own bound; it would apply it only after reading up to the 4 GiB declared
+_MAX_HEADER_BYTES = 10_000  # NumPy's own limit, which NumPy checks only after reading all that is declared, up to 4 GiB
 
 _HEADER_ERRORS = (ValueError, TypeError, IndexError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 
@@ -42,12 +42,12 @@ def kind(head: bytes) -> str:
 
 
 def decode(body: Stream, target: Target) -> Iterator[Image]:
-    """Yields the array's images, named by position.
+    """Yields the array's images in order, each named by its position, from 0.
 
     Raises:
-        UnreadableArray: the header is broken, the dtype is not uint8, or the bytes are too few or too many.
+        UnreadableArray: the header is broken, the dtype is not uint8, or there are too few or too many bytes.
         WrongShape: the images are not of the model's size.
-        ObjectTooLarge: it is in Fortran order, and more than may be in memory.
+        ObjectTooLarge: the array is in Fortran order, and has more bytes than may be in memory at once.
     """
     shape, fortran_order, dtype = _read_header(body)
     if dtype != np.uint8:
@@ -75,9 +75,9 @@ def _read_header(body: Body) -> tuple[tuple[int, ...], bool, np.dtype]:
     header = io.BytesIO(length_field + body.read(length))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of old names of dtypes
+            warnings.simplefilter("ignore")  # NumPy warns of Python 2's headers, and of old names of dtypes
             shape, order, dtype = read_header(header, max_header_size=_MAX_HEADER_BYTES)
-        return tuple(map(operator.index, shape)), order, dtype  # True is an int for NumPy's check; here it becomes 1
+        return tuple(map(operator.index, shape)), order, dtype  # NumPy accepts True as a size; operator.index makes it 1
     except _HEADER_ERRORS as error:
         raise UnreadableArray(
             f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__})."

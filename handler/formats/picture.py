@@ -1,9 +1,9 @@
-"""PNG, JPEG and WebP files: one image each, brought to the model's size as the manifest says.
+"""Decodes PNG, JPEG and WebP files, each to one image in the model's size, as the manifest's conversion says. Pure.
 
-Only the decoder that the first bytes name ever runs, and only after the file's parts were counted and its size in the header
-was judged. Of an animation the first frame counts. A PNG is read only if it is whole, of known parts, and every checksum holds,
-which Pillow itself does not ask of its pixels; a WebP if it is whole. JPEG and WebP carry no checksums, so one that was damaged
-inside may decode to damaged pixels.
+Only the decoder for the format of the first bytes runs, and only after the parts of the file were counted and the image size in
+its header was checked. Of an animation only the first frame is read. A PNG is read only if it is whole, has known chunks, and
+every checksum holds, although Pillow does not verify those of the pixels; a WebP is read only if it is whole. JPEG and WebP
+carry no checksums, so a file that was damaged inside may decode to damaged pixels.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _WEBP = re.compile(rb"RIFF....WEBP", re.DOTALL)
 _MAX_SCANS = 100
 _MAX_SEGMENTS = 1_000
 _MAX_CHUNKS = 20_000
-_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # neither stuffing, nor fill, nor a restart within a scan
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # skips byte stuffing, fill bytes, and restarts within a scan
 _SCAN, _END = b"\xda", b"\xd9"
-_PNG_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # a decoder must know those that begin with a capital
+_PNG_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # of the types that begin with a capital, which a decoder must know
 
-# What Pillow's decoders raise on broken files, found by cutting and corrupting files at every place.
+# The errors that Pillow's decoders raise on broken files, found by truncating and corrupting files at every place.
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -68,11 +68,11 @@ def kind(head: bytes) -> str:
 
 
 def decode(body: Stream, target: Target) -> Iterator[Image]:
-    """Yields the one image of the file.
+    """Yields the one image of the file, without a name.
 
     Raises:
-        UnreadableImage: it is truncated, corrupt or not decodable.
-        ObjectTooLarge: its header states more pixels than the limit, or it is more bytes than may be in memory.
+        UnreadableImage: the file is truncated, corrupt or not decodable.
+        ObjectTooLarge: the header states more pixels than the limit, or the file has more bytes than may be in memory at once.
     """
     content = read_whole(body, target.limits, "a picture")
     with opened_picture(content, target.limits.image_pixels) as picture:
@@ -82,7 +82,7 @@ def decode(body: Stream, target: Target) -> Iterator[Image]:
 
 
 def _kind(head: bytes) -> str | None:
-    """The name of the decoder that reads what begins with `head`."""
+    """Returns the name of Pillow's decoder for a file that begins with `head`; None if the file is of another format."""
     if head.startswith(_PNG):
         return "PNG"
     if head.startswith(_JPEG):
@@ -95,30 +95,30 @@ def opened_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[PIL
     """Opens a PNG, JPEG or WebP file whose parts and size are judged first; its pixels are decoded when they are needed.
 
     Raises:
-        UnreadableImage: the file is truncated, corrupt or of another kind, or what is done with the picture finds it to be so.
+        UnreadableImage: the file is truncated, corrupt or of another kind, or what is done with the picture finds that it is.
         ObjectTooLarge: its header states more than `max_pixels` pixels.
     """
     kind = _kind(content)
     if kind is None:
-        raise UnreadableImage(f"Expected a {NAME}. Received: what begins with {content[:8]!r}.")
+        raise UnreadableImage(f"Expected a {NAME}. Received: content that begins with {content[:8]!r}.")
     _REQUIRE[kind](content, max_pixels)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of metadata that Pillow passes over
+            warnings.simplefilter("ignore")  # Pillow warns of metadata that it ignores
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
             with PIL.Image.open(io.BytesIO(content), formats=(kind,)) as picture:
                 _require_pixels(picture.width, picture.height, max_pixels)
                 yield picture
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise ObjectTooLarge(f"Expected an image of at most {max_pixels} pixels. Received: {error}") from error
-    except PIL.UnidentifiedImageError as error:  # its text holds a memory address, and a document must not
+    except PIL.UnidentifiedImageError as error:  # its text holds a memory address, which a document must not
         raise UnreadableImage(f"Expected a whole {kind} image. Received: one whose header cannot be read.") from error
     except _DECODER_ERRORS as error:
         raise UnreadableImage(f"Expected a whole {kind} image. Received: one that cannot be decoded ({error}).") from error
 
 
-def _require_sound_png(content: bytes, most_pixels: int) -> None:
-    """Walks the chunks: each whole, with the right checksum and of a known kind, up to the closing one.
+def _require_sound_png(content: bytes, max_pixels: int) -> None:
+    """Requires whole chunks with right checksums and known types, up to the closing chunk.
 
     Source: https://www.w3.org/TR/png-3/#5Chunk-layout
     """
@@ -144,8 +144,10 @@ def _require_sound_png(content: bytes, most_pixels: int) -> None:
     raise UnreadableImage(f"Expected a PNG of at most {_MAX_CHUNKS} chunks. Received: more; save it again.")
 
 
-def _require_bounded_jpeg(content: bytes, most_pixels: int) -> None:
-    """Counts scans and other segments up to the end of the image; what follows it (a phone's video, say) is not looked at.
+def _require_bounded_jpeg(content: bytes, max_pixels: int) -> None:
+    """Requires that scans and other segments, up to the end of the image, are not too many.
+
+    Bytes after the image (a phone's video, for example) are ignored.
 
     Source: ITU-T T.81, annex B, https://www.w3.org/Graphics/JPEG/itu-t81.pdf
     """
@@ -163,8 +165,8 @@ def _require_bounded_jpeg(content: bytes, most_pixels: int) -> None:
     )
 
 
-def _require_sound_webp(content: bytes, most_pixels: int) -> None:
-    """Walks the chunks: each whole, up to the end that the header states, and of a size that Pillow may allocate on opening.
+def _require_sound_webp(content: bytes, max_pixels: int) -> None:
+    """Requires whole chunks up to the end that the header states, of a size that Pillow may allocate on opening.
 
     Source: https://developers.google.com/speed/webp/docs/riff_container
     """
@@ -173,7 +175,7 @@ def _require_sound_webp(content: bytes, most_pixels: int) -> None:
     while position < end <= len(content) and chunks < _MAX_CHUNKS:
         kind, length = struct.unpack_from("<4sI", content.ljust(position + 8, b"\0"), position)
         size = _webp_size(kind, content[position + 8 : position + 18])
-        _require_pixels(*size, most_pixels)
+        _require_pixels(*size, max_pixels)
         position += 8 + length + length % 2
         chunks += 1
     if position != end or end > len(content):
@@ -183,7 +185,7 @@ def _require_sound_webp(content: bytes, most_pixels: int) -> None:
 
 
 def _webp_size(kind: bytes, data: bytes) -> tuple[int, int]:
-    """Width and height as a chunk that begins with `data` states them; those of other chunks are none of an image."""
+    """Returns the width and height, in pixels, that a chunk beginning with `data` states; zeros if it states none."""
     data = data.ljust(10, b"\0")
     if kind == b"VP8X":
         return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
@@ -195,10 +197,10 @@ def _webp_size(kind: bytes, data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _require_pixels(width: int, height: int, most_pixels: int) -> None:
-    if width * height > most_pixels:
+def _require_pixels(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise ObjectTooLarge(
-            f"Expected an image of at most {most_pixels} pixels (MAX_IMAGE_PIXELS). Received: {width}x{height}; scale it down."
+            f"Expected an image of at most {max_pixels} pixels (MAX_IMAGE_PIXELS). Received: {width}x{height}; scale it down."
         )
 
 

@@ -1,37 +1,37 @@
-"""Bodies that are read forwards. Pure.
+"""Reads bodies forwards. Pure.
 
-Memory is taken for what has arrived and never for what was announced. What a body itself raises (S3 broke off, say) passes
-through untouched.
+Memory is allocated for bytes that have arrived, never for a size that was only announced. Errors of the body itself (a broken
+connection to S3, for example) pass through unchanged.
 """
 
 from __future__ import annotations
 
 from typing import BinaryIO, Protocol, cast
 
-_PIECE_BYTES = 2**20  # asked of a body at once
+_PIECE_BYTES = 2**20  # of one read from a body, at most
 
 
 class Body(Protocol):
-    """What can be read forwards."""
+    """The content of an object, or of a part of it, that can be read forwards."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none only at the end."""
+        """Returns up to `size` bytes; an empty result means the end."""
 
 
 class Stream:
-    """A body with its reads made whole, whose beginning can be looked at before it is read."""
+    """A body whose reads return all bytes that were asked for, and whose beginning can be looked at before it is read."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
         self._head = b""
 
     def peek(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end; they are read again."""
+        """Returns the next `size` bytes, fewer only at the end, without consuming them."""
         self._head = self.read(size) + self._head
         return self._head[:size]
 
     def read(self, size: int, /) -> bytes:
-        """`size` bytes, fewer only at the end."""
+        """Returns the next `size` bytes, fewer only at the end."""
         parts = [self._head[:size]] if self._head else []
         self._head = self._head[size:]
         missing = size - sum(map(len, parts))
@@ -41,7 +41,7 @@ class Stream:
         return b"".join(parts)
 
     def rewound(self) -> BinaryIO | None:
-        """The body itself, at its start, if it can be read in any order."""
+        """Returns the body itself, at its start, if the body is seekable; None otherwise."""
         seekable = getattr(self._body, "seekable", None)
         if not seekable or not seekable():
             return None

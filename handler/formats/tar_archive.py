@@ -1,10 +1,11 @@
-"""Tar archives of pictures and arrays, gzipped or not: every file in it, in its order, read forwards.
+"""Decodes tar archives of pictures and arrays, gzipped or not: every file, in the archive's order, read forwards. Pure.
 
 Directories, `__MACOSX/` and files whose name begins with a dot are skipped. Members that cannot be read (of unsafe names, links
-and special files, archives in the archive, too large, of no known format) are named, and the others scored.
+and special files, archives in the archive, too large, of no known format) are reported by name, and the others are scored.
 
-Headers are parsed by `tarfile`, but walked here: `TarFile` takes a header that it cannot read for the end of the archive, so
-that the rest would be lost without a word, and reads extended headers of any size into memory.
+`tarfile` parses single headers, and this module walks from one header to the next. `TarFile` takes a header that it cannot read
+for the end of the archive, so that the remaining members would be lost silently, and it reads extended headers of any size into
+memory.
 
 Format: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13
 """
@@ -32,16 +33,19 @@ _WITHOUT_CONTENT = {tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.C
 _PAX = {tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE}
 _EXTENSIONS = _PAX | {tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
-# Tools write one extended header before a member, GNU tar two, of some hundred bytes; macOS puts attributes of files there.
+# Tools write one extended header before a member, GNU tar two, of some hundred bytes; macOS writes file attributes there.
 _MAX_EXTENSIONS = 4
 _MAX_EXTENSION_BYTES = 2**16
 _MAX_PAX_RECORDS = 100
 
-_PIECE_BYTES = 2**16
+_PIECE_BYTES = 2**16  # in one read of bytes that are skipped
 
 
 def recognises(head: bytes) -> bool:
-    """Returns whether `head` begins a tar archive, or a gzipped one; the oldest have no magic number, but a checksum."""
+    """Returns whether `head` begins a tar archive, or a gzipped one.
+
+    The oldest archives have no magic number, so the checksum of their first header is verified.
+    """
     block = gunzip.first_bytes(head, _BLOCK_BYTES) if head.startswith(gunzip.MAGIC) else head[:_BLOCK_BYTES]
     try:
         return block[_MAGIC_AT:].startswith(_MAGIC) or bool(_parse(block))
@@ -58,20 +62,21 @@ def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
     """Yields the images of all members, and the members that cannot be read.
 
     Raises:
-        UnreadableArchive: it is truncated or corrupt.
-        ObjectTooLarge: more members, or more bytes unpacked, in all or for what went in, than the limits allow.
+        UnreadableArchive: the archive is truncated or corrupt.
+        ObjectTooLarge: the archive has more members than the limits allow, or unpacks to more bytes, in total or relative to
+            its compressed size.
     """
     meter = Meter(target.limits)
     is_packed = body.peek(2) == gunzip.MAGIC
     plain = gunzip.Gunzip(body, meter, UnreadableArchive) if is_packed else Metered(body, meter)
     yield from decode_members(_members(plain, target.limits), target)
-    while plain.read(_PIECE_BYTES):  # what follows the end is of no meaning, but a gzip stream must be whole
+    while plain.read(_PIECE_BYTES):  # bytes after the end are ignored, but a gzip stream must be whole
         pass
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the headers say of one member."""
+    """A member as its headers describe it."""
 
     name: str
     kind: bytes
@@ -105,7 +110,7 @@ def _require_readable(entry: _Entry, limits: Limits) -> None:
 
 
 def _read_entry(body: Body) -> _Entry | None:
-    """Reads the headers of the next member; None at the end, which is a block of zeros."""
+    """Reads the headers of the next member; returns None at the end of the archive, which is a block of zeros."""
     extended: dict[bytes, bytes] = {}
     for _ in range(_MAX_EXTENSIONS + 1):
         header = _parse(body.read(_BLOCK_BYTES))
@@ -132,7 +137,10 @@ def _parse(block: bytes) -> tarfile.TarInfo | None:
 
 
 def _read_extension(body: Body, header: tarfile.TarInfo) -> dict[bytes, bytes]:
-    """What an extended header says, in the words of pax; those that hold for all members say nothing of use here."""
+    """Reads an extended header, and returns its records by their pax names.
+
+    Headers that hold for all members, or name the targets of links, have no records that are used.
+    """
     if header.size > _MAX_EXTENSION_BYTES:
         raise UnreadableArchive(
             f"Expected extended headers of at most {_MAX_EXTENSION_BYTES} bytes. Received: {header.size} declared."
@@ -144,7 +152,7 @@ def _read_extension(body: Body, header: tarfile.TarInfo) -> dict[bytes, bytes]:
 
 
 def _parse_pax(content: bytes) -> dict[bytes, bytes]:
-    """Reads records `length key=value`, each ended by a line feed."""
+    """Parses pax records, each of which is `length key=value` and a line feed."""
     records: dict[bytes, bytes] = {}
     while content:
         digits = content[:20].partition(b" ")[0]
@@ -167,7 +175,7 @@ def _combine(header: tarfile.TarInfo, extended: dict[bytes, bytes]) -> _Entry:
 
 
 def _read(body: Body, size_bytes: int) -> bytes:
-    """A member's content, and the zeros that fill its last block."""
+    """Reads the content of a member, and the zeros that fill its last block; returns the content."""
     content = body.read(size_bytes)
     padding = -size_bytes % _BLOCK_BYTES
     if len(content) < size_bytes or len(body.read(padding)) < padding:

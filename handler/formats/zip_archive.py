@@ -1,8 +1,9 @@
-"""Zip archives of pictures and arrays, NumPy's `.npz` among them: every file in it, in the order of its directory.
+"""Decodes zip archives of pictures and arrays, such as NumPy's `.npz`: every file, in the order of the directory.
 
 Directories, `__MACOSX/` and files whose name begins with a dot are skipped. Members that cannot be read (encrypted, corrupt, in
-another compression than deflate, of unsafe names, links, archives in the archive, too large) are named, and the others scored.
-The directory lies at the end, so a body that can only be read forwards is kept in a temporary file first, as it is.
+another compression than deflate, of unsafe names, links, archives in the archive, too large) are reported by name, and the
+others are scored. The directory lies at the end of the archive, so a body that can only be read forwards is first copied to a
+temporary file, still compressed.
 
 Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
@@ -28,14 +29,15 @@ from handler.limits import Limits
 NAME = "zip archive (.zip, .npz) of pictures and arrays"
 
 _MAGIC, _EMPTY_MAGIC = b"PK\x03\x04", b"PK\x05\x06"
-_ENTRY_MAGIC = b"PK\x01\x02"  # of each entry of the directory
-_LOCAL_HEADER_BYTES = 30  # before each member's name and bytes
+_ENTRY_MAGIC = b"PK\x01\x02"  # begins each entry of the directory
+_LOCAL_HEADER_BYTES = 30  # the fixed part, before each member's name and bytes
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags: traditional, strong, and an encrypted directory
 
 _PIECE_BYTES = 2**16
 _SPOOL_BYTES = 2**24  # kept in memory; a larger archive is kept on disk
 
-# What zipfile raises on broken archives, found by cutting and corrupting some at every place. None of it can be storage's own.
+# The errors that zipfile raises on broken archives, found by truncating and corrupting some at every place. None of them can
+# come from S3, because the archive is in memory or in a file by then.
 _ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, ValueError, struct.error, zlib.error)
 
 
@@ -53,8 +55,9 @@ def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
     """Yields the images of all members, and the members that cannot be read.
 
     Raises:
-        UnreadableArchive: it is truncated or corrupt, or its members share bytes.
-        ObjectTooLarge: more members, or more bytes unpacked, in all or for what went in, than the limits allow.
+        UnreadableArchive: the archive is truncated or corrupt, or its members share bytes.
+        ObjectTooLarge: the archive has more members than the limits allow, or unpacks to more bytes, in total or relative to
+            its compressed size.
     """
     with _seekable(body) as file:
         size_bytes = _require_few_entries(file, target.limits)
@@ -75,7 +78,10 @@ def _seekable(body: Stream) -> Iterator[BinaryIO]:
 
 
 def _require_few_entries(file: BinaryIO, limits: Limits) -> int:
-    """Counts what may be entries before `zipfile` makes an object of each, and returns the archive's size in bytes."""
+    """Requires that the archive does not have too many members, and returns its size in bytes.
+
+    The headers in the directory are counted before `zipfile` makes an object of each.
+    """
     file.seek(0)
     count, size_bytes, tail = 0, 0, b""
     while piece := file.read(_PIECE_BYTES):
@@ -99,17 +105,17 @@ def _read_directory(file: BinaryIO) -> tuple[list[zipfile.ZipInfo], zipfile.ZipF
 
 
 def _require_apart(entries: list[zipfile.ZipInfo], size_bytes: int) -> None:
-    """Refuses members that share bytes, which is how a small archive unpacks to petabytes, and a directory of another archive.
+    """Refuses members that share bytes, and a directory that belongs to an archive inside of this one.
 
-    Source: https://www.bamsoftware.com/hacks/zipbomb/ (CPython refuses some of these from 3.11.8 and 3.12.2 on.)
+    A small archive whose members share bytes can unpack to petabytes.
+
+    Source: https://www.bamsoftware.com/hacks/zipbomb/ (CPython refuses some such archives from 3.11.8 and 3.12.2 on.)
     """
     in_place = sorted(entries, key=lambda entry: entry.header_offset)
     starts = [entry.header_offset for entry in in_place]
     ends = [entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size for entry in in_place]
     if any(end > start for end, start in zip(ends, [*starts[1:], size_bytes], strict=False)):
-        raise UnreadableArchive(
-            "Expected members one behind the other. Received: some that share bytes, or exceed the archive."
-        )
+        raise UnreadableArchive("Expected members one after the other. Received: some that share bytes, or exceed the archive.")
     if starts and starts[0] != 0:
         raise UnreadableArchive("Expected a zip archive from its first byte on. Received: the directory of one inside of it.")
 
@@ -144,7 +150,10 @@ def _require_readable(entry: zipfile.ZipInfo, limits: Limits) -> None:
 
 
 def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, meter: Meter) -> Member | Unreadable:
-    """Unpacks a member, no further than the size that was judged; zipfile checks its checksum at the end."""
+    """Unpacks a member, up to the declared size that was checked before.
+
+    zipfile verifies the checksum of the member at its end.
+    """
     meter.count(packed=entry.compress_size)
     pieces = []
     try:
