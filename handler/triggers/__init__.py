@@ -1,8 +1,8 @@
-"""Event sources: each names the objects of its events and answers in its own protocol. Pure.
+"""Parses events of every source: names the objects that an event is about, and answers in the source's protocol. Pure.
 
-Each module named in `TRIGGERS` knows one source: `recognises(event)`, which is true for no event of another, and
-`parse(event)`, which returns the messages in it together with the way to answer. Adding a source is adding a module and naming
-it there.
+Each module named in `TRIGGERS` handles one source: `recognises(event)` is true for no event of another source, and
+`parse(event)` returns the messages in the event together with the function that answers it. To add a source, add a module and
+name it in `TRIGGERS`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ TRIGGERS: tuple[Trigger, ...] = (s3, sqs, sns, eventbridge, schedule, distribute
 
 
 def parse_event(event: object) -> Request:
-    """Finds the source of an event and names its objects.
+    """Recognises the source of an event, and parses the event to a request.
 
     Raises:
-        UnrecognisedEvent: no source knows it; the message shows its keys, not what they hold.
+        UnrecognisedEvent: no trigger recognises the event; the error's message shows the event's keys, not their values.
     """
     if isinstance(event, dict):
         for trigger in TRIGGERS:

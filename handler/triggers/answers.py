@@ -1,4 +1,4 @@
-"""The answers that more than one source understands. Pure."""
+"""Builds the answers that several sources have in common. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from handler.jobs import SweepReport
 from handler.outcomes import Report, count_outcomes
 from handler.triggers.request import Message, Results
 
-MAX_REASONS = 10  # in one error or summary: it lands in logs and answers of limited size
+MAX_REASONS = 10  # in one error or summary, since logs and answers are of limited size
 
 
 def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, object]:
-    """Answers sources that only look at whether the invocation succeeded; people read the rest.
+    """Returns the answer for sources that only check whether the invocation succeeded; people read its content.
 
     Raises:
-        InvocationFailed: something is not finished; Lambda, or whoever invoked, is to deliver the whole event again.
+        InvocationFailed: a message is not finished, so that Lambda, or whoever invoked the function, must deliver the whole
+            event again.
     """
     reasons = [reason for message in messages for reason in message.reasons(results)]
     if reasons:
@@ -28,18 +29,21 @@ def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, 
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, object]:
-    """Counts objects by outcome, and their images."""
+    """Returns the number of objects for each outcome, and the number of their images."""
     return {"outcomes": count_outcomes(reports), "images": sum(report.images for report in reports)}
 
 
 def shorten(reasons: Sequence[str]) -> str:
-    """Returns the first few reasons in one line, and the number of the others."""
+    """Returns the first `MAX_REASONS` reasons in one line, and the number of the others."""
     more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
     return "; ".join(reasons[:MAX_REASONS]) + more
 
 
 def reports_of(messages: Iterable[Message], results: Results) -> list[Report]:
-    """Returns the reports on the objects of some messages; one that is named twice is there twice."""
+    """Returns the reports on the objects of some messages, in order.
+
+    The report on an object that is named twice is there twice.
+    """
     return [results.reports[ref] for message in messages for ref in message.objects]
 
 

@@ -1,7 +1,7 @@
-"""S3 Batch Operations, schemas 1.0 and 2.0: any number of tasks, and one result for each of them.
+"""Parses invocations by S3 Batch Operations, schemas 1.0 and 2.0: many tasks, each of which gets a result. Pure.
 
-Keys arrive form-encoded, in both schemas. 1.0 names a bucket by its ARN, 2.0 by its name; `userArguments` are accepted and
-not looked at. A task may name a version: as everywhere, what is scored is the object as it is now. Shape:
+Keys arrive form-encoded in both schemas. Schema 1.0 names a bucket by its ARN, 2.0 by its name. `userArguments` are ignored,
+and so is the version that a task may name: as for every source, the object is scored in its present state. Shape of the event:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
 """
 
@@ -27,7 +27,7 @@ _RESULT_CODES = {
     Verdict.SUCCEEDED: "Succeeded",
     Verdict.TEMPORARY_FAILURE: "TemporaryFailure",
     Verdict.PERMANENT_FAILURE: "PermanentFailure",
-    Verdict.DEAD_LETTER: "PermanentFailure",  # a job has no dead letters, and would try again until it gives up
+    Verdict.DEAD_LETTER: "PermanentFailure",  # a job has no dead-letter queue, and would retry in vain
 }
 
 
@@ -50,7 +50,7 @@ def recognises(event: dict[str, Any]) -> bool:
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the object of each task.
+    """Returns a request with one message for each task.
 
     Raises:
         UnrecognisedEvent: the schema is of another version, or a task has no id, so that it could not be answered.
@@ -78,7 +78,7 @@ def _parse_task(task: _Task) -> Message:
 
 
 def _bucket(task: _Task) -> str:
-    """The bucket's name; an ARN may hold a region and an account, `arn:aws:s3:us-east-1:123456789012:name`."""
+    """Returns the bucket's name; an ARN may hold a region and an account, `arn:aws:s3:us-east-1:123456789012:name`."""
     name = task.s3Bucket or task.s3BucketArn
     if not isinstance(name, str):
         raise UnreadableMessage(f"Expected an s3BucketArn or s3Bucket. Received: {type(name).__name__}.")

@@ -1,6 +1,7 @@
-"""What queues and topics carry: the events of other sources, as text, perhaps in an envelope of SNS or Lambda. Pure.
+"""Parses the messages that queues and topics carry: events of other sources, as text, perhaps in envelopes. Pure.
 
-S3 -> SQS, S3 -> SNS -> SQS, EventBridge -> SQS, a sweep's work -> SQS, … : each message names what the event within it names.
+SNS puts an event in an envelope, and so does Lambda, for an invocation that failed. Routes are S3 -> SQS, S3 -> SNS -> SQS,
+EventBridge -> SQS and sweep -> SQS, for example. A message asks for everything that the event in it asks for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ _CARRIED: tuple[Trigger, ...] = (s3, eventbridge, schedule, direct)
 
 
 def parse_carried(message_id: str, text: str) -> Message:
-    """Names what one message asks for; one that is unreadable has a problem, and asks for nothing."""
+    """Parses the text of one message, which then asks for everything that the event in it asks for.
+
+    A message whose text cannot be read has a problem, and asks for nothing.
+    """
     try:
         inner = _parse_event(_open(text))
     except (UnreadableMessage, UnrecognisedEvent) as error:
@@ -27,9 +31,10 @@ def parse_carried(message_id: str, text: str) -> Message:
 
 
 def _open(text: str) -> Any:
-    """Reads a message's JSON, and that of the messages in it; each envelope is longer than what it holds, so this ends.
+    """Decodes the JSON of a message, and of the messages nested in it.
 
-    What Lambda keeps of an invocation that failed holds the event that failed, so that dead letters can be sent back.
+    The nesting ends, because each envelope is longer than its content. Lambda's record of a failed invocation holds the event
+    that failed, so that dead letters can be sent to the queue again.
     """
     body = _read(text)
     while isinstance(body, dict) and body.get("Type") == "Notification" and isinstance(body.get("Message"), str):

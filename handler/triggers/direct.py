@@ -1,8 +1,8 @@
-"""Direct invocation, by people and scripts: addresses of objects in, addresses of documents and counts out.
+"""Parses direct invocations by people and scripts: addresses of objects in, addresses of documents and counts out. Pure.
 
-    {"objects": ["s3://bucket/key", …]}
+    {"objects": ["s3://bucket/first key.png", "s3://bucket/second.png"]}
 
-Keys stand as they are, in no encoding. Sweeps write their messages in this form too.
+Keys are written as they are, without any encoding. Sweeps and lists send their messages in this form too.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ NAME = "direct invocation"
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Returns whether `event` lists objects."""
+    """Returns whether `event` has a field `objects`."""
     return "objects" in event
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the objects, each a message of its own.
+    """Returns a request with one message for each object.
 
     Raises:
-        UnrecognisedEvent: there is no list, or nothing in it.
+        UnrecognisedEvent: `objects` is not a list, is empty, or is not the event's only field.
     """
     uris = event["objects"]
     if not isinstance(uris, list) or not uris or set(event) != {"objects"}:

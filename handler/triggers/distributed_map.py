@@ -1,16 +1,17 @@
-"""Step Functions' Distributed Map: a batch of items or a single one, from a listing, an inventory, JSON or CSV.
+"""Parses invocations by a Distributed Map of Step Functions, with a batch of items or a single item. Pure.
 
-With an ItemBatcher the event is `{"BatchInput": {"bucket": "…"}, "Items": […]}`, without one it is the item. An item is
-`{"Key": "…", "Bucket": "…"}` with its names in any case, or the address `"s3://bucket/key"`. Items of a listing name no bucket:
-give it as `BatchInput.bucket`, or add it to each item with an ItemSelector. Whatever else an item holds (`Etag`, sizes as
-numbers or text) is not read: the object is scored as it is now. Shape:
+Items come from a listing, an inventory, JSON or CSV. With an ItemBatcher the event is
+`{"BatchInput": {"bucket": "name"}, "Items": [item, item]}`, without one it is the item. An item is
+`{"Key": "a.png", "Bucket": "name"}`, with field names in any case, or the address `"s3://bucket/key"`. Items of a listing name
+no bucket: give it as `BatchInput.bucket`, or add it to each item with an ItemSelector. Other fields of an item (`Etag`, sizes
+as numbers or text) are ignored: the object is scored in its present state. Shape of the event:
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html
 
-Keys are taken as they are, and decoded where there is no object of that name. An inventory writes them form-encoded: say so
-with `BatchInput.encoded_keys: true` where keys hold a "+" or a "%", since nobody can tell.
+Keys are taken as they are, and decoded if no object has that key. An inventory writes keys form-encoded: set
+`BatchInput.encoded_keys: true` if keys hold a "+" or a "%", since such a key does not show whether it is encoded.
 
 The answer is a small summary. If more than `BatchInput.tolerated_failure_percentage` of the items failed, by default if any
-did, the invocation raises, so that the state machine tries the batch again or counts it as failed.
+item failed, the invocation raises, so that the state machine retries the batch or counts it as failed.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ def recognises(event: dict[str, Any]) -> bool:
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the object of each item.
+    """Returns a request with one message for each item.
 
     Raises:
-        UnrecognisedEvent: there are no items, or `BatchInput` is not as described above.
+        UnrecognisedEvent: there are no items, or `BatchInput` is not as the module's docstring describes it.
     """
     batch = _parse_batch(event) if "Items" in event else _Batch([event], _parse_batch({**event, "Items": []}).BatchInput)
     if not batch.Items:

@@ -1,8 +1,8 @@
-"""EventBridge events of S3: one object each, answered like an S3 notification.
+"""Parses S3's events on EventBridge, each about one object, which are answered like S3 notifications. Pure.
 
-Unlike there, the key is not encoded, and it is never decoded here; if there is no object of that name but one of its decoded
-form, that one is scored, and the log says so. Detail types other than "Object Created" ask for nothing. Shape:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+Unlike in an S3 notification, the key is not encoded, so it is taken as it is. If no object has that key but one has the decoded
+key, that object is scored, and the log says so. Events of other detail types than "Object Created" ask for nothing. Shape of
+the event: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class _Detail(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Returns whether `event` is one of S3's on EventBridge, of whatever detail type."""
+    """Returns whether `event` is an event of S3 on EventBridge, of any detail type."""
     return event.get("source") == _SOURCE and isinstance(event.get("detail-type"), str)
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the object that was created."""
+    """Returns a request with one message, for the object that was created."""
     return Request(NAME, (_parse(event),), answer_or_raise)
 
 

@@ -1,4 +1,4 @@
-"""Keys as sources write them: form-encoded, raw, or nobody knows which. Pure."""
+"""Reads keys as event sources write them: form-encoded, raw, or in an encoding that is not documented. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def decode_key(encoded: str) -> str:
     """Decodes a form-encoded key, once: `red+flower%2B1.jpg` is `red flower+1.jpg`.
 
     Raises:
-        UnreadableMessage: what it encodes is not UTF-8.
+        UnreadableMessage: the decoded bytes are not UTF-8.
     """
     try:
         return unquote_plus(encoded, errors="strict")
@@ -21,9 +21,9 @@ def decode_key(encoded: str) -> str:
 
 
 def name_raw(message_id: str, bucket: str, key: str) -> Message:
-    """Asks for the object of a key that is taken as it is, and for its decoded form where there is none of that name.
+    """Returns a message that asks for the object of a raw key, and for that of the decoded key if the first does not exist.
 
-    The documentation of these sources does not say whether they encode keys, and those who emulate them disagree.
+    This is for sources whose documentation does not say whether they encode keys, and whose emulators disagree.
 
     Raises:
         UnreadableMessage: no object can have such a key.

@@ -1,4 +1,4 @@
-"""The requests of an event, whichever source it has. Pure values."""
+"""Defines the request that an event of any source is parsed to, and the protocol of a source. Pure values."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from handler.outcomes import Report, Reports
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The result of everything that an event asks for: a report on each object and on each sweep, by how it was asked for."""
+    """The reports on everything that an event asks for.
+
+    `reports` holds them by the object that was asked for, `sweeps` by the sweep.
+    """
 
     reports: Reports
     sweeps: Mapping[Sweep, SweepReport] = field(default_factory=dict)
 
     def of(self, asked: ObjectRef | Sweep) -> Report | SweepReport:
-        """Returns the report on one object or sweep."""
+        """Returns the report on one object or sweep that was asked for."""
         return self.sweeps[asked] if isinstance(asked, Sweep) else self.reports[asked]
 
 
@@ -28,10 +31,10 @@ class Results:
 class Message:
     """The smallest part of an event that its source can deliver again.
 
-    A message with a `problem` may still name objects; they are scored, and the message fails all the same. `alternatives` are
-    the objects to try where there is none of the name given, for sources of which it is not known whether they encode keys. A
-    queue's message has a `receipt_handle`, by which it can be given back, and a `receive_count`, which is 1 when it is
-    delivered for the first time.
+    A message with a `problem` may still name objects; these are scored, and the message fails all the same. `alternatives` maps
+    an object to the one that is scored if the first does not exist, for sources that may or may not encode keys. A message of a
+    queue has a `receipt_handle`, by which it can be returned to the queue, and a `receive_count`, which is 1 at the first
+    delivery.
     """
 
     id: str
@@ -44,15 +47,15 @@ class Message:
 
     @property
     def asked(self) -> tuple[ObjectRef | Sweep, ...]:
-        """Everything that it asks for."""
+        """The objects and the sweeps that the message asks for."""
         return *self.objects, *self.sweeps
 
     def is_finished(self, results: Results) -> bool:
-        """Returns whether everything that it asks for is durably done."""
+        """Returns whether everything that the message asks for is durably done."""
         return not self.problem and all(results.of(asked).is_finished for asked in self.asked)
 
     def reasons(self, results: Results) -> list[str]:
-        """Returns the reasons why it is not finished; none if it is."""
+        """Returns the reasons why the message is not finished; none if it is finished."""
         failed = [(asked, results.of(asked).error) for asked in self.asked if not results.of(asked).is_finished]
         reasons = [f"{asked} ({type(error).__name__}: {error})" for asked, error in failed]
         return [str(self.problem), *reasons] if self.problem else reasons
@@ -63,7 +66,10 @@ Answer = Callable[[Sequence[Message], Results], object]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The messages of an event; `answer` turns the results of what they ask for into what the source understands."""
+    """The messages of an event, and the function that answers it.
+
+    `trigger` is the name of the event's source. `answer` turns the results into the answer in the source's protocol.
+    """
 
     trigger: str
     messages: tuple[Message, ...]
@@ -71,26 +77,30 @@ class Request:
 
     @property
     def objects(self) -> tuple[ObjectRef, ...]:
-        """Every object that the event names, in its order, each once."""
+        """The objects that the event names, in the event's order, each once."""
         return tuple(dict.fromkeys(ref for message in self.messages for ref in message.objects))
 
     @property
     def sweeps(self) -> tuple[Sweep, ...]:
-        """Every sweep that the event asks for, in its order, each once."""
+        """The sweeps that the event asks for, in the event's order, each once."""
         return tuple(dict.fromkeys(sweep for message in self.messages for sweep in message.sweeps))
 
     @property
     def alternatives(self) -> dict[ObjectRef, ObjectRef]:
-        """The objects to try where there is none of the name given, by that name."""
+        """The objects to score instead, by the object that may not exist."""
         return {ref: other for message in self.messages for ref, other in message.alternatives.items()}
 
     def reply(self, results: Results) -> object:
-        """Answers the source, given the results of all `objects` and `sweeps`."""
+        """Returns the answer to the event's source, given the results of all `objects` and `sweeps`.
+
+        Raises:
+            InvocationFailed: the source must deliver the event again.
+        """
         return self.answer(self.messages, results)
 
 
 class Trigger(Protocol):
-    """The names that each module of `handler.triggers` offers which is named in `TRIGGERS`."""
+    """The protocol of the modules that `handler.triggers.TRIGGERS` names; `NAME` is the source in messages and logs."""
 
     NAME: str
 
@@ -98,14 +108,18 @@ class Trigger(Protocol):
         """Returns whether `event` comes from this source."""
 
     def parse(self, event: dict[str, Any]) -> Request:
-        """Names the objects of an event that is recognised."""
+        """Returns the request of an event that this source recognises.
+
+        Raises:
+            UnrecognisedEvent: the event is malformed, so that it could not be answered.
+        """
 
 
 def name_object(bucket: str, key: str) -> ObjectRef:
-    """Makes the address of an object from a decoded key.
+    """Returns the address of an object, given its bucket and its decoded key.
 
     Raises:
-        UnreadableMessage: no object can have such a key.
+        UnreadableMessage: no object can have this key, or no bucket this name.
     """
     try:
         key_bytes = len(key.encode())

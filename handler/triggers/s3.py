@@ -1,9 +1,9 @@
-"""S3 notifications, delivered to the function itself.
+"""Parses S3 notifications. Pure.
 
-Each record is a message of its own; if one is not finished the invocation raises, and Lambda delivers the whole event again.
-Keys arrive form-encoded and are decoded here, once. Event names other than `ObjectCreated:*`, and the `s3:TestEvent` that S3
-sends when notifications are set up, ask for nothing. Shape:
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+Each record is a message of its own. If S3 delivers a notification to the function directly, a record that is not finished makes
+the invocation raise, and Lambda delivers the whole event again. Keys arrive form-encoded and are decoded here, once. Event
+names other than `ObjectCreated:*`, and the `s3:TestEvent` that S3 sends when notifications are set up, ask for nothing. Shape
+of the event: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class _Entity(msgspec.Struct):
 
 
 class _Record(msgspec.Struct):
-    """The parts of a record that scoring needs; `size`, `eTag`, `versionId` and `sequencer` may all be missing.
+    """The parts of a record that scoring needs.
 
-    They are not read: the object is scored as it is now.
+    `size`, `eTag`, `versionId` and `sequencer` may all be missing, and are ignored: the object is scored in its present state.
     """
 
     eventName: str
@@ -49,14 +49,14 @@ class _Record(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Returns whether `event` is a notification of S3's, or its test event."""
+    """Returns whether `event` is an S3 notification, or S3's test event."""
     records = event.get("Records")
     named = isinstance(records, list) and records and all(_source(record) == _SOURCE for record in records)
     return bool(named) or _is_test(event)
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the objects that were created."""
+    """Returns a request with one message for each record, which names the object if it was created."""
     messages = [_parse_record(str(index), record) for index, record in enumerate(event.get("Records", ()))]
     return Request(NAME, tuple(messages), answer_or_raise)
 

@@ -1,9 +1,9 @@
-"""Schedules: EventBridge Scheduler and rules, with an explicit job as their input or with none.
+"""Parses events of EventBridge Scheduler and of scheduled rules, with an explicit job as their input or without input. Pure.
 
     {"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "<aws.scheduler.scheduled-time>"}
 
-`prefix` and `scheduled_time` may be left out; without a prefix all of INPUT_URIS is swept. A schedule without input sends its
-bare envelope, which asks for the same and carries its time itself. Shape:
+`prefix` and `scheduled_time` may be left out; without a prefix all of INPUT_URIS is swept. A schedule without input sends a
+bare envelope, which asks for a sweep of all inputs too, and carries the scheduled time itself. Shape of the event:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 """
 
@@ -27,7 +27,7 @@ _SWEEP = "sweep"
 
 
 class _Job(msgspec.Struct, forbid_unknown_fields=True):
-    """An explicit job; a misspelt field must not turn a small sweep into one of everything."""
+    """An explicit job; a misspelt field is refused, since it must not turn a small sweep into a sweep of all inputs."""
 
     job: Literal["sweep"]
     prefix: str | None = None
@@ -41,7 +41,10 @@ def recognises(event: dict[str, Any]) -> bool:
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the sweep that is due; its detail, which Scheduler sends as a string, is not read."""
+    """Returns a request with one message, for the sweep that is due.
+
+    The `detail` of an envelope, which Scheduler sends as a string, is ignored.
+    """
     try:
         message = Message("0", sweeps=(_parse_job(event) if _is_job(event) else _parse_envelope(event),))
     except UnreadableMessage as error:
@@ -50,7 +53,10 @@ def parse(event: dict[str, Any]) -> Request:
 
 
 def _is_job(event: dict[str, Any]) -> bool:
-    """Others have a "job" too: S3 Batch Operations an object, and a row of a CSV file whatever it likes."""
+    """Returns whether `event` is an explicit job.
+
+    Other events have a field `job` too: it is an object in S3 Batch Operations, and anything in a row of a CSV file.
+    """
     return event.get("job") == _SWEEP
 
 
@@ -67,7 +73,7 @@ def _parse_job(event: dict[str, Any]) -> Sweep:
             f'Expected {{"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "…"}}. Received: {error}.'
         ) from error
     if job.after and job.prefix is None:
-        raise UnreadableMessage(f"Expected a prefix where to go on is given. Received: after={job.after!r} and no prefix.")
+        raise UnreadableMessage(f"Expected a prefix together with after. Received: after={job.after!r} and no prefix.")
     return Sweep(_parse_prefix(job.prefix), job.after, job.scheduled_time)
 
 

@@ -1,6 +1,6 @@
-"""SNS, delivered to the function itself: messages that carry other sources' events, answered like an S3 notification.
+"""Parses SNS notifications that are delivered to the function directly; they carry events of other sources. Pure.
 
-Shape: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+They are answered like S3 notifications. Shape of the event: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ class _Record(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Returns whether `event` holds messages of a topic; unlike S3 and SQS, SNS writes EventSource with a capital letter."""
+    """Returns whether `event` holds notifications of a topic.
+
+    Unlike S3 and SQS, SNS writes EventSource with a capital letter.
+    """
     records = event.get("Records")
     return (
         isinstance(records, list)
@@ -38,7 +41,7 @@ def recognises(event: dict[str, Any]) -> bool:
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the objects in each message."""
+    """Returns a request with one message for each notification."""
     return Request(NAME, tuple(_parse(str(index), raw) for index, raw in enumerate(event["Records"])), answer_or_raise)
 
 

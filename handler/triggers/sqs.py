@@ -1,6 +1,7 @@
-"""SQS messages that carry other sources' events, answered with exactly the messages that are not durably finished.
+"""Parses batches of SQS messages, which carry events of other sources. Pure.
 
-An unreadable body fails alone, so that it reaches the dead-letter queue as it is. Needs `ReportBatchItemFailures`. Shape:
+The answer names exactly the messages that are not durably finished; it takes effect only with `ReportBatchItemFailures`. A
+message with an unreadable body fails alone, and so reaches the dead-letter queue unchanged. Shape of the event:
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
@@ -23,7 +24,7 @@ _SOURCE = "aws:sqs"
 
 
 class _Record(msgspec.Struct):
-    """A message; one whose `receiptHandle` or `attributes` are of another type is scored all the same."""
+    """An SQS message, which is scored even if its `receiptHandle` or `attributes` are of an unexpected type."""
 
     messageId: str
     body: str
@@ -42,10 +43,10 @@ def recognises(event: dict[str, Any]) -> bool:
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Names the objects in each message.
+    """Returns a request with one message for each SQS message.
 
     Raises:
-        UnrecognisedEvent: a message has no id, so that its failure could not be told.
+        UnrecognisedEvent: a message has no id, so that its failure could not be reported.
     """
     try:
         records = msgspec.convert(event["Records"], list[_Record])
@@ -63,7 +64,10 @@ def _parse(record: _Record) -> Message:
 
 
 def _receive_count(attributes: object) -> int:
-    """Reads how often the queue has delivered a message, which it writes as text; 1 where it does not say so."""
+    """Returns how often the queue has delivered a message, a count that SQS writes as text.
+
+    The result is 1 if the attributes hold no such count.
+    """
     count = attributes.get("ApproximateReceiveCount") if isinstance(attributes, dict) else None
     return int(count) if isinstance(count, str) and re.fullmatch("[1-9][0-9]{0,8}", count) else 1
 

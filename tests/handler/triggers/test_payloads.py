@@ -283,7 +283,7 @@ def test_the_summary_of_a_batch_is_small_however_large_the_batch():
         ({"job": "sweep", "prefix": "s3://bucket/a"}, "slash at its end"),
         ({"job": "sweep", "prefix": ""}, "slash at its end"),
         ({"job": "sweep", "prefix": 5}, "prefix"),
-        ({"job": "sweep", "after": "uploads/a"}, "where to go on"),
+        ({"job": "sweep", "after": "uploads/a"}, "a prefix together with after"),
     ],
 )
 def test_a_job_that_cannot_be_understood_raises(event, problem):
