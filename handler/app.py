@@ -1,11 +1,11 @@
-"""The Lambda function: an event in, documents in S3, an answer in the event's own protocol out.
+"""The Lambda function, which takes an event, writes documents to S3, and answers in the event's own protocol.
 
     handler.app.lambda_handler     accepts: every event that `handler.triggers` names
     environment                    OUTPUT_URI, INPUT_URIS and the optional ones of `handler.settings`
 
-Three steps: recognise what the event asks for, score it, reply. Settings, client and model are built once for each process,
-at the first invocation and not at import, so that a fault in them is an error of an invocation, with its reason in the log.
-With SnapStart they are built when a version is published, so that they are in the snapshot.
+An invocation has three steps: recognise what the event asks for, score it, reply. Settings, client and model are built once for
+each process, at the first invocation and not at import, so that a fault in them is an error of an invocation, with its reason
+in the log. With SnapStart they are built when a version is published, so that they are in the snapshot.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from handler.triggers import parse_event
 from handler.triggers.request import Results
 from handler.work_queue import WorkQueue
 
-MODEL_LOAD_S = 60  # that reading a model from S3 may take
-ANSWER_RESERVE_S = 1.0  # of DEADLINE_RESERVE_MS, for the log, the metrics and the answer
+MODEL_LOAD_S = 60  # in which a model must be read from S3
+ANSWER_RESERVE_S = 1.0  # the part of DEADLINE_RESERVE_MS that is kept for the log, the metrics and the answer
 
 _is_cold_start = itertools.chain([True], itertools.repeat(False))
 
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
-    """Scores the objects that an event names, and answers its source.
+    """Scores the objects that an event names, and returns the answer to the event's source.
 
     Raises:
-        MisconfiguredError: before anything is read, if the settings or the model are unusable.
-        UnrecognisedEvent: if no trigger knows the event.
-        InvocationFailed: if the source is to deliver the event again.
+        MisconfiguredError: the settings or the model are unusable; nothing was read.
+        UnrecognisedEvent: no trigger recognises the event.
+        InvocationFailed: the source must deliver the event again.
     """
     journal = Journal()
     try:
@@ -87,7 +87,7 @@ def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All parts of the function that outlive an invocation."""
+    """The parts of the function that outlive an invocation."""
 
     settings: Settings
     stopwatch: Stopwatch

@@ -1,8 +1,8 @@
-"""How every client of AWS waits and tries again, and calls that end by a deadline.
+"""Configures the timeouts and retries of all AWS clients, and makes calls that end by a deadline.
 
-botocore bounds each wait for the network, but not a call: attempts add up, a body may trickle in for hours, and a name may take
-for ever to be resolved. So each call is made on a thread of its own, and given up when its time is over. The thread ends when
-the network lets go of it; until then it holds nothing up.
+botocore limits each wait for the network, but not a whole call: retries add up, a body may trickle in for hours, and resolving
+a host name may never end. So each call is made on a thread of its own, and abandoned at its deadline. An abandoned thread ends
+when its network call ends, and blocks nothing until then.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from handler.errors import OutOfTime
 
 T = TypeVar("T")
 
-MAX_THREADS = 512  # made as they are needed; Lambda allows 1,024, and few but those that were given up are ever busy
+MAX_THREADS = 512  # made as they are needed; Lambda allows 1,024, and few besides those of abandoned calls are ever busy
 
 
 def client_config(concurrency: int) -> botocore.config.Config:
-    """Returns the settings of every client: bounded waits, `concurrency` connections, and its name in access logs."""
+    """Returns the configuration of every client.
+
+    Waits are bounded, there are up to `concurrency` connections, and the user agent, which access logs show, names Coatcheck.
+    """
     return botocore.config.Config(
         connect_timeout=2,
         read_timeout=10,
@@ -36,16 +39,17 @@ def client_config(concurrency: int) -> botocore.config.Config:
 def call_by(
     deadline: Deadline, what: str, function: Callable[[], T], when_late: Callable[[Future[T]], None] | None = None
 ) -> T:
-    """Returns what `function` returns, and raises what it raises, if it ends by `deadline`.
+    """Calls `function` and returns its result, if it ends by `deadline`; errors that it raises pass through.
 
     Args:
-        deadline: the moment at which the call is given up.
-        what: the call, as errors name it.
+        deadline: the moment at which the call is abandoned.
+        what: the name of the call in error messages.
         function: makes the call, on another thread.
-        when_late: lets go of what a call that was given up holds; it gets the call's future at that moment.
+        when_late: releases the resources of a call when it is abandoned, given the future of the call.
 
     Raises:
-        OutOfTime: the call was not begun, since the deadline was over, or did not end by it; it may still take effect.
+        OutOfTime: the call was not begun, since the deadline had passed, or did not end by the deadline; it may still take
+            effect.
     """
     if deadline.is_over:
         raise _out_of_time(what, "not begun")
@@ -53,7 +57,7 @@ def call_by(
     try:
         return future.result(deadline.left_s)
     except TimeoutError as error:
-        if future.done():  # in the last moment, or with an error of this kind of its own
+        if future.done():  # it ended in the last moment, or raised a TimeoutError of its own
             return future.result()
         if when_late and not future.cancel():
             when_late(future)

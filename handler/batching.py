@@ -21,7 +21,7 @@ class Batcher:
     batch_images: int
 
     def classify(self, items: Iterable[tuple[Work, Image | Unreadable | None]]) -> Iterator[Work]:
-        """Runs the model on full batches, and yields each work when its last image has a prediction.
+        """Runs the model on full batches, and yields each work once its last image is classified.
 
         `items` are images with the work they belong to, and each work once more, without an image, when it has no more.
         """
@@ -41,7 +41,7 @@ class Batcher:
         yield from ended
 
     def _classify(self, pending: Sequence[tuple[Work, Image | Unreadable]]) -> None:
-        """Adds the row of each image to the document it belongs to, in order."""
+        """Classifies a batch, and adds the row of each image to the document that the image belongs to, in order."""
         images = [image for _, image in pending if isinstance(image, Image)]
         predictions: Iterator[Prediction] = iter(())
         if images:

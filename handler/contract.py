@@ -1,9 +1,9 @@
-"""What training promises and the handler relies on: the artifact's manifest, its classes, its pixels.
+"""Defines what training promises and the handler relies on: the artifact's manifest, its classes and its pixels.
 
-An artifact is a directory of `model.tflite` and `manifest.json`, the manifest written last: its presence means that the
-artifact is complete. The graph takes raw uint8 pixels `(n, height, width, channels)`, 0..255, and returns calibrated
-softmax probabilities `(n, classes)` float32; it may have a second output, a familiarity score `(n,)` float32. No AWS, no LiteRT
-and no files here: bytes in, values out.
+An artifact is a directory of `model.tflite` and `manifest.json`. The manifest is written last, so its presence means that the
+artifact is complete. The graph takes raw uint8 pixels `(n, height, width, channels)`, 0..255, and returns calibrated softmax
+probabilities `(n, classes)` float32; it may have a second output, a familiarity score `(n,)` float32. No AWS, no LiteRT and no
+files here: bytes in, values out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class PixelShape(msgspec.Struct, frozen=True):
-    """The size of one image as the model takes it, in pixels; one channel is grey, three are RGB."""
+    """The size, in pixels, of the images that the model takes; one channel is grey, three channels are RGB."""
 
     height: Natural
     width: Natural
@@ -32,30 +32,32 @@ class PixelShape(msgspec.Struct, frozen=True):
 
     @property
     def as_tuple(self) -> tuple[int, int, int]:
-        """`(height, width, channels)`."""
+        """The size as `(height, width, channels)`."""
         return (self.height, self.width, self.channels)
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """How a foreign image is brought to the model's size.
+    """The way in which a foreign image is brought to the model's size.
 
     `contain` scales the image until it just fits, keeping its proportions, and centres it on `background` (0..255, every
-    channel). An image that has the right size already is taken as it is. Colour becomes grey by ITU-R 601 luma;
-    transparent pixels show the background.
+    channel). An image that has the right size already is taken as it is. Colour becomes grey by ITU-R 601 luma; transparent
+    pixels show the background.
 
-    `fashion-mnist` makes a photo of one article what that data set's photos became: edges close to the ground's colour
-    (within 5%) are trimmed, the longest edge is scaled to fit, outlines are sharpened, the article is centred on black,
-    negated and made grey. A grey image of the right size is taken as it is, as by `contain`. Source: Xiao, Rasul, Vollgraf,
-    arXiv:1708.07747, section 2. Where this deviates, it is because photos vary more than those of one shop:
+    `fashion-mnist` makes a photo of one article what that data set's photos became: edges close to the ground's colour (within
+    5%) are trimmed, the longest edge is scaled to fit, outlines are sharpened, and the article is centred on black, negated and
+    made grey. A grey image of the right size is taken as it is, as by `contain`. Source: Xiao, Rasul, Vollgraf,
+    arXiv:1708.07747, section 2. The conversion deviates from this source where users' photos vary more than the photos of one
+    shop:
 
-    - Their ground was white. Here it is what the corners show, or most of the border where an article covers a corner, and
-      may change evenly between corners; it becomes 0, and what differs most from it 255, so that grey ground is black too.
+    - The shop's ground was white. Here the ground is the colour of the corners, or of most of the border if an article covers a
+      corner; it may change evenly between corners. The ground becomes 0, and the largest possible difference from it 255, so
+      that grey ground is black too.
     - A dark ground is not negated. Transparent pixels count as white, since cut-outs are made for white pages.
-    - Pixels are averaged and all of them sharpened, where the paper skips rows and columns and sharpens near outlines: it
-      measured better on held-out images (see `handler.conversion`).
+    - Pixels are averaged, and all of them are sharpened, where the source skips rows and columns and sharpens near outlines:
+      this measured better on held-out images (see `handler.conversion`).
 
-    What is lighter than a light ground stays black, as in the data set, which left out white articles for that. Of an image
-    in which nothing differs from the ground nothing is seen: it becomes black.
+    Anything that is lighter than a light ground stays black, as in the data set, which left out white articles for this reason.
+    An image in which nothing differs from the ground becomes black.
     """
 
     fit: Literal["contain", "fashion-mnist"] = "contain"
@@ -71,7 +73,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """What was measured on the test images, through the LiteRT file itself.
+    """The metrics that were measured on the test images.
 
     `expected_calibration_error` is over 15 equal-width bins of confidence; `negative_log_likelihood` is in nats an image.
     """
@@ -83,9 +85,10 @@ class Metrics(msgspec.Struct, frozen=True):
 
 
 class ClassMetrics(msgspec.Struct, frozen=True):
-    """Of one class: how many predictions of it were right, how many of its images were found, and how many there were.
+    """The metrics of one class, whose test images are `images` in number.
 
-    `precision` is 0 if the class was never predicted, `recall` 0 if it had no images.
+    `precision` is the fraction of the predictions of this class that were right, 0 if the class was never predicted. `recall`
+    is the fraction of the images of this class that were predicted as such, 0 if there were none.
     """
 
     precision: Fraction
@@ -95,10 +98,10 @@ class ClassMetrics(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the graph says of a batch of `n` images.
+    """The outputs of the graph for a batch of `n` images.
 
     `probabilities` is `(n, classes)` float32, 0..1, each row summing to 1. `familiarity` is `(n,)` float32, larger for images
-    that are more like the training data; None if the graph has no such output.
+    that are more like the training data; it is None if the graph has no such output.
     """
 
     probabilities: np.ndarray
@@ -106,7 +109,7 @@ class Scores:
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """A few images and the probabilities that the model must give them, checked whenever it is loaded.
+    """A few images and the probabilities that the model must give them, verified whenever the model is loaded.
 
     `images` holds uint8 pixels `(n, height, width, channels)` in C order, in base64; `probabilities` is `(n, classes)`.
     """
@@ -116,13 +119,13 @@ class Golden(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.artifact/1"):
-    """The artifact's description of itself. `classes` are names in index order.
+    """The description of an artifact. `classes` are the names of the classes in index order.
 
-    `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out
-    predictions were right. `metrics` are of the file as it is, `metrics_before_scaling` of the same logits at temperature 1,
-    and `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
-    `agreement_with_float` of the test images; they are missing where no labelled images were at hand. `dataset` and
-    `training` are for people: they tell where the figures come from.
+    `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out predictions
+    were right. `metrics` are of the model file itself, as LiteRT runs it, `metrics_before_scaling` of the same logits at
+    temperature 1, and `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
+    `agreement_with_float` of the test images; all of these are missing if there were no labelled images. `dataset` and
+    `training` tell people where the figures come from.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -152,21 +155,21 @@ class Model:
 
 
 def parse_manifest(text: bytes) -> Manifest:
-    """Reads `manifest.json`.
+    """Parses the content of `manifest.json`.
 
     Raises:
-        ValueError: `text` is not JSON, or not of schema `coatcheck.artifact/1`; the message names the place.
+        ValueError: `text` is not JSON, or not of schema `coatcheck.artifact/1`; the message names the place in the file.
     """
     return msgspec.json.decode(text, type=Manifest)
 
 
 def render_manifest(manifest: Manifest) -> bytes:
-    """Writes `manifest.json`, indented, for people to read and diff."""
+    """Returns the content of `manifest.json`, indented, for people to read and diff."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def golden_images(manifest: Manifest) -> np.ndarray:
-    """The golden batch's pixels: `(n, height, width, channels)` uint8.
+    """Returns the pixels of the golden batch, `(n, height, width, channels)` uint8, 0..255.
 
     Raises:
         ValueError: the bytes are not a whole number of images of the model's size.

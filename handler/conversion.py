@@ -1,4 +1,4 @@
-"""Foreign pictures to the model's size, as the manifest says. Training on folders of pictures uses the same lines. Pure."""
+"""Converts foreign pictures to the model's size, as the manifest says, in training on folders too. Pure."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ import PIL.ImageOps
 
 from handler.contract import Conversion, PixelShape
 
-_WHITE = 255  # the page that a shop lays its cut-outs on
+_WHITE = 255  # the page on which a shop shows its cut-outs
 _LIGHT = 128  # luma at and above which a ground is light
-_CLOSE = 12  # a difference of no more is ground: 5% of 255; anything from 8 to 20 measured the same
-_CORNER_PARTS = 32  # a corner is a square of this part of the shorter side, so that a speck is not taken for the ground
-_UNEVEN = 40  # the most that light differs between a corner and the rest of the ground; more is an article in the corner
-_GRAINY = 112  # pixels; from there on single ones are averaged with their neighbours, so that no speck of noise stops trimming
-_OVERSAMPLING = 16  # working pixels for each of the model's along the longest edge; it bounds the work after one reading
+_CLOSE = 12  # the largest difference that counts as ground: 5% of 255; values from 8 to 20 measured the same
+_CORNER_PARTS = 32  # a corner is a square of 1/32 of the shorter side, so that a speck is not taken for the ground
+_UNEVEN = 40  # the largest difference that light makes between corners; a larger one is an article in the corner
+_GRAINY = 112  # pixels a side, from which on each is averaged with its neighbours, so that no noise stops trimming
+_OVERSAMPLING = 16  # working pixels for each model pixel along the longest edge, which bounds the work after reading
 
-# The data set's pixels were picked by skipping rows and columns, which aliases, and sharpened near outlines alone. Of 600
-# held-out training images enlarged to photos, as they were before that sharpening, 91.3% were then right; 89.0% if the
-# pixels were averaged (Lanczos) and not sharpened, 92.8% if they were averaged and sharpened everywhere. 83% at a radius of 1
-# is nearly ImageMagick's `-sharpen 1x1`: a Gaussian of 3x3, negative, its middle twice its sum, scaled to sum to 1.
+# The data set's pixels were picked by skipping rows and columns, which aliases, and sharpened near outlines alone. Measured on
+# 600 held-out training images, enlarged to photos as they were before that sharpening, 91.3% were right with the paper's way,
+# 89.0% with averaged pixels (Lanczos) and no sharpening, and 92.8% with averaged pixels, all of them sharpened. 83% at a radius
+# of 1 is nearly ImageMagick's `-sharpen 1x1`: a negative 3x3 Gaussian, its middle twice its sum, scaled to sum to 1.
 _RESAMPLING = PIL.Image.Resampling.LANCZOS
 _SHARPEN = PIL.ImageFilter.UnsharpMask(radius=1, percent=83, threshold=0)
 
 
 def convert(picture: PIL.Image.Image, shape: PixelShape, conversion: Conversion) -> np.ndarray:
-    """Brings a picture to the model's size, as `Conversion` describes: `(height, width, channels)` uint8, 0..255.
+    """Converts a picture to the model's size, as `Conversion` describes, and returns `(height, width, channels)` uint8, 0..255.
 
-    It is turned upright by its EXIF tag first. A picture that has the size and the colours already keeps every pixel.
+    The picture is first turned upright by its EXIF orientation. A picture that has the model's size and colours keeps every
+    pixel.
     """
     upright = _in_eight_bits(PIL.ImageOps.exif_transpose(picture))
     if conversion.fit == "contain" or (upright.size == (shape.width, shape.height) and is_grey(upright)):
@@ -70,7 +71,10 @@ def _contained(picture: PIL.Image.Image, shape: PixelShape, background: int) -> 
 
 
 def _thickened(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
-    """A picture so long that its other side would be scaled to no pixel at all gets as much of it as makes one."""
+    """Returns a picture whose shorter side is scaled to one pixel at least.
+
+    The shorter side of a very long picture is enlarged for this.
+    """
     size = (
         max(picture.width, -(-picture.height // shape.height)),
         max(picture.height, -(-picture.width // shape.width)),
@@ -81,11 +85,12 @@ def _thickened(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
 def _as_fashion_mnist(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
     """Trims, negates, scales, sharpens and centres `picture`, which is RGB.
 
-    Negating before scaling instead of last is the same, since scaling and sharpening are linear, up to rounding and clipping.
+    Negating before scaling gives the same as negating last, up to rounding and clipping, since scaling and sharpening are
+    linear.
     """
     small = picture.reduce(-(-max(picture.size) // (_OVERSAMPLING * max(shape.height, shape.width))))
     corners = _ground_in_corners(small)
-    # From the middle of one corner to that of the next, so that the light may fall off evenly across the picture.
+    # The ground is interpolated between the middles of the corners, since light may fall off evenly across the picture.
     ground = corners.resize(small.size, PIL.Image.Resampling.BILINEAR, box=(0.5, 0.5, 1.5, 1.5))
     luma = float(np.asarray(corners.convert("L")).mean())
     pair, span = ((ground, small), luma) if luma >= _LIGHT else ((small, ground), 255 - luma)
@@ -100,7 +105,10 @@ def _as_fashion_mnist(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.
 
 
 def _ground_in_corners(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """The ground's colour in the four corners, 2x2 RGB; where an article covers one, as three corners or the border have it."""
+    """Returns the ground's colour in the four corners, 2x2 RGB.
+
+    A corner that an article covers gets the colour of the other three corners, or of the border.
+    """
     pixels = np.asarray(picture)
     side = max(1, min(picture.size) // _CORNER_PARTS)
     ends = slice(None, side), slice(-side, None)
@@ -117,7 +125,7 @@ def _is_near(corners: np.ndarray, ground: np.ndarray) -> np.ndarray:
 
 
 def _bounds(picture: PIL.Image.Image, ground: PIL.Image.Image) -> tuple[int, int, int, int]:
-    """The box of all that differs from the ground in any channel; the whole picture if nothing does."""
+    """Returns the box of everything that differs from the ground in any channel; the whole picture if nothing does."""
     if min(picture.size) >= _GRAINY:
         picture = picture.filter(PIL.ImageFilter.BoxBlur(1))
     red, green, blue = PIL.ImageChops.difference(picture, ground).split()

@@ -1,4 +1,4 @@
-"""Moments by which work must end. Pure values; the clock is part of them, so that tests have one of their own."""
+"""Defines the moments by which work must end. Pure values; the clock is part of them, so that tests can pass their own."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on `clock`, which counts seconds from anywhere and never goes back."""
+    """A moment on `clock`, which counts seconds from an arbitrary start and never goes back."""
 
     at_s: float
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
-        """Returns the moment that lies `seconds` from now."""
+        """Returns the deadline that lies `seconds` from now."""
         return cls(clock() + seconds, clock)
 
     @property
     def left_s(self) -> float:
-        """The seconds until this moment; negative once it is over."""
+        """The seconds until this moment; negative once it has passed."""
         return self.at_s - self.clock()
 
     @property
     def is_over(self) -> bool:
-        """Whether the moment has come."""
+        """True if the moment has come."""
         return self.left_s <= 0
 
 
@@ -39,5 +39,8 @@ class TimeBudget:
 
     @classmethod
     def of(cls, left_s: float, reserve_s: float, answer_s: float) -> TimeBudget:
-        """Divides the `left_s` seconds of an invocation: `reserve_s` for what was begun, and of these `answer_s` to answer."""
+        """Returns the budget of an invocation that has `left_s` seconds left.
+
+        Its last `reserve_s` seconds are for finishing work that was begun, and the last `answer_s` of these for the answer.
+        """
         return cls(Deadline.after(left_s - reserve_s), Deadline.after(left_s - min(answer_s, reserve_s)))

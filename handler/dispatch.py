@@ -1,4 +1,4 @@
-"""References to objects that are scored later, by way of the queue: those that lists name and those that sweeps find.
+"""Sends references to objects to the queue, to be scored later: objects that lists name, and objects that sweeps find.
 
     references --accepted?--> chunks --time left?--> messages --several calls at the same time--> queue
 
@@ -27,11 +27,11 @@ from handler.store import StoredObject
 
 T = TypeVar("T")
 
-CHUNK_OBJECTS = 100  # between two looks at the clock: a second or so
+CHUNK_OBJECTS = 100  # sent or scored between two checks of the time, in about a second
 
 
 def chunks_of(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
-    """Yields `items` in chunks of `CHUNK_OBJECTS`, as they are asked for; the last one may be smaller."""
+    """Yields `items` in chunks of `CHUNK_OBJECTS`, lazily; the last chunk may be smaller."""
     waiting = iter(items)
     while chunk := tuple(islice(waiting, CHUNK_OBJECTS)):
         yield chunk
@@ -39,7 +39,7 @@ def chunks_of(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
-    """Sends references to the queue, with `concurrency` calls at the same time."""
+    """Sends references to the queue, with up to `concurrency` simultaneous calls."""
 
     inputs: Inputs
     documents: Documents
@@ -58,7 +58,7 @@ class Dispatcher:
         """Sends one chunk of objects and sweeps, each as a message of its own.
 
         Raises:
-            QueueUnavailable: some were not taken; sending all of them again is harmless.
+            QueueUnavailable: some messages were not taken; sending all of them again is harmless.
             OutOfTime: a call did not end by `deadline`.
         """
         messages = [score_message(it) if isinstance(it, ObjectRef) else it.as_message() for it in chunk]
@@ -67,11 +67,13 @@ class Dispatcher:
             list(pool.map(partial(self.queue.send, deadline=deadline), batches))
 
     def send_listing(self, listing: Listing, model_sha256: str, budget: TimeBudget) -> None:
-        """Sends what a list names, unless its document says that this was done: a list that names itself must come to an end.
+        """Sends the objects that a list names, unless its document says that they were sent before.
+
+        Without this condition, a list that names itself would never come to an end.
 
         Raises:
-            QueueUnavailable: some were not taken.
-            OutOfTime: the time was over before the last chunk was sent; sending the list again as a whole is harmless.
+            QueueUnavailable: some messages were not taken; sending the whole list again is harmless.
+            OutOfTime: the time was over before the last chunk was sent; sending the whole list again is harmless.
         """
         existing = self.documents.find(listing.source.ref, budget.finish_by)
         if existing and is_about(existing, listing.source, model_sha256):
@@ -87,7 +89,10 @@ class Dispatcher:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The objects that one list names: those that are accepted, each once, and a row for each one that is not."""
+    """The objects that one list names.
+
+    `refs` holds the objects that are accepted, each once, and `refused` a row for each of the other objects.
+    """
 
     source: StoredObject
     dispatcher: Dispatcher
@@ -95,7 +100,7 @@ class Listing:
     refused: list[RejectedImage] = field(default_factory=list)
 
     def add(self, named: Named) -> None:
-        """Takes note of the next object that the list names."""
+        """Adds the next object that the list names."""
         ref = ObjectRef(named.bucket or self.source.ref.bucket, named.key)
         try:
             self.dispatcher.require_accepted(ref)
@@ -105,5 +110,5 @@ class Listing:
             self.refs[ref] = None
 
     def objects(self) -> Iterator[NamedObject]:
-        """Yields each object and where its document will be, as the list's own document says it."""
+        """Yields each accepted object with the place of its document, as the list's own document contains them."""
         return (NamedObject(str(ref), str(self.dispatcher.place(ref))) for ref in self.refs)

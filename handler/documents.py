@@ -1,15 +1,15 @@
-"""Documents: where they belong, what stands there, and publishing one, whatever is delivered twice, late or out of order.
+"""Places, finds and publishes documents, correctly even if events are delivered twice, late or out of order.
 
 No database, no AWS here.
 
-A document carries the ETag of the input that it is about, the digest of the model that made it, and its result. One that
-exists is kept when all of these agree; is replaced when the input still is what was scored; and stands when the input has
-changed meanwhile, since the newer upload brings an event of its own. Conditional writes make each step hold against other
-writers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+A document carries the ETag of the input that it is about, the digest of the model that made it, and its result, as metadata. An
+existing document is kept if all of these agree. Otherwise it is replaced if the input is still in the state that was scored,
+and left alone if the input has changed meanwhile, since the newer upload brings an event of its own. Conditional writes make
+each step safe against concurrent writers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
-There is one case that these writes cannot detect: an input that changes to and fro (e0, e1, e0). The second e0 finds the first
-one's document and is done, and then a slow writer of e1 replaces it. So after a replacement the input is looked at once more,
-and if it changed, the event is handed back.
+There is one case that these writes cannot detect, an input that changes back and forth (ETags e0, e1, e0). The event of the
+second e0 finds the document of the first e0 and is done, and then a slow writer for e1 replaces this document. So after a
+replacement the input is looked at once more, and if it changed, the event fails, so that it is delivered again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from handler.outcomes import Outcome
 from handler.store import Store, StoredObject, WriteResult
 
 MAX_ATTEMPTS = 6
-FIRST_PAUSE_S = 0.05  # doubled for each further one: at most 1.6 s in all, before jitter
+FIRST_PAUSE_S = 0.05  # doubled after each attempt, up to 1.6 s; 3.15 s in all, before jitter
 
 _BUCKET, _ETAG, _MODEL, _RESULT = "input-bucket", "input-etag", "model-sha256", "result"
 
@@ -38,10 +38,10 @@ _random = random.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as it is to be written; `content` is read from its beginning at every attempt.
+    """A document that is to be written; `content` is read from its beginning at every attempt.
 
-    `source` is the object that the document is about, `model_sha256` the digest of the model that made it, and `result` what
-    came out: "predictions", "list", or the name of the error in a rejection, so that an object that is no longer rejected (a
+    `source` is the object that the document is about, `model_sha256` the digest of the model that made the document. `result`
+    is "predictions", "list", or the name of the error in a rejection, so that an object that is no longer rejected (because a
     limit was raised) gets its predictions. `outcome` is the outcome of the object once this document is written.
     """
 
@@ -53,7 +53,7 @@ class Document:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The metadata by which the document is recognised."""
+        """The metadata that are stored with the document, by which its input, model and result are recognised."""
         return {
             _BUCKET: self.source.ref.bucket,
             _ETAG: self.source.etag,
@@ -63,19 +63,19 @@ class Document:
 
 
 def is_about(existing: StoredObject, source: StoredObject, model_sha256: str) -> bool:
-    """Returns whether the document `existing` was made of this state of an object by this model, whatever its result."""
+    """Returns whether the document `existing` was made from this state of an object by this model, with any result."""
     wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag, _MODEL: model_sha256}
     return wanted.items() <= existing.metadata.items()
 
 
 def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> bool:
-    """Returns whether `existing`, which stands in the place of a document, is about an object of another bucket."""
+    """Returns whether `existing`, found in the place of the document of `source`, is about another bucket's object."""
     return existing.metadata.get(_BUCKET) != source.ref.bucket
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The documents under `output`. `sleep` waits for some seconds; `jitter` returns what a pause is multiplied by."""
+    """The documents under `output`; `sleep` waits for some seconds, and `jitter` returns the factor of a pause."""
 
     store: Store
     output: Prefix
@@ -103,28 +103,28 @@ class Documents:
         return place
 
     def find(self, ref: ObjectRef, deadline: Deadline) -> StoredObject | None:
-        """Returns what stands in the place of the document of `ref`; None if nothing does.
+        """Returns the object in the place of the document of `ref`; None if the place is free.
 
         Raises:
-            UnacceptedObject: there is no such place.
+            UnacceptedObject: no object can have the key that the document would have.
             StorageUnavailable: the store failed.
             OutOfTime: the call did not end by `deadline`.
         """
         return self.store.head(self.place(ref), deadline=deadline)
 
     def publish(self, document: Document, deadline: Deadline) -> Outcome:
-        """Writes `document` unless something newer or equal stands in its place, and returns the outcome of its object.
+        """Writes `document`, unless an equal one exists or the input has changed, and returns the outcome of the input.
 
         Raises:
-            StorageUnavailable: a call failed; nothing half-written is left.
+            StorageUnavailable: a call failed; no partial document is left.
             OutOfTime: a call did not end by `deadline`.
-            UnacceptedObject: another input's document stands there; it is left alone.
+            UnacceptedObject: the document of another bucket's object is in the place; it is left alone.
             ConcurrentWrites: other writers won every attempt, or the input changed while its document was replaced.
         """
         for attempt in range(MAX_ATTEMPTS):
             outcome = self._try_to_publish(document, deadline)
             if outcome is Outcome.DUPLICATE and attempt:
-                self._require_unchanged(document.source, deadline)  # it may be our own replacement, whose answer was lost
+                self._require_unchanged(document.source, deadline)  # it may be our own replacement, whose response was lost
             if outcome is not None:
                 return outcome
             self.sleep(FIRST_PAUSE_S * 2**attempt * self.jitter())
@@ -134,7 +134,7 @@ class Documents:
         )
 
     def _try_to_publish(self, document: Document, deadline: Deadline) -> Outcome | None:
-        """Makes one attempt; returns None if another writer came between, so that it has to be started again."""
+        """Makes one attempt; returns None if a concurrent write interfered, so that the caller must start again."""
         created = self._put(document, None, deadline)
         if created is not WriteResult.STOPPED:
             return document.outcome if created is WriteResult.WRITTEN else None
@@ -142,7 +142,7 @@ class Documents:
         return self._replace(document, existing, deadline) if existing else None
 
     def _replace(self, document: Document, existing: StoredObject, deadline: Deadline) -> Outcome | None:
-        """Puts `document` in the place of `existing` if it should be there; returns None if another writer came between."""
+        """Replaces `existing` by `document` if the input is unchanged; returns None if a concurrent write interfered."""
         self._require_same_bucket(document, existing)
         if existing.metadata == document.metadata:
             return Outcome.DUPLICATE

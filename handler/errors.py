@@ -1,9 +1,9 @@
-"""Every error the handler raises, named by what happens next.
+"""Defines every error that the handler raises, grouped by what happens next.
 
 ScoringError
 ├── RejectedInput           permanent: a rejection document is written, nothing is retried
-│   ├── EmptyObject           the object has no bytes
-│   ├── UnrecognisedFormat    its content is of no format that is read here
+│   ├── EmptyObject           the object has no bytes, or no images
+│   ├── UnrecognisedFormat    the object's content is of no format that is read here
 │   ├── UnreadableImage       an image that is truncated, corrupt or of an unsupported kind
 │   ├── UnreadableArray       a .npy array that is truncated, corrupt or not plain uint8
 │   ├── UnreadableIdx         an IDX file that is truncated, corrupt or not of uint8
@@ -13,30 +13,30 @@ ScoringError
 │   ├── UnsafeMember          a member that is encrypted, a link or an archive itself, or that points out of its archive
 │   ├── WrongShape            images of another size than the model's
 │   └── ObjectTooLarge        more bytes, pixels, images, members or named objects than the settings allow
-├── TransientError          the trigger's sender is told, and tries again (in the end: the dead-letter queue)
+├── TransientError          the sender is told, and tries again (after the last attempt: the dead-letter queue)
 │   ├── StorageUnavailable    the store of objects refused, failed or broke off
-│   ├── ObjectChanged         an object is no longer the one that was asked for
+│   ├── ObjectChanged         an object no longer has the ETag that was asked for
 │   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
-│   ├── OutOfTime             the end of the invocation came first
-│   ├── ConcurrentWrites      other writers kept winning the same document
+│   ├── OutOfTime             the time of the invocation was over
+│   ├── ConcurrentWrites      other writers won every attempt at a document
 │   ├── UnrecognisedEvent     an invocation by a source that no trigger knows
-│   └── InvocationFailed      an event of which something is not finished, so that its source sends it again
-├── DeadLetter              no document can be written and trying again cannot help: it is left to a person
+│   └── InvocationFailed      an event that is not finished, so that its source sends it again
+├── DeadLetter              no document can be written and trying again cannot help: a person must look at it
 │   ├── UnacceptedObject      outside `INPUT_URIS`, or at a place that would break a promise; nothing is read
 │   └── UnreadableMessage     a message, record, item or task that names no object in a known form
-└── MisconfiguredError      refuse to start: no object is read
-    ├── BadSettings           environment variables, all faults at once
+└── MisconfiguredError      the function refuses to start: no object is read
+    ├── BadSettings           environment variables that are missing or malformed, all of them at once
     └── BadArtifact           the model's files disagree with their manifest
 
 A message says what was expected, what was received, and for which object; a class decides what is done about it.
 Nothing ever branches on the text of a message.
 """
 
-_MAX_CHARACTERS = 1000
+_MAX_CHARACTERS = 1000  # of the text of an error that quotes a message
 
 
 class ScoringError(Exception):
-    """Any error of the handler's own; see the module's tree."""
+    """The base class of the handler's own errors; the module's docstring shows the tree."""
 
 
 class RejectedInput(ScoringError):
@@ -44,11 +44,11 @@ class RejectedInput(ScoringError):
 
 
 class EmptyObject(RejectedInput):
-    """The object has no bytes, as the folders have that the S3 console makes."""
+    """The object has no bytes, like the folders that the S3 console makes, or holds no images."""
 
 
 class UnrecognisedFormat(RejectedInput):
-    """The first bytes belong to no format that is read here."""
+    """The first bytes of the object belong to no format that is read here."""
 
 
 class UnreadableImage(RejectedInput):
@@ -88,11 +88,11 @@ class ObjectTooLarge(RejectedInput):
 
 
 class TransientError(ScoringError):
-    """The object may be healthy: report it as failed, and let the sender decide when to try again."""
+    """The object may be healthy, so it is reported as failed, and the sender decides when to try again."""
 
 
 class StorageUnavailable(TransientError):
-    """The store of objects refused, failed or broke off; `operation` and `code` say where and how."""
+    """The store of objects refused, failed or broke off; `operation` is the call, and `code` the store's error code."""
 
     def __init__(self, message: str, *, operation: str = "", code: str = "") -> None:
         super().__init__(message)
@@ -101,47 +101,49 @@ class StorageUnavailable(TransientError):
 
 
 class ObjectChanged(TransientError):
-    """The object that was asked for by its ETag has another one by now."""
+    """An object was asked for by its ETag, but has another ETag now."""
 
 
 class QueueUnavailable(TransientError):
-    """SQS refused, failed or broke off, or took only some of the messages; those it took are harmless when sent again."""
+    """SQS refused, failed or broke off, or took only some messages; sending all of them again is harmless."""
 
 
 class OutOfTime(TransientError):
-    """The end of the invocation came first: before an object was decoded, a call was answered, or a sweep or list was done."""
+    """The invocation's time was over before an object was decoded, a call was answered, or a sweep or list was done."""
 
 
 class ConcurrentWrites(TransientError):
-    """Other writers kept winning the same document until the attempts ran out."""
+    """Other writers won every attempt at a document, or its input changed while the document was replaced."""
 
 
 class UnrecognisedEvent(TransientError):
-    """An event that no trigger knows; the error's message shows the event's keys."""
+    """An event that no trigger recognises; the error's message shows the event's keys."""
 
 
 class InvocationFailed(TransientError):
-    """Something of an event is not finished, and its source can only repeat the event whole; raising this makes it do so."""
+    """A part of an event is not finished, and its source can only repeat the whole event; this error makes it do so."""
 
 
 class DeadLetter(ScoringError):
-    """No document can be written and trying again cannot help.
+    """No document can be written, and trying again cannot help.
 
-    A queue moves such a message to its dead letters, where a person sees it; a source without them is told that it failed.
+    A queue moves such a message to its dead letters, where a person sees it; a source without dead letters is told that the
+    message failed.
     """
 
 
 class UnacceptedObject(DeadLetter):
     """An object that may not be read, or whose document has no safe place.
 
-    It is no `RejectedInput`, because a rejection document in its name could take the place of an honest one.
+    This is no `RejectedInput`, because a rejection document for such an object could take the place of another object's
+    document.
     """
 
 
 class UnreadableMessage(DeadLetter):
-    """A message that names no object; it fails alone, and from a queue reaches the dead letters intact.
+    """A message that names no object; it fails alone, and a queue moves it to the dead letters unchanged.
 
-    The message of this error is cut, because it quotes what it received, which may be of any length.
+    The text of this error is truncated, because it quotes the message, which may be of any length.
     """
 
     def __init__(self, message: str) -> None:
@@ -149,11 +151,11 @@ class UnreadableMessage(DeadLetter):
 
 
 class MisconfiguredError(ScoringError):
-    """The function itself is at fault: refuse to start, before anything is read."""
+    """The function itself is at fault, so it refuses to start before anything is read."""
 
 
 class BadSettings(MisconfiguredError):
-    """Environment variables that are missing or cannot be understood, all of them at once."""
+    """Environment variables that are missing or cannot be understood; one error names all of them."""
 
 
 class BadArtifact(MisconfiguredError):

@@ -1,4 +1,4 @@
-"""What may be read: a store, and the prefixes in it that are accepted. No AWS here."""
+"""Decides which objects may be read, and opens and lists them. No AWS here."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from handler.errors import RejectedInput, UnacceptedObject
 from handler.objects import ObjectRef, Prefix
 from handler.store import OpenObject, Store, StoredObject
 
-MAX_WHOLE_BYTES = 2**20  # of an object that is read whole when it is opened; several are in memory at once
+MAX_WHOLE_BYTES = 2**20  # the largest object that is read whole when it is opened; several are in memory at once
 
-_REST_BYTES = 2**20  # read at once of what a decoder left
+_REST_BYTES = 2**20  # in one read of the bytes that a decoder left
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The objects that may be read: those under `prefixes` that are no documents and whose own document has a place."""
+    """The objects of a store that may be read.
+
+    These are the objects under `prefixes` that are not under the output, and whose own document has a place.
+    """
 
     store: Store
     prefixes: tuple[Prefix, ...]
     documents: Documents
 
     def require_accepted(self, ref: ObjectRef) -> None:
-        """Accepts an object that may be read.
+        """Requires that an object may be read.
 
         Raises:
             UnacceptedObject: `ref` is outside the inputs or inside the output, or its document's key would be too long.
@@ -40,10 +43,10 @@ class Inputs:
         self.documents.place(ref)
 
     def require_accepted_prefix(self, prefix: Prefix) -> None:
-        """Accepts a prefix that lies under the inputs.
+        """Requires that a prefix lies under the inputs.
 
         Raises:
-            UnacceptedObject: some of what `prefix` holds may not be read.
+            UnacceptedObject: some objects under `prefix` may not be read.
         """
         if not any(accepted.includes(prefix) for accepted in self.prefixes):
             raise UnacceptedObject(
@@ -51,7 +54,7 @@ class Inputs:
             )
 
     def open(self, ref: ObjectRef, deadline: Deadline) -> OpenObject | None:
-        """Opens an accepted object, and reads one of up to `MAX_WHOLE_BYTES` whole; returns None if there is no such object.
+        """Opens an accepted object, and reads it whole if it has up to `MAX_WHOLE_BYTES`; returns None if there is none.
 
         Raises:
             UnacceptedObject: the object may not be read.
@@ -66,7 +69,7 @@ class Inputs:
             return OpenObject(opened.source, io.BytesIO(body.read()))
 
     def open_either(self, ref: ObjectRef, alternative: ObjectRef | None, deadline: Deadline) -> OpenObject | None:
-        """Opens `ref`, or `alternative` where there is no object `ref`; raises and returns what `open` does."""
+        """Opens `ref`, or `alternative` if there is no object `ref`; returns and raises the same as `open`."""
         if alternative is None:
             return self.open(ref, deadline)
         try:
@@ -77,16 +80,21 @@ class Inputs:
                 raise
             return opened
         if opened is None:
-            with suppress(UnacceptedObject):  # then there simply is no object `ref`
+            with suppress(UnacceptedObject):  # `alternative` may not be read, so there is no object
                 return self.open(alternative, deadline)
         return opened
 
     def list_under(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[StoredObject]:
-        """Yields what lies under `prefix` after the key `after`, in the order of keys."""
+        """Yields the objects under `prefix` whose keys follow the key `after`, in the order of the keys' UTF-8 bytes.
+
+        Raises:
+            StorageUnavailable: the store failed.
+            OutOfTime: a call did not end by `deadline`.
+        """
         return self.store.list(prefix, after, deadline=deadline)
 
     def outermost(self) -> list[Prefix]:
-        """Returns the accepted prefixes that lie in no other one, so that nothing is listed twice."""
+        """Returns the accepted prefixes that lie in no other accepted prefix, so that nothing is listed twice."""
         prefixes = dict.fromkeys(self.prefixes)
         return [one for one in prefixes if not any(other.includes(one) for other in prefixes if other != one)]
 
@@ -96,10 +104,10 @@ class Inputs:
 
 @contextmanager
 def verified(body: BinaryIO) -> Iterator[None]:
-    """Reads what is left of `body` at the end, also if the object was rejected.
+    """Reads the rest of `body` at the end, even if the object was rejected.
 
-    Corruption in transit can look like a broken object, or like one of another kind; length and checksum are verified only at
-    the end of the body.
+    Corruption in transit can look like a broken object, or like an object of another format; length and checksum are verified
+    only at the end of the body.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Jobs as messages ask for them: one object, or a sweep over a prefix; and the queue of such messages. Pure values."""
+"""Defines the jobs that messages ask for, one object or a sweep over a prefix, and the queue of messages. Pure values."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Protocol
 from handler.deadline import Deadline
 from handler.objects import ObjectRef, Prefix
 
-MAX_MESSAGES = 10  # in one call, SQS's own limit
+MAX_MESSAGES = 10  # in one call, which is SQS's own limit
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Finds the inputs under `prefix` that have no document of the present model, and has them scored; None means all inputs.
+    """The job to find the inputs under `prefix` that have no document of the present model, and to have them scored.
 
-    It begins after the key `after`. `scheduled_time` is the time at which it was due, as its schedule wrote it: it names the
-    run, so that a run that is tried again keeps its name, whatever the clock says.
+    A prefix of None means all inputs. The sweep begins after the key `after`. `scheduled_time` is the time at which the sweep
+    was due, as its schedule wrote it; it identifies the run, so that a retried run keeps its identity, whatever the clock says.
     """
 
     prefix: Prefix | None = None
@@ -29,7 +29,7 @@ class Sweep:
         return f"sweep of {self.prefix or 'all inputs'}{due}"
 
     def as_message(self) -> dict[str, str]:
-        """Returns the job in the form in which a message, or a person, asks for it."""
+        """Returns the message by which the queue, or a person, asks for the job."""
         message = {"job": "sweep"}
         if self.prefix:
             message["prefix"] = str(self.prefix)
@@ -44,8 +44,9 @@ class Sweep:
 class SweepReport:
     """The result of a sweep.
 
-    Of `examined` inputs `refused` have no place for a document, and `missing` had no document of the model. Those were `sent`
-    to the queue, or scored in place with these `outcomes`. `handed_on` is the rest of the sweep, sent to the queue as well.
+    Of the `examined` inputs, `refused` have no place for a document, and `missing` had no document of the present model. The
+    missing ones were `sent` to the queue, or scored in place with the counts in `outcomes`. `handed_on` is the rest of the
+    sweep, which was sent to the queue as well. `error` is the reason why the sweep is not finished; None if it is.
     """
 
     sweep: Sweep
@@ -59,17 +60,17 @@ class SweepReport:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all that there was to do is durably done."""
+        """True if everything that the sweep asks for is durably done."""
         return self.error is None
 
 
 def score_message(ref: ObjectRef) -> dict[str, list[str]]:
-    """Returns the form in which a message, or a person, asks for one object."""
+    """Returns the message by which the queue, or a person, asks for one object."""
     return {"objects": [str(ref)]}
 
 
 class Queue(Protocol):
-    """The queue that the function itself takes its work from."""
+    """The queue from which the function takes its own work."""
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
         """Sends up to `MAX_MESSAGES` messages with one call, which ends by `deadline`.

@@ -1,4 +1,4 @@
-"""How documents are laid out. A pure value."""
+"""Defines the layout of documents, JSON or JSON Lines. A pure value."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ class LayoutName(StrEnum):
 
     JSON = "json"  # one JSON value
     LINES = "jsonl"  # JSON Lines: a head, a line for each row, and the summary
-    AUTO = "auto"  # one JSON value, which is a line too, up to a number of rows, and lines above it
+    AUTO = "auto"  # one JSON value, which is one line, up to a number of rows, and JSON Lines above it
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The layout of every document; `max_json_rows` is the most rows that AUTO writes as one JSON value."""
+    """The layout of every document; `max_json_rows` is the largest number of rows that AUTO writes as one JSON value."""
 
     name: LayoutName
     max_json_rows: int
 
     @property
     def suffix(self) -> str:
-        """The end of a document's key, the same for all documents of a layout."""
+        """The end of a document's key, `.json` or `.jsonl`, which is the same for all documents of a layout."""
         return ".json" if self.name is LayoutName.JSON else ".jsonl"
 
     @property
     def content_type(self) -> str:
-        """The media type that documents are stored with."""
+        """The media type with which documents are stored."""
         return "application/json" if self.name is LayoutName.JSON else "application/jsonl"

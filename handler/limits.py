@@ -1,4 +1,4 @@
-"""The limits on what one object may hold; the settings of the same names tell what each means. A pure value."""
+"""Defines the limits on what one object may hold; `handler.settings` documents the setting of each. A pure value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The upper limits of one object, in bytes, pixels, images, members, named objects, and times its size."""
+    """The upper limits for one object, each in the unit of its name.
+
+    `compression_ratio` is in unpacked bytes for each compressed byte.
+    """
 
     object_bytes: int
     image_pixels: int

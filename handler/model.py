@@ -1,7 +1,7 @@
-"""The model: artifact in, `classify(batch)` out. The only place that imports LiteRT.
+"""Loads the model from an artifact, to classify batches of images. The only module that imports LiteRT.
 
-The model file is not parsed before its size and digest agree with the manifest, and not used before its tensors and its golden
-batch agree too: parsing an unknown model is running unknown code.
+The model file is not parsed before its size and digest agree with the manifest, since parsing an unknown model is running
+unknown code. The model is not used before its tensors and its golden batch agree with the manifest too.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ __all__ = [
 
 BUNDLED_ARTIFACT = Path(__file__).parent / "artifact"
 
-_PROBABILITIES, _FAMILIARITY = "probabilities", "familiarity"  # the outputs' names where there are two; one has any name
+_PROBABILITIES, _FAMILIARITY = "probabilities", "familiarity"  # the names of two outputs; a single output may have any name
 
-# The most that a golden probability may differ. Other kernels round activations differently: between XNNPACK's and
+# The largest accepted difference of a golden probability. Other kernels round activations differently: between XNNPACK's and
 # LiteRT's own, 64 test images differed by up to 0.0035. A wrong model, or one that is fed wrongly, differs by tenths.
 GOLDEN_TOLERANCE = 0.02
 
 
 class Classifier:
-    """One LiteRT graph, from raw uint8 pixels to probabilities; safe to call from several threads, one at a time."""
+    """A LiteRT graph, from raw uint8 pixels to probabilities; several threads may call it, and calls run one at a time."""
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
-        """Parses `content`, a `.tflite` file.
+        """Parses `content`, a `.tflite` file; each call of the graph runs on up to `threads` threads.
 
         Raises:
-            BadArtifact: LiteRT cannot load it, or its inputs or outputs are not those of a classifier.
+            BadArtifact: LiteRT cannot load the file, or its inputs or outputs are not those of a classifier.
         """
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
@@ -70,30 +70,31 @@ class Classifier:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """`(height, width, channels)` of an input image."""
+        """The shape of an input image, `(height, width, channels)`."""
         return tuple(int(side) for side in self._input["shape_signature"][1:])
 
     @property
     def classes(self) -> int:
-        """The number of probabilities of an image."""
+        """The number of classes, and so of probabilities for each image."""
         return int(self._output["shape_signature"][-1])
 
     @property
     def dtypes(self) -> tuple[np.dtype, np.dtype]:
-        """The dtypes of the input and of the probabilities."""
+        """The dtypes of the input and of the probabilities, in this order."""
         return np.dtype(self._input["dtype"]), np.dtype(self._output["dtype"])
 
     def classify(self, images: np.ndarray) -> Scores:
         """Classifies one batch.
 
-        The scores of an image do not depend on what else is in the batch, to the last bit: XNNPACK quantises activations
-        for each image on its own. A test holds it to that, because equal documents for equal objects depend on it.
+        The scores of an image do not depend on the other images in the batch, to the last bit: XNNPACK quantises activations
+        for each image on its own. Equal documents for equal objects depend on this, so a test verifies it.
 
         Args:
             images: `(n, height, width, channels)` uint8, 0..255, n >= 1.
 
         Returns:
-            The probabilities of each image, and its familiarity if the graph has that output.
+            The probabilities of each image, `(n, classes)` float32, and its familiarity, `(n,)` float32, if the graph has that
+            output.
         """
         with self._lock:
             if len(images) != self._images:
@@ -108,17 +109,17 @@ class Classifier:
 
 
 def _outputs_by_name(interpreter: Interpreter) -> dict[str, dict[str, Any]]:
-    """Returns the details of each output by its name in the graph's signature, or in the graph if it has no signature."""
+    """Returns the details of each output by its name in the graph's signature, or in the graph if there is none."""
     if interpreter.get_signature_list():
         return dict(interpreter.get_signature_runner().get_output_details())
     return {details["name"]: details for details in interpreter.get_output_details()}
 
 
 def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
-    """Loads an artifact and holds it to its manifest.
+    """Loads an artifact, and verifies its model against its manifest.
 
     Args:
-        read: returns the content of one of the artifact's files by its name; raises OSError if there is none.
+        read: returns the content of one of the artifact's files by its name; raises OSError if there is no such file.
         threads: the number of threads that the graph may use; 1 suits 1,769 MB of Lambda, which is one processor.
 
     Raises:
@@ -138,12 +139,15 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
 
 
 def directory_reader(directory: Path) -> Callable[[str], bytes]:
-    """Returns a reader of the artifact in `directory`, for `load_model`."""
+    """Returns a function that reads the files of the artifact in `directory`, for `load_model`."""
     return lambda name: (directory / name).read_bytes()
 
 
 def store_reader(store: Store, prefix: Prefix, deadline: Deadline) -> Callable[[str], bytes]:
-    """Returns a reader of the artifact under `prefix` of a store, for `load_model`; its reads end by `deadline`."""
+    """Returns a function that reads the files of the artifact under `prefix` of a store, for `load_model`.
+
+    Each of its calls ends by `deadline`.
+    """
 
     def read(name: str) -> bytes:
         ref = ObjectRef(prefix.bucket, f"{prefix.prefix}{name}")

@@ -1,11 +1,11 @@
-"""Addresses of objects, as values: an object's own, and a prefix's. Pure."""
+"""Defines and parses the addresses of objects and of prefixes. Pure values."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-MAX_BUCKET_CHARACTERS = 255  # the oldest buckets have names that long; others at most 63
+MAX_BUCKET_CHARACTERS = 255  # names of the oldest buckets may be that long, other names 63
 MAX_KEY_BYTES = 1024  # in UTF-8; S3's own limit
 
 _URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<key>.*))?", re.DOTALL)
@@ -23,7 +23,7 @@ class ObjectRef:
 
     @property
     def name(self) -> str:
-        """The last part of the key, like the name of a file; empty for a folder."""
+        """The part of the key after its last slash, like the name of a file; empty for a folder."""
         return self.key.rsplit("/", 1)[-1]
 
 
@@ -42,7 +42,7 @@ class Prefix:
         return ref.bucket == self.bucket and ref.key.startswith(self.prefix)
 
     def includes(self, other: Prefix) -> bool:
-        """Returns whether all that lies under `other` lies under this prefix."""
+        """Returns whether everything under `other` lies under this prefix too."""
         return other.bucket == self.bucket and other.prefix.startswith(self.prefix)
 
     def overlaps(self, other: Prefix) -> bool:
@@ -52,7 +52,7 @@ class Prefix:
 
 
 def parse_ref(uri: str) -> ObjectRef | None:
-    """Parses `s3://bucket/key`, and takes the key as it is; returns None for any other text."""
+    """Parses `s3://bucket/key`, whose key is taken as it is; returns None for any other text."""
     match = _URI.fullmatch(uri)
     return ObjectRef(match["bucket"], match["key"]) if match and match["key"] else None
 

@@ -1,7 +1,7 @@
-"""The outcome of each object, which every trigger's protocol is answered from. Pure values.
+"""Defines the outcome of an object and the report on it, from which every trigger's answer is made. Pure values.
 
-`Report.verdict` is the one place where an outcome is turned into what its sender needs to know; each trigger says it in the
-words of its own protocol.
+`Report.verdict` is the one place where an outcome is translated for the sender; each trigger expresses the verdict in its own
+protocol.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from handler.objects import ObjectRef
 
 
 class Outcome(StrEnum):
-    """The outcome of one object."""
+    """The outcome of one object in an invocation."""
 
     SCORED = "scored"  # its predictions were written
-    DUPLICATE = "duplicate"  # its document was there already
-    SUPERSEDED = "superseded"  # it changed while it was scored: the newer event does it
-    GONE = "gone"  # it was deleted
+    DUPLICATE = "duplicate"  # its document existed before
+    SUPERSEDED = "superseded"  # it changed while it was scored: the event of the newer version scores it
+    GONE = "gone"  # it no longer exists
     REJECTED = "rejected"  # the reason why it cannot be scored was written
     FAILED = "failed"  # nothing durable was done: it must be tried again
 
 
 class Verdict(StrEnum):
-    """The meaning of a report to the sender: only what failed for a time is worth sending again."""
+    """The meaning of a report to the sender: only a temporary failure is worth sending again."""
 
     SUCCEEDED = "succeeded"
     PERMANENT_FAILURE = "permanent failure"
     TEMPORARY_FAILURE = "temporary failure"
-    DEAD_LETTER = "dead letter"  # nothing could be written: it is not finished, and no other delivery helps
+    DEAD_LETTER = "dead letter"  # no document can be written, and delivering it again does not help
 
 
 VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
@@ -51,8 +51,8 @@ VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
 class Report:
     """The outcome of one object, its document if there is one, and the error if it was rejected or failed.
 
-    `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure` and `by_class` count its
-    predictions, if it was scored now or before.
+    `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure` and `by_class` count the
+    object's predictions, also if its document existed before.
     """
 
     ref: ObjectRef
@@ -71,17 +71,17 @@ class Report:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the object's message may be deleted, since all that there is to do is durably done."""
+        """True if the object's message may be deleted, because everything that it asks for is durably done."""
         return self.verdict in {Verdict.SUCCEEDED, Verdict.PERMANENT_FAILURE}
 
 
-Reports = Mapping[ObjectRef, Report]  # by the name that the object was asked for by
+Reports = Mapping[ObjectRef, Report]  # by the object that was asked for
 
-Record = Callable[[ObjectRef, Report], None]  # takes each report, with that name, as soon as its object is done
+Record = Callable[[ObjectRef, Report], None]  # takes the object that was asked for and its report, once it is done
 
 
 def count_outcomes(reports: Iterable[Report]) -> dict[str, int]:
-    """Counts reports by outcome; every outcome is named."""
+    """Returns the number of reports for each outcome, including those of which there is none."""
     counts = {outcome.value: 0 for outcome in Outcome}
     for report in reports:
         counts[report.outcome.value] += 1

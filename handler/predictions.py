@@ -1,7 +1,7 @@
-"""The documents: what they hold. Pure.
+"""Defines the content of the documents. Pure.
 
 One object in, one document out. The same object and the same model give the same bytes: a document holds no clock and no
-request id. `handler.writing` lays them out.
+request id. `handler.writing` writes documents in their layout.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The object that was scored, in the state that was scored; of versions of equal content, the one scored first.
+    """The object that was scored, in the state that was scored.
 
-    `format` is what its content was recognised as, whatever its name says; None: as nothing that is known.
+    Of several versions with equal content, the version that was scored first is named. `format` is the format by which the
+    content was recognised, whatever the key says; it is null if no format was recognised.
     """
 
     bucket: str
@@ -37,7 +38,7 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The model that scored it; `sha256` is the model file's."""
+    """The model that scored the object; `sha256` is the digest of the model file."""
 
     name: str
     version: str
@@ -45,7 +46,10 @@ class ModelName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One image's prediction; `unsure` is there when the model's manifest names a threshold."""
+    """The prediction for one image.
+
+    `probabilities` has one value for each class, in index order. `unsure` is present if the model's manifest has a threshold.
+    """
 
     image: str
     class_index: Count
@@ -56,7 +60,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RejectedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One image that could not be read; `error` is a class of `handler.errors`."""
+    """An image, or a line of a list, that could not be read; `error` is the name of a class of `handler.errors`."""
 
     image: str
     error: str
@@ -64,7 +68,7 @@ class RejectedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an object held; `mean_confidence` is None when no image could be read."""
+    """The counts of an object's images; `mean_confidence` is null if no image could be read."""
 
     images: Count
     rejected: Count
@@ -87,20 +91,20 @@ class PredictionDocument(
 class LinesHead(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.prediction-lines/1"
 ):
-    """The first line of a document in lines; `Prediction` and `RejectedImage` lines follow."""
+    """The first line of a document in JSON Lines; lines of `Prediction` and `RejectedImage` follow."""
 
     input: Input
     model: ModelName
 
 
 class LinesEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The last line of a document in lines; a document without it is not whole."""
+    """The last line of a document in JSON Lines; a document without this line is incomplete."""
 
     summary: Summary
 
 
 class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why an object could not be scored: `name` is a class of `handler.errors`."""
+    """The reason why an object could not be scored; `name` is the name of a class of `handler.errors`."""
 
     name: str
     message: str
@@ -109,7 +113,7 @@ class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RejectionDocument(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.rejection/1"
 ):
-    """What is written in place of predictions for an object that cannot be read at all."""
+    """The document of an object that cannot be read at all, in place of predictions."""
 
     input: Input
     model: ModelName
@@ -117,21 +121,21 @@ class RejectionDocument(
 
 
 class NamedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One object that a list names, and where its document will be."""
+    """An object that a list names, and the place where its document will be."""
 
     object: str
     document: str
 
 
 class ListSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many objects a list names, and how many of its lines name none."""
+    """The number of objects that a list names and that were accepted, and the number of rejected lines."""
 
     objects: Count
     rejected: Count
 
 
 class ListDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.list/1"):
-    """What is written for a list: the objects that it names were sent to be scored, each into a document of its own."""
+    """The document of a list, whose objects were sent to be scored, each into a document of its own."""
 
     input: Input
     model: ModelName
@@ -144,20 +148,22 @@ Row = Prediction | RejectedImage
 
 
 def name_input(source: StoredObject, kind: str | None) -> Input:
-    """The scored object as documents name it, and what it was recognised as."""
+    """Returns the scored object as documents name it; `kind` is its format, None if no format was recognised."""
     return Input(source.ref.bucket, source.ref.key, source.etag, source.version_id, source.size_bytes, kind)
 
 
 def name_model(manifest: Manifest) -> ModelName:
-    """The model as documents name it."""
+    """Returns the model as documents name it."""
     return ModelName(manifest.name, manifest.version, manifest.model.sha256)
 
 
 def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Prediction]:
-    """Reads a batch's predictions off its scores: the most probable class of each image.
+    """Returns the prediction for each image of a batch, whose most probable class is predicted.
+
+    `names` are the names of the images, one for each row of `scores`.
 
     Raises:
-        BadArtifact: some are not finite, which JSON has no numbers for and no model that was measured gives.
+        BadArtifact: some probabilities are not finite; JSON has no numbers for these, and no verified model gives them.
     """
     probabilities = scores.probabilities
     if not np.isfinite(probabilities).all():
@@ -180,6 +186,6 @@ def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Pr
 
 
 def render_rejection(source: StoredObject, kind: str | None, manifest: Manifest, error: RejectedInput) -> bytes:
-    """Writes why one object could not be scored."""
+    """Returns the rejection document of one object, as JSON."""
     problem = Problem(type(error).__name__, str(error))
     return msgspec.json.encode(RejectionDocument(input=name_input(source, kind), model=name_model(manifest), error=problem))

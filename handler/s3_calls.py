@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 2**18  # read from the network at once: a small object whole, with the call that opens it
+BLOCK_BYTES = 2**18  # in one read from the network: a small object comes whole, with the call that opens it
 
 
 class Body(io.RawIOBase):
-    """The body of an object, block by block, each by the deadline."""
+    """The body of an object, read in blocks, each of which arrives by the deadline."""
 
     def __init__(self, ref: ObjectRef, body: StreamingBody, first: bytes, deadline: Deadline) -> None:
         super().__init__()
@@ -61,16 +61,17 @@ class Body(io.RawIOBase):
         super().close()
 
     def _give_up(self, reading: Future[bytes]) -> None:
-        """Ends a read that another thread is waiting in; closing the body here would wait for that thread."""
+        """Aborts a read in which another thread is waiting; closing the body here would wait for that thread."""
         self._was_given_up = True
         reading.add_done_callback(lambda _: self._body.close())
         self._body._raw_stream.shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # urllib3's; botocore does not offer it
 
 
 def read_block(body: StreamingBody) -> bytes:
-    """Reads `BLOCK_BYTES`, fewer only at the end, which is reached in that case: it is where botocore verifies the body.
+    """Reads `BLOCK_BYTES` bytes, fewer only if they are the last ones.
 
-    Its own `with` would skip these checks.
+    The end of the body is then reached, where botocore verifies it. Reading inside of botocore's `with` would skip these
+    checks.
     """
     parts, missing = [], BLOCK_BYTES
     while missing and (part := body.read(missing)):

@@ -1,11 +1,11 @@
-"""Objects to images to batches to predictions to documents: the only place that knows the order of work.
+"""Scores objects: opens, decodes, classifies and publishes them. The only module that knows the order of work.
 
     objects --open (threads)--> bodies --decode--> images --batch, classify--> rows --finish, publish (threads)--> outcomes
 
 Images of all objects share the model's batches; while the model runs, the next objects are opened and finished documents are
-written. A small object is read whole when it is opened, ahead of its turn; a larger one is opened ahead, and read when its turn
-comes, as its images are needed, so that memory depends on the limits and not on the object. What goes wrong with one object
-becomes that object's outcome and touches no other. No AWS, no LiteRT, no clock here: all of that is passed in.
+written. A small object is read whole when it is opened, ahead of its turn. A larger object is opened ahead of its turn too, but
+read only as its images are needed, so that memory depends on the limits and not on the object. An error of one object becomes
+that object's outcome and affects no other object. No AWS, no LiteRT, no clock here: all of these are passed in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from handler.store import StoredObject
 from handler.work import Work, isolated, report_on
 from handler.writing import DocumentWriter
 
-MAX_IDLE_S = 10  # that an open body waits for its turn: stores reset connections that nobody reads from
+MAX_IDLE_S = 10  # for which an open body may wait: stores reset connections that nobody reads from
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,7 +44,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """Scores objects. `dispatcher` sends what lists name to the queue; None where there is no queue.
+    """Scores objects. `dispatcher` sends the objects that lists name to the queue; it is None if there is no queue.
 
     `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
     or published at the same time.
@@ -60,7 +60,7 @@ class Scorer:
 
     @property
     def model_sha256(self) -> str:
-        """The digest that documents name the model by."""
+        """The digest of the model file, by which documents name the model."""
         return self.model.manifest.model.sha256
 
     def score(
@@ -70,10 +70,11 @@ class Scorer:
         record: Record,
         alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({}),
     ) -> dict[ObjectRef, Report]:
-        """Scores each object once, however often it is named, and reports on every one of them, in the order of `refs`.
+        """Scores each object once, however often it is named, and returns the report on each one, in the order of `refs`.
 
-        Where there is no object of a name but one of its alternative, that one is scored, and the report names it. An object
-        that is not decoded by `budget.begin_by` has failed. `record` is given each report as soon as it is made.
+        If an object does not exist but its alternative does, the alternative is scored, and the report names the alternative.
+        An object that is not decoded by `budget.begin_by` has failed. `record` is called with each report as soon as the report
+        is made.
         """
         works = [Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs)]
         reports: dict[ObjectRef, Report] = {}
@@ -90,7 +91,7 @@ class Scorer:
         return reports
 
     def _open(self, work: Work, budget: TimeBudget) -> Work:
-        """Opens one object as it is now."""
+        """Opens one object in its present state."""
         with isolated(work):
             _require_time(budget)
             opened = self.inputs.open_either(work.named, work.alternative, budget.begin_by)
@@ -99,7 +100,7 @@ class Scorer:
         return work
 
     def _decoded(self, works: Iterable[Work], budget: TimeBudget) -> Iterator[tuple[Work, Image | Unreadable | None]]:
-        """Yields every image with the work it belongs to, and each work once more, without one, when it has no more."""
+        """Yields every image with the work that it belongs to, and each work once more, with None, after its last image."""
         for work in works:
             if work.body and not work.is_whole and budget.begin_by.clock() - work.opened_at_s > MAX_IDLE_S:
                 work.close_body()
@@ -113,7 +114,10 @@ class Scorer:
             yield work, None
 
     def _items(self, work: Work) -> Iterator[Image | Unreadable]:
-        """Decodes the images of one object, from memory or as its bytes arrive, and takes note of what a list names."""
+        """Yields the images of one object, from memory or as its bytes arrive.
+
+        The objects that a list names are added to the work's listing instead.
+        """
         if work.source is None or work.body is None or work.failure:
             return
         self._require_size(work.source)
@@ -129,11 +133,11 @@ class Scorer:
 
     def _begin_listing(self, source: StoredObject) -> Listing:
         if self.dispatcher is None:
-            raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
+            raise UnreadableList("Expected a QUEUE_URL, to which the objects of a list are sent. Received: none; set it.")
         return Listing(source, self.dispatcher)
 
     def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:
-        """Publishes the document of one object whose images are all classified, and lets go of it."""
+        """Publishes the document of one object whose images are all classified, and closes the work."""
         outcome, place = Outcome.GONE, None
         with isolated(work):
             if work.source and not work.failure:
@@ -141,7 +145,7 @@ class Scorer:
                     self.dispatcher.send_listing(work.listing, self.model_sha256, budget)
                 place = self.documents.place(work.source.ref)
                 document = self._document(work, work.source)
-                with closing(document.content):  # an error's traceback would hold on to it
+                with closing(document.content):  # an error's traceback would keep it open
                     outcome = self.documents.publish(document, budget.finish_by)
         work.close()
         return work.named, report_on(work, outcome, place)
@@ -175,7 +179,7 @@ def _require_time(budget: TimeBudget) -> None:
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
-    """Maps in order, with `count` calls under way and no more, so that memory is bounded by what is in flight."""
+    """Maps `function` over `items` in order, with up to `count` calls in flight, so that memory is bounded."""
     under_way: deque[Future[R]] = deque()
     for item in items:
         under_way.append(pool.submit(function, item))

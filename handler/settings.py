@@ -1,4 +1,4 @@
-"""Environment variables, as one frozen value. No AWS here, and nothing else reads the environment.
+"""Reads the environment variables into one frozen value. No AWS here, and no other module reads these variables.
 
 OUTPUT_URI               s3://bucket/prefix/ that documents are written under (required)
 INPUT_URIS               comma-separated s3://bucket/prefix/ that objects may be read from (required)
@@ -12,7 +12,7 @@ MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
 MAX_ARCHIVE_MEMBERS      an archive of more members is rejected (default: 10,000)
 MAX_MEMBER_BYTES         unpacked; a larger member, picture or array in Fortran order is rejected (default: 64 MiB)
 MAX_UNPACKED_BYTES       an archive or gzip stream that unpacks to more is rejected (default: 1 GiB)
-MAX_COMPRESSION_RATIO    times; more than 1 MiB that unpack to more than this many times their size are rejected (default: 100)
+MAX_COMPRESSION_RATIO    unpacked size by compressed size; beyond 1 MiB unpacked, a larger ratio is rejected (default: 100)
 MAX_LIST_OBJECTS         a list that names more objects is rejected (default: 100,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 16)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
@@ -43,8 +43,8 @@ DEFAULTS = {
     "MAX_MEMBER_BYTES": 64 * 2**20,
     "MAX_UNPACKED_BYTES": 2**30,
     "MAX_COMPRESSION_RATIO": 100,
-    "MAX_LIST_OBJECTS": 100_000,  # 10,000 calls of SQS, of which S3_CONCURRENCY are made at the same time
-    "MODEL_BATCH_IMAGES": 16,  # of 64, the activations leave a core's cache: a fifth slower with the bundled model
+    "MAX_LIST_OBJECTS": 100_000,  # 10,000 calls to SQS, of which S3_CONCURRENCY are made at the same time
+    "MODEL_BATCH_IMAGES": 16,  # with 64, activations exceed a core's cache: a fifth slower with the bundled model
     "MODEL_THREADS": 1,
     "S3_CONCURRENCY": 8,
     "DEADLINE_RESERVE_MS": 10_000,
@@ -59,7 +59,7 @@ _MAX_DIGITS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of the function; the module's docstring says what each of them means."""
+    """The settings of the function; the module's docstring documents each of them."""
 
     output: Prefix
     inputs: tuple[Prefix, ...]
@@ -74,10 +74,10 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Reads every variable and checks them together.
+    """Reads every variable, and checks all of them together.
 
     Raises:
-        BadSettings: naming every variable that is missing or cannot be understood.
+        BadSettings: variables are missing, malformed or contradictory; the message names every one of them.
     """
     reader = _Reader(environ)
     output = reader.prefix("OUTPUT_URI")
@@ -119,7 +119,7 @@ def _limits(numbers: Mapping[str, int]) -> Limits:
 
 
 class _Reader:
-    """Reads single variables, collecting faults instead of stopping at the first."""
+    """Reads single variables, and collects all faults instead of stopping at the first."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-IN_MEMORY_BYTES = 2**20  # of one file: about 4,000 rows of ten classes; several objects are under way at once
+IN_MEMORY_BYTES = 2**20  # of one file: about 4,000 rows of ten classes; several documents are written at the same time
 
 
 class Spool:
@@ -28,13 +28,13 @@ class Spool:
         self.count += 1
 
     def lines(self) -> Iterator[bytes]:
-        """Reads the lines from the first one on, without their ends."""
+        """Yields the lines, from the first one on, without their line feeds."""
         self.file.seek(0)
         return (line[:-1] for line in self.file)
 
 
 class Joined(io.RawIOBase):
-    """Several files, read as one."""
+    """A file to read that is the concatenation of several files."""
 
     def __init__(self, files: Iterable[BinaryIO]) -> None:
         super().__init__()
@@ -57,12 +57,15 @@ class Joined(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves to another position, and returns it."""
+        """Moves to another position, and returns the new position, in bytes."""
         self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[whence] + offset
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what the file at the position still holds, or as much as fits; returns the number of bytes, 0 at the end."""
+        """Fills `buffer` from the file at the position, up to the end of that file.
+
+        The result is the number of bytes read, which is 0 only at the end of the last file.
+        """
         start = 0
         for file, end in zip(self._files, self._ends, strict=True):
             if self._position < end:

@@ -1,7 +1,7 @@
-"""S3 as a `Store`: open, head, conditional put, list. Alone talks to S3, together with `handler.s3_calls`.
+"""Implements `handler.store.Store` for S3: open, head, conditional put, list. Talks to S3 by `handler.s3_calls` alone.
 
-An error that is an answer becomes a value: None for an object that does not exist, a `WriteResult` for a write that its
-condition stopped.
+An error that is an answer is returned as a value: None for an object that does not exist, a `WriteResult` for a write whose
+condition does not hold.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef, ObjectTypeDef
 
-_NOT_FOUND = {"NoSuchKey", "404"}  # HEAD has no body, so botocore can only repeat the status
+_NOT_FOUND = {"NoSuchKey", "404"}  # a response to HEAD has no body, so botocore only knows the status
 _STOPPED = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 _OUTSIDE = {"InvalidRange", "416"}
 
 
 def make_client(concurrency: int) -> S3Client:
-    """Builds the client that `S3Storage` needs, with as many connections as there are calls at the same time."""
+    """Builds the client that `S3Storage` needs, with a connection for each of `concurrency` simultaneous calls."""
     return boto3.client("s3", config=client_config(concurrency))
 
 
 class S3Storage:
-    """Objects in S3; see `handler.store.Store` for what each method promises."""
+    """The objects in S3; `handler.store.Store` documents what each method promises."""
 
     def __init__(self, client: S3Client) -> None:
         self._client = client
@@ -71,7 +71,7 @@ class S3Storage:
         return OpenObject(_describe(ref, response), io.BufferedReader(body, BLOCK_BYTES))
 
     def head(self, ref: ObjectRef, *, deadline: Deadline) -> StoredObject | None:
-        """Describes an object with one HEAD."""
+        """Describes an object with one HEAD; returns None if there is no such object."""
         try:
             response = call("HeadObject", ref, deadline, lambda: self._client.head_object(Bucket=ref.bucket, Key=ref.key))
         except StorageUnavailable as error:
@@ -94,7 +94,7 @@ class S3Storage:
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": f'"{replacing}"'}
 
         def put() -> None:
-            content.seek(0)  # an earlier attempt may have read it
+            content.seek(0)  # an earlier attempt may have read some of it
             self._client.put_object(
                 Bucket=ref.bucket, Key=ref.key, Body=content, ContentType=content_type, Metadata=metadata, **condition
             )
@@ -110,7 +110,7 @@ class S3Storage:
         return WriteResult.WRITTEN
 
     def list(self, prefix: Prefix, after: str, *, deadline: Deadline) -> Iterator[StoredObject]:
-        """Lists with one call for each page of up to 1,000 objects."""
+        """Lists objects with one call for each page of up to 1,000."""
         paginator = self._client.get_paginator("list_objects_v2")
         pages = iter(paginator.paginate(Bucket=prefix.bucket, Prefix=prefix.prefix, StartAfter=after))
         while (page := call("ListObjectsV2", prefix, deadline, lambda: next(pages, None))) is not None:
@@ -118,7 +118,10 @@ class S3Storage:
                 yield _describe_row(prefix.bucket, row)
 
     def _open_empty_part(self, ref: ObjectRef, if_match: str | None, deadline: Deadline) -> OpenObject | None:
-        """Opens a part of no bytes, after the end of an object, say: S3 refuses such a range without describing the object."""
+        """Opens a part that has no bytes, for example because it lies after the end of the object.
+
+        S3 refuses a GET of such a part and does not describe the object, so the object is looked at with a HEAD.
+        """
         source = self.head(ref, deadline=deadline)
         if source and if_match not in {None, source.etag}:
             raise ObjectChanged(f"Expected {ref} with etag={if_match}. Received: etag={source.etag}.")
@@ -126,7 +129,7 @@ class S3Storage:
 
 
 def _describe(ref: ObjectRef, response: GetObjectOutputTypeDef | HeadObjectOutputTypeDef) -> StoredObject:
-    """Describes the whole object, also if the answer is a part of it, `bytes 0-9/1000`."""
+    """Describes the whole object, even if the response is a part of it, `bytes 0-9/1000`."""
     part = response.get("ContentRange")
     return StoredObject(
         ref,

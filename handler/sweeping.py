@@ -1,10 +1,10 @@
-"""Sweeps: finds the inputs that have no document of the present model, and has them scored, by the queue if there is one.
+"""Finds the inputs that have no document of the present model, and has them scored, by the queue if there is one.
 
     list inputs --> look at each one's document (threads) --> missing, or of another state or model --> send, or score in place
 
-Nothing is remembered between sweeps: the bucket is listed as it is now, and whatever a lost message, an outage or a new model
-left undone is found. A sweep that runs out of time sends what is left of it to the queue, as a job of its own. No AWS and no
-clock here: all of that is passed in.
+Nothing is remembered between sweeps: the bucket is listed as it is now, so a sweep finds every input that a lost message, an
+outage or a new model left without a document. A sweep that runs out of time sends the rest of itself to the queue, as a job of
+its own. No AWS and no clock here: the store, the queue and the time are passed in.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from handler.store import StoredObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
-    """Sweeps the inputs. `dispatcher` is None where there is no queue: then `scorer` scores what is found, in place."""
+    """Sweeps the inputs. Without a queue, `dispatcher` is None, and `scorer` scores the inputs that are found, in place."""
 
     inputs: Inputs
     documents: Documents
@@ -38,14 +38,14 @@ class Sweeper:
     concurrency: int
 
     def sweep(self, sweep: Sweep, budget: TimeBudget, record: Record) -> SweepReport:
-        """Sweeps as far as there is time, one chunk at least, and reports what became of it.
+        """Sweeps until the time is over, but one chunk at least, and returns a report.
 
-        `record` is given the report on each object that is scored in place.
+        `record` is called with the report on each object that is scored in place. An error is not raised, but is in the report.
         """
         tally = _Tally()
         try:
             self._sweep(sweep, budget, record, tally)
-        except Exception as error:  # other messages of its batch must not fail with it
+        except Exception as error:  # the other messages of the batch must not fail with the sweep
             tally.error = error
         return SweepReport(
             sweep,
@@ -74,7 +74,7 @@ class Sweeper:
                 after = chunk[-1].ref.key
 
     def _examine(self, chunk: Sequence[StoredObject], deadline: Deadline, tally: _Tally) -> list[ObjectRef]:
-        """Returns those of some inputs that lack a document."""
+        """Returns the inputs of a chunk that lack a document of the present model."""
         with ThreadPoolExecutor(self.concurrency) as pool:
             states = list(pool.map(lambda source: self._look_at(source, deadline), chunk))
         missing = [source.ref for source, state in zip(chunk, states, strict=True) if state is _State.MISSING]
@@ -84,7 +84,7 @@ class Sweeper:
         return missing
 
     def _do(self, missing: Sequence[ObjectRef], budget: TimeBudget, record: Record, tally: _Tally) -> None:
-        """Sends some objects to the queue, or scores them in place."""
+        """Sends objects without a document to the queue, or scores them in place."""
         if self.dispatcher:
             self.dispatcher.send(missing, budget.finish_by)
             tally.sent += len(missing)
@@ -97,10 +97,11 @@ class Sweeper:
                 )
 
     def _look_at(self, source: StoredObject, deadline: Deadline) -> _State:
-        """Returns how an input stands.
+        """Returns the state of the document of an input.
 
-        An object whose document has no place would go to the dead letters at every sweep; its own event took it there already.
-        A document that cannot be looked at counts as missing: the object's own message will say why.
+        An object whose document has no place is refused: it would go to the dead letters at every sweep, and its own event took
+        it there before. A document that cannot be looked at counts as missing, because the object's own message will report the
+        error.
         """
         try:
             self.inputs.require_accepted(source.ref)
@@ -137,8 +138,8 @@ class _Tally:
 
 
 class _State(Enum):
-    """How an input stands."""
+    """The state of the document of an input."""
 
     DONE = auto()
     MISSING = auto()
-    REFUSED = auto()  # its document has no place
+    REFUSED = auto()  # there is no place for the document

@@ -1,7 +1,7 @@
-"""The log for CloudWatch: JSON lines, and metrics inside of them (EMF). Alone knows Powertools.
+"""Writes the log for CloudWatch: JSON lines, and metrics embedded in them (EMF). Alone knows Powertools.
 
-A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. It holds
-no image and no secret. Metrics cost no call, because CloudWatch reads them out of the log:
+A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. A line
+holds no image and no secret. Metrics need no API call, because CloudWatch extracts them from the log:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -23,7 +23,7 @@ from handler.outcomes import Outcome, Report, count_outcomes
 
 SERVICE = "coatcheck"
 NAMESPACE = "Coatcheck"
-MAX_CLASSES = 100  # with a metric of their own; each costs as much as any custom metric
+MAX_CLASSES = 100  # with a metric of their own, each of which costs as much as any custom metric
 
 _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
 
@@ -32,13 +32,16 @@ logger = Logger(service=SERVICE, location=None)
 
 @dataclass(slots=True)
 class Stopwatch:
-    """A model's `classify` that adds up the time it takes."""
+    """A wrapper of a model's `classify` that adds up the seconds spent in it."""
 
     classify: Callable[[np.ndarray], Scores]
     seconds: float = 0.0
 
     def __call__(self, images: np.ndarray) -> Scores:
-        """Classifies a batch."""
+        """Classifies a batch, and adds the time to `seconds`.
+
+        `images` is `(n, height, width, channels)` uint8, 0..255.
+        """
         began = time.perf_counter()
         try:
             return self.classify(images)
@@ -46,26 +49,29 @@ class Stopwatch:
             self.seconds += time.perf_counter() - began
 
     def take_s(self) -> float:
-        """Returns the seconds since the last call of this method, and begins anew."""
+        """Returns the seconds spent in `classify` since the last call of this method, and resets the sum."""
         seconds, self.seconds = self.seconds, 0.0
         return seconds
 
 
 @dataclass(slots=True)
 class Journal:
-    """The reports of one invocation: each is logged as it comes, and kept for the metrics."""
+    """The reports of one invocation, each logged when it is made, and kept for the metrics.
+
+    `model_s` is the time spent in the model, in seconds.
+    """
 
     reports: list[Report] = field(default_factory=list)
     model_s: float = 0.0
 
     def record(self, named: ObjectRef, report: Report) -> None:
-        """Takes the report on the object that was asked for as `named`."""
+        """Logs and keeps the report on the object that was asked for as `named`."""
         log_report(named, report)
         self.reports.append(report)
 
 
 def log_report(named: ObjectRef, report: Report) -> None:
-    """Writes the line of one object."""
+    """Writes the log line of the object that was asked for as `named`."""
     fields: dict[str, object] = {
         "object": str(report.ref),
         "outcome": report.outcome.value,
@@ -74,7 +80,7 @@ def log_report(named: ObjectRef, report: Report) -> None:
         "document": str(report.document) if report.document else None,
     }
     if report.ref != named:
-        fields["named"] = str(named)  # as the key that turned out to be encoded
+        fields["named"] = str(named)  # the key in the event, which turned out to be encoded
     if report.error:
         fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
     if report.outcome is Outcome.FAILED:
@@ -84,7 +90,7 @@ def log_report(named: ObjectRef, report: Report) -> None:
 
 
 def log_sweep(report: SweepReport) -> None:
-    """Writes the line of one sweep."""
+    """Writes the log line of one sweep."""
     fields: dict[str, object] = {
         "sweep": report.sweep.as_message(),
         "examined": report.examined,
@@ -101,9 +107,10 @@ def log_sweep(report: SweepReport) -> None:
 
 
 def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, request_id: str) -> None:
-    """Writes the metrics of one invocation: one line, and one for each class that occurred.
+    """Writes the metrics of one invocation: one line, and one more for each class that was predicted.
 
-    Images, bytes and classes are those of objects scored now, so that a redelivery counts nothing twice.
+    Images, bytes and classes are counted only for objects that this invocation scored, so that a redelivery counts nothing
+    twice.
     """
     scored = [report for report in journal.reports if report.outcome is Outcome.SCORED]
     images = sum(report.images for report in scored)
@@ -128,7 +135,10 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
 
 
 def _metrics(function_name: str, request_id: str) -> EphemeralMetrics:
-    """Returns an empty line of metrics; it names the function, or the metrics of two stacks would be added up."""
+    """Returns an empty line of metrics, with the function's name as a dimension.
+
+    Without the name, the metrics of two stacks would be added up.
+    """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     metrics.add_dimension("function_name", function_name)
     metrics.add_metadata("function_request_id", request_id)

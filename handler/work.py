@@ -1,4 +1,4 @@
-"""One object on its way through scoring, and the report on it at the end. No AWS here."""
+"""Defines the state of one object that is being scored, and makes the report on it. No AWS here."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from handler.writing import DocumentWriter
 
 @dataclass(slots=True)
 class Work:
-    """One object: what it was named as, and what has come of it so far.
+    """The state of one object while it is scored.
 
-    `source` is None until the object is opened, and stays None if it does not exist. `opened_at_s` is the moment, on the clock
-    of the invocation, at which `body` was opened. `document` takes the rows of its images, `listing` the objects that it names
-    if it is a list.
+    `named` is the object that was asked for, `alternative` the one to score if the first does not exist. `source` is None until
+    an object is opened, and stays None if none exists. `opened_at_s` is the moment, on the clock of the invocation, at which
+    `body` was opened. `document` takes the rows of the object's images, and `listing` the objects that it names if it is a
+    list. `rejection` or `failure` is the error that ended the work, if there was one.
     """
 
     named: ObjectRef
@@ -37,17 +38,17 @@ class Work:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bytes of the object are in memory."""
+        """True if all bytes of the object are in memory."""
         return isinstance(self.body, io.BytesIO)
 
     def close_body(self) -> None:
-        """Lets go of the object's bytes, or of the connection that they come from."""
+        """Releases the object's bytes, or the connection that they come from."""
         if self.body:
             self.body.close()
             self.body = None
 
     def close(self) -> None:
-        """Lets go of everything."""
+        """Releases everything that the work holds."""
         self.close_body()
         if self.document:
             self.document.close()
@@ -55,20 +56,23 @@ class Work:
 
 @contextmanager
 def isolated(work: Work) -> Iterator[None]:
-    """Turns whatever goes wrong with one object, a bug included, into that object's outcome."""
+    """Turns any error in the work on one object, including a bug, into the outcome of that object."""
     try:
         yield
     except RejectedInput as error:
-        # A copy, and the original's traceback is dropped: it holds every frame's variables, and so the object's bytes, and from
-        # Python 3.12 on it is part of a cycle that only the garbage collector would break.
+        # A copy is kept, and the original's traceback is dropped: a traceback holds every variable of its frames, and so the
+        # bytes of the object, and from Python 3.12 on it is part of a cycle that only the garbage collector would break.
         work.rejection = type(error)(str(error))
         error.__traceback__ = None
-    except Exception as error:  # the one place: a bug that one object brings out must not take the others with it
+    except Exception as error:  # a bug that one object triggers must not fail the other objects
         work.failure = error
 
 
 def report_on(work: Work, outcome: Outcome, place: ObjectRef | None) -> Report:
-    """Reports on an object of which nothing is left to do; `place` is where its document belongs, if it got that far."""
+    """Returns the report on an object whose work is done.
+
+    `place` is where the object's document belongs; None if the work ended before this was known.
+    """
     ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.named, 0)
     if work.failure:
         return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes)

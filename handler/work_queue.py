@@ -1,6 +1,6 @@
-"""SQS, as far as sweeps and lists need it: sending. Alone talks to SQS.
+"""Sends messages to an SQS queue, for sweeps and lists. Alone talks to SQS.
 
-Every error of botocore leaves here as `QueueUnavailable`.
+Every error of botocore is raised as `QueueUnavailable`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class WorkQueue:
-    """A queue of SQS; its client is built when there is something to send, so that nothing else waits for it."""
+    """An SQS queue, whose client is built at the first send, so that nothing else waits for it."""
 
     def __init__(self, url: str, concurrency: int) -> None:
         self._url = url
@@ -31,12 +31,17 @@ class WorkQueue:
 
     @functools.cached_property
     def client(self) -> SQSClient:
-        """The client, with as many connections as there are calls at the same time."""
+        """The SQS client, with a connection for each of the simultaneous calls."""
         return boto3.client("sqs", config=client_config(self._concurrency))
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
-        """Sends messages with one call; see `handler.jobs.Queue`."""
-        # As ASCII: SQS refuses some characters that keys may hold, such as U+FFFF.
+        """Sends messages with one call, as `handler.jobs.Queue` documents.
+
+        Raises:
+            QueueUnavailable: some of the messages were not taken; sending all of them again is harmless.
+            OutOfTime: the call did not end by `deadline`.
+        """
+        # The JSON is in ASCII, because SQS refuses some characters that keys may hold, such as U+FFFF.
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(messages)
         ]

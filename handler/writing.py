@@ -1,8 +1,9 @@
-"""One object's document, written row by row: in memory while it is small, in temporary files beyond that.
+"""Writes the document of one object row by row, in memory while it is small and in temporary files beyond that.
 
-As JSON it is one value: rows are encoded once, into a file of predictions and one of rejected images, and the document is read
-out of both, so that memory does not depend on their number. As JSON Lines it is a head, a line for each row in the object's
-order, and the summary. In the layout "auto" lines are written, and become the one value at the end if they are few.
+A JSON document is one value: rows are encoded once, into a file of predictions and a file of rejected images, and the document
+is read from both files, so that memory does not depend on the number of rows. A JSON Lines document is a head, a line for each
+row in the object's order, and the summary. In the layout "auto", lines are written, and are turned into one JSON value at the
+end if they are few.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class DocumentWriter:
-    """Takes the rows of one object's document and counts them; `close` lets go of what it holds."""
+    """Takes the rows of one object's document, and counts them; `close` releases its files.
+
+    `images` is the number of predictions, `rejected` of images that could not be read, `unsure` of predictions below the
+    manifest's threshold, and `by_class` of predictions for each class.
+    """
 
     source: StoredObject
     kind: str | None
@@ -50,8 +55,8 @@ class DocumentWriter:
     unsure: int = 0
     by_class: Counter[str] = field(default_factory=Counter)
     _confidence: float = 0.0
-    _spools: list[Spool] = field(default_factory=list)  # of predictions and of rejected images, or of lines
-    _rejected_lines: set[int] = field(default_factory=set)  # of as many lines as may still become one value
+    _spools: list[Spool] = field(default_factory=list)  # one of predictions and one of rejected images, or one of lines
+    _rejected_lines: set[int] = field(default_factory=set)  # line numbers, as long as the lines may become one value
 
     def __post_init__(self) -> None:
         if self.layout.name is LayoutName.JSON:
@@ -62,7 +67,7 @@ class DocumentWriter:
             self._spools[0].add_line(_encoder.encode(head))
 
     def add(self, row: Row) -> None:
-        """Takes the next row.
+        """Adds the next row.
 
         Raises:
             OSError: there is no room left for temporary files.
@@ -84,7 +89,7 @@ class DocumentWriter:
             self._confidence += row.confidence
 
     def finish(self) -> BinaryIO:
-        """Returns the whole document, to be read from its beginning."""
+        """Returns the whole document as a file, to be read from its beginning."""
         if self.layout.name is LayoutName.JSON:
             return self._as_value()
         if self.layout.name is LayoutName.AUTO and self._rows <= self.layout.max_json_rows:
@@ -96,10 +101,10 @@ class DocumentWriter:
         return lines.file
 
     def finish_list(self, objects: Iterable[NamedObject], refused: Iterable[RejectedImage]) -> BinaryIO:
-        """Returns the document of a list, which is one value in every layout, to be read from its beginning.
+        """Returns the document of a list, which is one JSON value in every layout, to be read from its beginning.
 
-        `objects` are those that it names, `refused` the rows of those that may not be read; the rows that were added before are
-        all of lines that name none.
+        `objects` are the objects that the list names, and `refused` the rows of named objects that may not be read. The rows
+        that were added before are those of lines that name no object.
         """
         if self.layout.name is not LayoutName.JSON:
             self._rejected_lines = set(range(1, self._spools[0].count))
@@ -119,13 +124,13 @@ class DocumentWriter:
         return self._filled(document)
 
     def summarise(self) -> Summary:
-        """Counts the rows so far; every class is named, in index order."""
+        """Returns the counts of the rows so far; every class is counted, in index order."""
         mean = round(self._confidence / self.images, DECIMALS) if self.images else None
         by_class = {name: self.by_class[name] for name in self.manifest.classes}
         return Summary(self.images, self.rejected, mean, by_class)
 
     def close(self) -> None:
-        """Lets go of the rows, and of the document."""
+        """Releases the rows and the document."""
         for spool in self._spools:
             spool.file.close()
 
@@ -134,7 +139,7 @@ class DocumentWriter:
         return self.images + self.rejected
 
     def _become_value(self) -> None:
-        """Sorts lines into predictions and rejected images."""
+        """Sorts the lines into predictions and rejected images, as for one JSON value."""
         (lines,) = self._spools
         self._spools = [Spool(), Spool()]
         for number, line in enumerate(lines.lines()):
@@ -153,7 +158,10 @@ class DocumentWriter:
         return self._filled(document)
 
     def _filled(self, document: PredictionDocument | ListDocument) -> BinaryIO:
-        """Returns `document`, whose last two lists are empty, with the values of both spools in these."""
+        """Returns a file of `document`, with the values of both spools in the document's last two lists.
+
+        These two lists are empty in `document` itself.
+        """
         first, second = self._spools
         head = _encoder.encode(document).removesuffix(b'],"rejected":[]}')
         parts = io.BytesIO(head), first.file, io.BytesIO(b'],"rejected":['), second.file, io.BytesIO(b"]}")
