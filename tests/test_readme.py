@@ -14,8 +14,9 @@ from handler.model import BUNDLED_ARTIFACT
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
 from handler.settings import DEFAULTS
-from handler.telemetry import write_metrics
+from handler.telemetry import Journal, write_metrics
 from handler.triggers import TRIGGERS, parse_event
+from handler.triggers.request import Results
 from infra.template import read_template
 
 ROOT = Path(__file__).parent.parent
@@ -99,7 +100,7 @@ def told(event, outcome):
     """How a source is told of one object's outcome, in the table's words."""
     request = parse_event(event)
     try:
-        answer = request.reply({ref: Report(ref, outcome) for ref in request.objects})
+        answer = request.reply(Results({ref: Report(ref, outcome) for ref in request.objects}))
     except errors.InvocationFailed:
         return "raises"
     if "batchItemFailures" in answer:
@@ -127,7 +128,7 @@ def test_every_outcome_is_told_as_the_table_says(outcome, load_event):
 
 def test_every_metric_is_in_the_table(capsys):
     scored = Report(ObjectRef("in", "a"), Outcome.SCORED, images=1, by_class={"Coat": 1})
-    write_metrics([scored], 0.0, is_cold_start=False, function_name="f", request_id="r")
+    write_metrics(Journal([scored]), is_cold_start=False, function_name="f", request_id="r")
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     emitted = {name for line in lines for name, value in line.items() if isinstance(value, list)}

@@ -62,6 +62,7 @@ INFRA_ARROWS = {
     "demo": {"cloud", "errors", "paths"},
     "package": {"errors", "paths"},
     "schemas": {"paths"},
+    "lock": set(),
     "stores": {"stores"},
     "template": set(),
     "errors": set(),
