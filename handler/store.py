@@ -73,9 +73,10 @@ class Store(Protocol):
     ) -> OpenObject | None:
         """Opens an object, to read it from byte `start` up to and without byte `end`; returns None if there is no such object.
 
-        `source` describes the whole object, even if only a part of it is read; a part that lies outside of the object is empty.
-        Reads of the body end by `deadline` too, and raise StorageUnavailable if the body breaks off. Corruption in transit is
-        detected only at the end of the body, so read it to the end.
+        `source` describes the whole object, even if only a part of it is read; a part that has no bytes, or lies outside of the
+        object, is empty. The body is that of `source`, even if the object is replaced meanwhile. Reads of the body end by
+        `deadline` too, and raise StorageUnavailable if the body breaks off. Corruption in transit is detected only at the end of
+        the body, so read it to the end.
 
         Raises:
             ObjectChanged: the object has another ETag than `if_match`.
@@ -98,11 +99,13 @@ class Store(Protocol):
 
         `replacing` is the ETag that the object there must have; with None there must be no object. The result is STOPPED if
         this condition does not hold, and CONFLICT if another write is in progress or the object that was to be replaced is
-        gone.
+        gone. STOPPED may also mean that this very write took effect, and its answer was lost.
+
+        Metadata survive in every store if their names are lower-case ASCII, their values are ASCII, and they have 2 KB in all.
         """
 
     def list(self, prefix: Prefix, after: str, *, deadline: Deadline) -> Iterator[StoredObject]:
-        """Yields the objects under `prefix` whose keys follow the key `after`, lazily.
+        """Yields the objects under `prefix` whose keys follow the key `after`, lazily, in the order of their keys' UTF-8 bytes.
 
-        Their order is that of the keys' UTF-8 bytes.
+        Each object is yielded by `deadline`, or OutOfTime is raised.
         """

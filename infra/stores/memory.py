@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from types import MappingProxyType
 from typing import BinaryIO
 
 from handler.deadline import Deadline
@@ -37,9 +38,10 @@ class MemoryStore:
     ) -> OpenObject | None:
         """Opens an object; see `Store`."""
         self._begin("open", ref, deadline)
-        if ref not in self._objects:
+        found = self._objects.get(ref)
+        if found is None:
             return None
-        source, content = self._objects[ref]
+        source, content = found
         if if_match not in {None, source.etag}:
             raise ObjectChanged(f"Expected {ref} with etag={if_match}. Received: etag={source.etag}.")
         return OpenObject(source, io.BytesIO(content[start:end]))
@@ -47,7 +49,8 @@ class MemoryStore:
     def head(self, ref: ObjectRef, *, deadline: Deadline) -> StoredObject | None:
         """Describes an object; see `Store`."""
         self._begin("head", ref, deadline)
-        return self._objects[ref][0] if ref in self._objects else None
+        found = self._objects.get(ref)
+        return found[0] if found else None
 
     def put(
         self,
@@ -64,9 +67,9 @@ class MemoryStore:
         content.seek(0)
         body = content.read()
         with self._lock:
-            standing = self._objects[ref][0].etag if ref in self._objects else None
-            if standing != replacing:
-                return WriteResult.CONFLICT if standing is None else WriteResult.STOPPED
+            standing = self._objects.get(ref)
+            if (standing[0].etag if standing else None) != replacing:
+                return WriteResult.STOPPED if standing else WriteResult.CONFLICT
             self.place(ref, body, metadata)
         return WriteResult.WRITTEN
 
@@ -74,15 +77,16 @@ class MemoryStore:
         """Lists objects; see `Store`."""
         self._begin("list", prefix, deadline)
         for ref in sorted(self._objects, key=lambda ref: ref.key.encode()):
-            if prefix.holds(ref) and ref.key.encode() > after.encode() and ref in self._objects:
-                listed = self._objects[ref][0]
+            found = self._objects.get(ref)
+            if found and prefix.holds(ref) and ref.key.encode() > after.encode():
+                listed = found[0]
                 yield StoredObject(ref, listed.etag, None, listed.size_bytes, last_modified=listed.last_modified)
 
     def place(self, ref: ObjectRef, content: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
         """Puts an object into the store without any condition, and returns its state."""
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
         version = str(next(self._versions)) if self.is_versioned else None
-        source = StoredObject(ref, etag, version, len(content), dict(metadata or {}), datetime.now(UTC))
+        source = StoredObject(ref, etag, version, len(content), MappingProxyType(dict(metadata or {})), datetime.now(UTC))
         self._objects[ref] = source, content
         return source
 
