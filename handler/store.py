@@ -73,10 +73,10 @@ class Store(Protocol):
     ) -> OpenObject | None:
         """Opens an object, to read it from byte `start` up to and without byte `end`; returns None if there is no such object.
 
-        `source` describes the whole object, even if only a part of it is read; a part that has no bytes, or lies outside of the
+        `source` describes the whole object, even if only a part of it is read; a part of no bytes, or one outside of the
         object, is empty. The body is that of `source`, even if the object is replaced meanwhile. Reads of the body end by
-        `deadline` too, and raise StorageUnavailable if the body breaks off. Corruption in transit is detected only at the end of
-        the body, so read it to the end.
+        `deadline` too, and raise StorageUnavailable if the body breaks off. Corruption in transit is detected only at the end
+        of the body, so read it to the end.
 
         Raises:
             ObjectChanged: the object has another ETag than `if_match`.

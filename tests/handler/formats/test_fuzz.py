@@ -99,7 +99,7 @@ def mutations():
     for number, kind in zip(range(MUTATIONS), itertools.cycle(SEEDS)):
         generator = random.Random(number)
         if kind in REPACKED and generator.random() < 0.5:
-            yield f"{number}, {kind}", gzip.compress(damaged(REPACKED[kind](SEEDS[kind]), generator), 1)
+            yield f"{number}, {kind}", gzip.compress(damaged(REPACKED[kind](SEEDS[kind]), generator), 1, mtime=0)
         elif kind.startswith("zip") and generator.random() < 0.3:
             files = {name: damaged(content, generator) for name, content in FILES.items()}
             yield f"{number}, {kind}", zipped(files)

@@ -28,10 +28,10 @@ def labels(*values):
 @pytest.fixture
 def folder(tmp_path):
     """A small relative of MNIST, in part gzipped."""
-    (tmp_path / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(images(6)))
+    (tmp_path / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(images(6), mtime=0))
     (tmp_path / TRAIN_LABELS).write_bytes(labels(0, 1, 2, 0, 1, 2))
     (tmp_path / TEST_IMAGES).write_bytes(images(3, seed=1))
-    (tmp_path / f"{TEST_LABELS}.gz").write_bytes(gzip.compress(labels(2, 1, 0)))
+    (tmp_path / f"{TEST_LABELS}.gz").write_bytes(gzip.compress(labels(2, 1, 0), mtime=0))
     return tmp_path
 
 
@@ -80,7 +80,7 @@ def test_other_data_under_fashion_mnist_s_own_name_are_refused(folder, monkeypat
         (TEST_IMAGES, images(3)[:-1], "truncated"),
         (TEST_IMAGES, images(3) + b"!", "truncated, or its header is wrong"),
         (TEST_IMAGES, b"\x00\x00", "header of 16 bytes"),
-        (TEST_IMAGES, gzip.compress(images(3))[:-9], "whole gzip file"),
+        (TEST_IMAGES, gzip.compress(images(3), mtime=0)[:-9], "whole gzip file"),
         (TEST_IMAGES, struct.pack(">IIII", 0x0803, 2**31, 2**31, 2**31), "Expected"),
     ],
 )
