@@ -1,4 +1,4 @@
-# One word each; every target installs what it needs first, into .venv, so none depends on another having been run.
+# Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format train bench build emulate sam-local lock clean
 
@@ -18,7 +18,7 @@ define create
 $(PYTHON) -m venv --clear $(1)
 endef
 
-# Nothing is compiled while it is installed: what is imported is compiled once, at its first import.
+# Packages are not compiled when they are installed: each module is compiled once, at its first import.
 unexport PYTHONDONTWRITEBYTECODE
 
 # uv installs several times as fast as pip. pip does it where there is no uv, or where uv finds no package index, since uv reads
@@ -75,7 +75,7 @@ clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .venv-uv *.egg-info .aws-sam .demo .training
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-# `sam build` calls this one for template.yaml's ScoringFunction. It does not pass the architecture on, so the environment does.
+# `sam build` calls this target for ScoringFunction. It does not pass the architecture on, so the environment does.
 export ARCHITECTURE ?= x86_64
 .PHONY: build-ScoringFunction
 build-ScoringFunction: .venv/coatcheck
