@@ -38,7 +38,7 @@ demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show 
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1
 test: .venv/test .venv/train .venv/coatcheck ## run every test but those of the package, which emulate runs
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov=handler $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov=handler $(ARGS)
 
 check: .venv/test .venv/train .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template
 	$(BIN)/ruff format --check .

@@ -30,7 +30,7 @@ from handler.settings import Settings, load_settings
 from handler.storage import S3Storage, make_client
 from handler.store import Store
 from handler.sweeping import Sweeper
-from handler.telemetry import Journal, Stopwatch, log_sweep, logger, write_metrics
+from handler.telemetry import Journal, Stopwatch, log_request, log_sweep, logger, write_metrics
 from handler.triggers import parse_event
 from handler.triggers.request import Results
 from handler.work_queue import WorkQueue
@@ -67,14 +67,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
 
 def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> object:
     parts = build_parts()
-    budget = TimeBudget.of(
-        context.get_remaining_time_in_millis() / 1000, parts.settings.deadline_reserve_ms / 1000, ANSWER_RESERVE_S
-    )
+    budget = TimeBudget.of(context.get_remaining_time_in_millis() / 1000, parts.reserve_s, ANSWER_RESERVE_S)
     request = parse_event(event)
-    logger.append_keys(trigger=request.trigger)
-    for message in request.messages:
-        if message.problem:
-            logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
+    log_request(request)
     try:
         reports = parts.scorer.score(request.objects, budget, journal.record, request.alternatives)
         results = Results(reports, {sweep: parts.sweeper.sweep(sweep, budget, journal.record) for sweep in request.sweeps})
@@ -89,7 +84,7 @@ def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> 
 class Parts:
     """The parts of the function that outlive an invocation."""
 
-    settings: Settings
+    reserve_s: float
     stopwatch: Stopwatch
     scorer: Scorer
     sweeper: Sweeper
@@ -110,7 +105,7 @@ def build_parts() -> Parts:
     documents = Documents(store, settings.output, settings.layout)
     inputs = Inputs(store, settings.inputs, documents)
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
-    dispatcher = Dispatcher(inputs=inputs, documents=documents, queue=queue, concurrency=concurrency) if queue else None
+    dispatcher = Dispatcher(documents=documents, queue=queue, concurrency=concurrency) if queue else None
     scorer = Scorer(
         model=Model(model.manifest, stopwatch),
         inputs=inputs,
@@ -121,7 +116,7 @@ def build_parts() -> Parts:
         concurrency=concurrency,
     )
     sweeper = Sweeper(inputs=inputs, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=concurrency)
-    return Parts(settings, stopwatch, scorer, sweeper)
+    return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper)
 
 
 def _load_model(settings: Settings, store: Store) -> Model:

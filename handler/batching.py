@@ -50,8 +50,8 @@ class Batcher:
         for work, image in pending:
             row = next(predictions) if isinstance(image, Image) else _row(image)
             with isolated(work):
-                if work.document and not work.rejection and not work.failure:
-                    work.document.add(row)
+                if work.writer and not work.rejection and not work.failure:
+                    work.writer.add(row)
 
 
 def _row(image: Unreadable) -> RejectedImage:

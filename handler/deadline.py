@@ -19,6 +19,10 @@ class Deadline:
         """Returns the deadline that lies `seconds` from now."""
         return cls(clock() + seconds, clock)
 
+    def from_now(self, seconds: float) -> Deadline:
+        """Returns the moment `seconds` from now on the same clock."""
+        return Deadline.after(seconds, self.clock)
+
     @property
     def left_s(self) -> float:
         """The seconds until this moment; negative once it has passed."""

@@ -41,18 +41,9 @@ def chunks_of(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
 class Dispatcher:
     """Sends references to the queue, with up to `concurrency` simultaneous calls."""
 
-    inputs: Inputs
     documents: Documents
     queue: Queue
     concurrency: int
-
-    def require_accepted(self, ref: ObjectRef) -> None:
-        """Accepts an object that may be read, and raises UnacceptedObject for any other."""
-        self.inputs.require_accepted(ref)
-
-    def place(self, ref: ObjectRef) -> ObjectRef:
-        """Returns where the document of an accepted object belongs."""
-        return self.documents.place(ref)
 
     def send(self, chunk: Sequence[ObjectRef | Sweep], deadline: Deadline) -> None:
         """Sends one chunk of objects and sweeps, each as a message of its own.
@@ -95,7 +86,8 @@ class Listing:
     """
 
     source: StoredObject
-    dispatcher: Dispatcher
+    inputs: Inputs
+    documents: Documents
     refs: dict[ObjectRef, None] = field(default_factory=dict)
     refused: list[RejectedImage] = field(default_factory=list)
 
@@ -103,7 +95,7 @@ class Listing:
         """Adds the next object that the list names."""
         ref = ObjectRef(named.bucket or self.source.ref.bucket, named.key)
         try:
-            self.dispatcher.require_accepted(ref)
+            self.inputs.require_accepted(ref)
         except UnacceptedObject as error:
             self.refused.append(RejectedImage(str(ref), type(error).__name__, str(error)))
         else:
@@ -111,4 +103,4 @@ class Listing:
 
     def objects(self) -> Iterator[NamedObject]:
         """Yields each accepted object with the place of its document, as the list's own document contains them."""
-        return (NamedObject(str(ref), str(self.dispatcher.place(ref))) for ref in self.refs)
+        return (NamedObject(str(ref), str(self.documents.place(ref))) for ref in self.refs)

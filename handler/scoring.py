@@ -95,16 +95,14 @@ class Scorer:
         with isolated(work):
             _require_time(budget)
             opened = self.inputs.open_either(work.named, work.alternative, budget.begin_by)
-            work.opened_at_s = budget.begin_by.clock()
+            work.idle_until = budget.begin_by.from_now(MAX_IDLE_S)
             work.source, work.body = (opened.source, opened.body) if opened else (None, None)
         return work
 
     def _decoded(self, works: Iterable[Work], budget: TimeBudget) -> Iterator[tuple[Work, Image | Unreadable | None]]:
         """Yields every image with the work that it belongs to, and each work once more, with None, after its last image."""
         for work in works:
-            if work.body and not work.is_whole and budget.begin_by.clock() - work.opened_at_s > MAX_IDLE_S:
-                work.close_body()
-                self._open(work, budget)
+            self._reopen_if_idle(work, budget)
             with isolated(work):
                 for item in self._items(work):
                     _require_time(budget)
@@ -112,6 +110,12 @@ class Scorer:
             with isolated(work):
                 work.close_body()
             yield work, None
+
+    def _reopen_if_idle(self, work: Work, budget: TimeBudget) -> None:
+        """Opens an object again, in its present state, if its body has waited for too long."""
+        if work.body and not work.is_whole and work.idle_until and work.idle_until.is_over:
+            work.close_body()
+            self._open(work, budget)
 
     def _items(self, work: Work) -> Iterator[Image | Unreadable]:
         """Yields the images of one object, from memory or as its bytes arrive.
@@ -123,7 +127,7 @@ class Scorer:
         self._require_size(work.source)
         with verified(work.body):
             decoded = decode(work.body, work.source.ref.name, self._target)
-            work.document = DocumentWriter(work.source, decoded.kind, self.model.manifest, self.documents.layout)
+            work.writer = self._writer(work.source, decoded.kind)
             for item in decoded:
                 if isinstance(item, Named):
                     work.listing = work.listing or self._begin_listing(work.source)
@@ -134,11 +138,11 @@ class Scorer:
     def _begin_listing(self, source: StoredObject) -> Listing:
         if self.dispatcher is None:
             raise UnreadableList("Expected a QUEUE_URL, to which the objects of a list are sent. Received: none; set it.")
-        return Listing(source, self.dispatcher)
+        return Listing(source, self.inputs, self.documents)
 
     def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:
         """Publishes the document of one object whose images are all classified, and closes the work."""
-        outcome, place = Outcome.GONE, None
+        outcome, place = Outcome.GONE, None  # unless something is there
         with isolated(work):
             if work.source and not work.failure:
                 if self.dispatcher and work.listing and not work.rejection:
@@ -151,15 +155,17 @@ class Scorer:
         return work.named, report_on(work, outcome, place)
 
     def _document(self, work: Work, source: StoredObject) -> Document:
-        manifest = self.model.manifest
-        rows = work.document = work.document or DocumentWriter(source, None, manifest, self.documents.layout)
+        writer = work.writer = work.writer or self._writer(source, None)
         if work.rejection:
-            rejection = io.BytesIO(render_rejection(source, rows.kind, manifest, work.rejection))
+            rejection = io.BytesIO(render_rejection(source, writer.kind, self.model.manifest, work.rejection))
             return Document(source, rejection, self.model_sha256, type(work.rejection).__name__, Outcome.REJECTED)
         if work.listing:
-            content = rows.finish_list(work.listing.objects(), work.listing.refused)
+            content = writer.finish_list(work.listing.objects(), work.listing.refused)
             return Document(source, content, self.model_sha256, "list", Outcome.SCORED)
-        return Document(source, rows.finish(), self.model_sha256, "predictions", Outcome.SCORED)
+        return Document(source, writer.finish(), self.model_sha256, "predictions", Outcome.SCORED)
+
+    def _writer(self, source: StoredObject, kind: str | None) -> DocumentWriter:
+        return DocumentWriter(source, kind, self.model.manifest, self.documents.layout)
 
     @property
     def _target(self) -> Target:

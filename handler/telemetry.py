@@ -20,6 +20,7 @@ from handler.contract import Scores
 from handler.jobs import SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report, count_outcomes
+from handler.triggers.request import Request
 
 SERVICE = "coatcheck"
 NAMESPACE = "Coatcheck"
@@ -68,6 +69,14 @@ class Journal:
         """Logs and keeps the report on the object that was asked for as `named`."""
         log_report(named, report)
         self.reports.append(report)
+
+
+def log_request(request: Request) -> None:
+    """Adds the trigger to every line from now on, and writes a line for each message that cannot be read."""
+    logger.append_keys(trigger=request.trigger)
+    for message in request.messages:
+        if message.problem:
+            logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
 
 
 def log_report(named: ObjectRef, report: Report) -> None:

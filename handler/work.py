@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from handler.deadline import Deadline
 from handler.dispatch import Listing
 from handler.errors import RejectedInput
 from handler.objects import ObjectRef
@@ -21,17 +22,17 @@ class Work:
     """The state of one object while it is scored.
 
     `named` is the object that was asked for, `alternative` the one to score if the first does not exist. `source` is None until
-    an object is opened, and stays None if none exists. `opened_at_s` is the moment, on the clock of the invocation, at which
-    `body` was opened. `document` takes the rows of the object's images, and `listing` the objects that it names if it is a
-    list. `rejection` or `failure` is the error that ended the work, if there was one.
+    an object is opened, and stays None if none exists; `body` may wait until `idle_until` before it is read. `writer` takes the
+    rows of the object's images, and `listing` the objects that it names if it is a list. `rejection` or `failure` is the error
+    that ended the work, if there was one.
     """
 
     named: ObjectRef
     alternative: ObjectRef | None = None
     source: StoredObject | None = None
     body: BinaryIO | None = None
-    opened_at_s: float = 0.0
-    document: DocumentWriter | None = None
+    idle_until: Deadline | None = None
+    writer: DocumentWriter | None = None
     listing: Listing | None = None
     rejection: RejectedInput | None = None
     failure: Exception | None = None
@@ -50,8 +51,8 @@ class Work:
     def close(self) -> None:
         """Releases everything that the work holds."""
         self.close_body()
-        if self.document:
-            self.document.close()
+        if self.writer:
+            self.writer.close()
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def report_on(work: Work, outcome: Outcome, place: ObjectRef | None) -> Report:
     if work.failure:
         return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes)
     document = None if outcome in {Outcome.SUPERSEDED, Outcome.GONE} else place
-    if work.rejection or not work.document:
+    if work.rejection or not work.writer:
         return Report(ref, outcome, document, work.rejection, size_bytes=size_bytes)
-    rows = work.document
+    rows = work.writer
     return Report(ref, outcome, document, None, rows.images, size_bytes, rows.unsure, rows.by_class)

@@ -136,7 +136,7 @@ def test_every_metric_is_in_the_table(capsys):
 
 
 def test_there_are_as_many_formats_as_rows():
-    assert len(table("format")) == len(FORMATS)
+    assert len(table("format")) == len(FORMATS), "the table of formats needs a row for each of FORMATS"
 
 
 def test_the_classes_are_those_of_the_model():

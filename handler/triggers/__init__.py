@@ -2,7 +2,7 @@
 
 Each module named in `TRIGGERS` handles one source: `recognises(event)` is true for no event of another source, and
 `parse(event)` returns the messages in the event together with the function that answers it. To add a source, add a module and
-name it in `TRIGGERS`.
+name it in `TRIGGERS`, and in `_CARRIED` of `handler.triggers.carried` if queues may carry its events.
 """
 
 from __future__ import annotations

@@ -20,14 +20,14 @@ MODEL = "f" * 64
 
 @pytest.fixture
 def dispatcher(queue):
-    store = MemoryStore()
-    documents = Documents(store, Prefix("out", ""), Layout(LayoutName.JSON, 1))
-    return Dispatcher(inputs=Inputs(store, (Prefix("in", ""),), documents), documents=documents, queue=queue, concurrency=4)
+    documents = Documents(MemoryStore(), Prefix("out", ""), Layout(LayoutName.JSON, 1))
+    return Dispatcher(documents=documents, queue=queue, concurrency=4)
 
 
 def listing_of(dispatcher, count):
-    source = dispatcher.inputs.store.place(ObjectRef("in", "list.csv"), b"a list")
-    listing = Listing(source, dispatcher)
+    documents = dispatcher.documents
+    source = documents.store.place(ObjectRef("in", "list.csv"), b"a list")
+    listing = Listing(source, Inputs(documents.store, (Prefix("in", ""),), documents), documents)
     for number in range(count):
         listing.add(Named("in", f"{number}.png"))
     return listing

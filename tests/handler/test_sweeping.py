@@ -31,7 +31,7 @@ class World:
         documents = Documents(self.store, Prefix("out", ""), Layout(LayoutName.JSON, 1))
         reading = Inputs(self.store, inputs, documents)
         self.model, self.queue, self.recorded = model, queue, []
-        dispatcher = Dispatcher(inputs=reading, documents=documents, queue=queue, concurrency=1) if has_queue else None
+        dispatcher = Dispatcher(documents=documents, queue=queue, concurrency=1) if has_queue else None
         scorer = Scorer(
             model=model,
             batch_images=4,

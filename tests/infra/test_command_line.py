@@ -40,7 +40,7 @@ def test_the_help_names_each_command_and_loads_no_library_of_any():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_and_each_of_its_parameters_is_explained(name):
-    assert len(COMMANDS[name].help.splitlines()) > 1
+    assert len(COMMANDS[name].help.splitlines()) > 1, "the help needs a first line, and then what the command does and needs"
     assert [parameter.name for parameter in COMMANDS[name].params if not parameter.help] == []
 
 

@@ -18,6 +18,7 @@ import PIL.Image
 import pytest
 
 from handler.errors import RejectedInput
+from handler.formats import FORMATS, HEAD_BYTES
 from handler.formats.image import Image, Named, Unreadable
 from tests.handler.formats.samples import decoded, idx, limited, npy, png, saved, targz, tarred, webp, zip64, zipped
 
@@ -109,6 +110,13 @@ def mutations():
 
 def peak_rss_bytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_every_format_has_a_seed():
+    """A format without one would be damaged by no test, and decoded by none."""
+    recognised = {known.NAME for content in SEEDS.values() for known in FORMATS if known.recognises(content[:HEAD_BYTES])}
+
+    assert recognised == {known.NAME for known in FORMATS}, "SEEDS needs a sound object of each format in FORMATS"
 
 
 def test_the_seeds_are_sound(fashion_target):
