@@ -19,7 +19,7 @@ IMAGES = EVENTS / "images"
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"  # as in events/*.json
 
 
-# The files that take longest. Files are handed out whole, so one of these at the end would be waited for by all other processes.
+# The files that take longest. Files are handed out whole, so all other processes would wait for one of these at the end.
 SLOWEST = ("tests/training/test_command.py", "tests/training/recipes/test_fashion_mnist.py", "tests/test_deployment.py")
 
 
