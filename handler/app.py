@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ def build_parts() -> Parts:
     documents = Documents(store, settings.output, settings.layout)
     inputs = Inputs(store, settings.inputs, documents)
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
-    dispatcher = Dispatcher(documents=documents, queue=queue, concurrency=concurrency) if queue else None
+    dispatcher = Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(concurrency)) if queue else None
     scorer = Scorer(
         model=Model(model.manifest, stopwatch),
         inputs=inputs,

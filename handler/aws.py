@@ -2,7 +2,7 @@
 
 botocore limits each wait for the network, but not a whole call: retries add up, a body may trickle in for hours, and resolving
 a host name may never end. So each call is made on a thread of its own, and abandoned at its deadline. An abandoned thread ends
-when its network call ends, and blocks nothing until then.
+when its network call ends; until then it only holds up the end of the process.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def call_by(
     except TimeoutError as error:
         if future.done():  # it ended in the last moment, or raised a TimeoutError of its own
             return future.result()
-        if when_late and not future.cancel():
+        if not future.cancel() and when_late:
             when_late(future)
         raise _out_of_time(what, "no answer in time") from error
 

@@ -39,11 +39,11 @@ def chunks_of(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
-    """Sends references to the queue, with up to `concurrency` simultaneous calls."""
+    """Sends references to the queue. The threads of `pool` make the calls, for all lists and sweeps together."""
 
     documents: Documents
     queue: Queue
-    concurrency: int
+    pool: ThreadPoolExecutor
 
     def send(self, chunk: Sequence[ObjectRef | Sweep], deadline: Deadline) -> None:
         """Sends one chunk of objects and sweeps, each as a message of its own.
@@ -54,8 +54,7 @@ class Dispatcher:
         """
         messages = [score_message(it) if isinstance(it, ObjectRef) else it.as_message() for it in chunk]
         batches = [messages[start : start + MAX_MESSAGES] for start in range(0, len(messages), MAX_MESSAGES)]
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            list(pool.map(partial(self.queue.send, deadline=deadline), batches))
+        list(self.pool.map(partial(self.queue.send, deadline=deadline), batches))
 
     def send_listing(self, listing: Listing, model_sha256: str, budget: TimeBudget) -> None:
         """Sends the objects that a list names, unless its document says that they were sent before.

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from handler.deadline import Deadline
-from handler.errors import ConcurrentWrites, UnacceptedObject
+from handler.errors import ConcurrentWrites, OutOfTime, UnacceptedObject
 from handler.layout import Layout
 from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
 from handler.outcomes import Outcome
 from handler.store import Store, StoredObject, WriteResult
 
 MAX_ATTEMPTS = 6
-FIRST_PAUSE_S = 0.05  # doubled after each attempt, up to 1.6 s; 3.15 s in all, before jitter
+FIRST_PAUSE_S = 0.05  # before the second attempt, and doubled before each further one: 1.55 s in all, before jitter
 
 _BUCKET, _ETAG, _MODEL, _RESULT = "input-bucket", "input-etag", "model-sha256", "result"
 
@@ -117,21 +117,30 @@ class Documents:
 
         Raises:
             StorageUnavailable: a call failed; no partial document is left.
-            OutOfTime: a call did not end by `deadline`.
+            OutOfTime: a call did not end by `deadline`, or there is no time for another attempt.
             UnacceptedObject: the document of another bucket's object is in the place; it is left alone.
             ConcurrentWrites: other writers won every attempt, or the input changed while its document was replaced.
         """
         for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                self._pause(FIRST_PAUSE_S * 2 ** (attempt - 1) * self.jitter(), document, deadline)
             outcome = self._try_to_publish(document, deadline)
             if outcome is Outcome.DUPLICATE and attempt:
                 self._require_unchanged(document.source, deadline)  # it may be our own replacement, whose response was lost
             if outcome is not None:
                 return outcome
-            self.sleep(FIRST_PAUSE_S * 2**attempt * self.jitter())
         raise ConcurrentWrites(
             f"Expected to write {self.place(document.source.ref)} within {MAX_ATTEMPTS} attempts. "
             "Received: other writers won them all."
         )
+
+    def _pause(self, seconds: float, document: Document, deadline: Deadline) -> None:
+        if seconds > deadline.left_s:
+            raise OutOfTime(
+                f"Expected time to write {self.place(document.source.ref)} once more, since another write was in progress. "
+                "Received: the end of the invocation is near; the event is to come again."
+            )
+        self.sleep(seconds)
 
     def _try_to_publish(self, document: Document, deadline: Deadline) -> Outcome | None:
         """Makes one attempt; returns None if a concurrent write interfered, so that the caller must start again."""

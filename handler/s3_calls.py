@@ -12,11 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.aws import call_by
 from handler.deadline import Deadline
-from handler.errors import StorageUnavailable
+from handler.errors import OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Body(io.RawIOBase):
             OutOfTime: the block did not arrive by the deadline.
         """
         if not self._block and not self._has_ended:
-            block = call("GetObject", self._ref, self._deadline, lambda: read_block(self._body), self._give_up)
+            block = call("GetObject", self._ref, self._deadline, lambda: read_block(self._body), self._abort)
             self._block, self._has_ended = memoryview(block), len(block) < BLOCK_BYTES
         count = min(len(buffer), len(self._block))
         buffer[:count] = self._block[:count]
@@ -60,11 +61,41 @@ class Body(io.RawIOBase):
             self._body.close()
         super().close()
 
-    def _give_up(self, reading: Future[bytes]) -> None:
-        """Aborts a read in which another thread is waiting; closing the body here would wait for that thread."""
+    def _abort(self, reading: Future[bytes]) -> None:
         self._was_given_up = True
-        reading.add_done_callback(lambda _: self._body.close())
-        self._body._raw_stream.shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # urllib3's; botocore does not offer it
+        abort(self._body, reading)
+
+
+def read_first_block(
+    get: Callable[[], GetObjectOutputTypeDef], ref: ObjectRef, deadline: Deadline
+) -> tuple[GetObjectOutputTypeDef, bytes]:
+    """Opens an object by `get`, and returns the response with the first block of its body.
+
+    Raises:
+        StorageUnavailable: S3 refused, failed or broke off.
+        OutOfTime: the block did not arrive by `deadline`; the connection is closed.
+    """
+    bodies: list[StreamingBody] = []  # the body, from the moment at which there is one to abort
+
+    def read() -> tuple[GetObjectOutputTypeDef, bytes]:
+        response = get()
+        bodies.append(response["Body"])
+        if deadline.is_over:
+            response["Body"].close()
+            raise OutOfTime(f"Expected GetObject of {ref} to be answered by the deadline. Received: the answer after it.")
+        return response, read_block(response["Body"])
+
+    def abort_bodies(reading: Future[tuple[GetObjectOutputTypeDef, bytes]]) -> None:
+        for body in bodies:
+            abort(body, reading)
+
+    return call("GetObject", ref, deadline, read, abort_bodies)
+
+
+def abort(body: StreamingBody, reading: Future[Any]) -> None:
+    """Aborts a read of `body` in which another thread is waiting; closing the body here would wait for that thread."""
+    reading.add_done_callback(lambda _: body.close())
+    body._raw_stream.shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # urllib3's method, which botocore does not offer
 
 
 def read_block(body: StreamingBody) -> bytes:

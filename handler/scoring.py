@@ -85,6 +85,8 @@ class Scorer:
                 for named, report in _ahead(pool, lambda work: self._finish(work, budget), classified, 2 * self.concurrency):
                     reports[named] = report
                     record(named, report)
+                    if report.error:  # its traceback holds the variables of every frame, and so the object's bytes
+                        report.error.__traceback__ = None
         finally:
             for work in works:
                 work.close()
@@ -104,8 +106,7 @@ class Scorer:
         for work in works:
             self._reopen_if_idle(work, budget)
             with isolated(work):
-                for item in self._items(work):
-                    _require_time(budget)
+                for item in self._items(work, budget):
                     yield work, item
             with isolated(work):
                 work.close_body()
@@ -114,10 +115,11 @@ class Scorer:
     def _reopen_if_idle(self, work: Work, budget: TimeBudget) -> None:
         """Opens an object again, in its present state, if its body has waited for too long."""
         if work.body and not work.is_whole and work.idle_until and work.idle_until.is_over:
-            work.close_body()
+            with isolated(work):
+                work.close_body()
             self._open(work, budget)
 
-    def _items(self, work: Work) -> Iterator[Image | Unreadable]:
+    def _items(self, work: Work, budget: TimeBudget) -> Iterator[Image | Unreadable]:
         """Yields the images of one object, from memory or as its bytes arrive.
 
         The objects that a list names are added to the work's listing instead.
@@ -129,6 +131,7 @@ class Scorer:
             decoded = decode(work.body, work.source.ref.name, self._target)
             work.writer = self._writer(work.source, decoded.kind)
             for item in decoded:
+                _require_time(budget)
                 if isinstance(item, Named):
                     work.listing = work.listing or self._begin_listing(work.source)
                     work.listing.add(item)
@@ -137,7 +140,7 @@ class Scorer:
 
     def _begin_listing(self, source: StoredObject) -> Listing:
         if self.dispatcher is None:
-            raise UnreadableList("Expected a QUEUE_URL, to which the objects of a list are sent. Received: none; set it.")
+            raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
         return Listing(source, self.inputs, self.documents)
 
     def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:

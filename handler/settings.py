@@ -50,8 +50,8 @@ DEFAULTS = {
     "DEADLINE_RESERVE_MS": 10_000,
 }
 
-# A larger number would not be honoured: Pillow warns of more pixels, Lambda has no more threads.
-_MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 1000, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
+# A larger number would not be honoured: Pillow warns of more pixels, Lambda has 1,024 threads, and a call takes two.
+_MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 400, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
 
 _URL = re.compile(r"https?://[^\s/]+/\S+")
 _MAX_DIGITS = 15

@@ -58,8 +58,11 @@ class Joined(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves to another position, and returns the new position, in bytes."""
-        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[whence] + offset
-        return self._position
+        position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[whence] + offset
+        if position < 0:
+            raise ValueError(f"Expected a position of at least 0. Received: {position}.")
+        self._position = position
+        return position
 
     def readinto(self, buffer: Any) -> int:
         """Fills `buffer` from the file at the position, up to the end of that file.

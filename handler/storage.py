@@ -16,7 +16,7 @@ from handler.aws import client_config
 from handler.deadline import Deadline
 from handler.errors import ObjectChanged, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
-from handler.s3_calls import BLOCK_BYTES, Body, call, read_block
+from handler.s3_calls import BLOCK_BYTES, Body, call, read_first_block
 from handler.store import STANDARD, OpenObject, StoredObject, WriteResult
 
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ class S3Storage:
         if start or end is not None:
             options["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
 
-        def get() -> tuple[GetObjectOutputTypeDef, bytes]:
-            response = self._client.get_object(Bucket=ref.bucket, Key=ref.key, **options)
-            return response, read_block(response["Body"])
+        def get() -> GetObjectOutputTypeDef:
+            return self._client.get_object(Bucket=ref.bucket, Key=ref.key, **options)
 
         try:
-            response, first = call("GetObject", ref, deadline, get)
+            response, first = read_first_block(get, ref, deadline)
         except StorageUnavailable as error:
             if error.code in _NOT_FOUND:
                 return None

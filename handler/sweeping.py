@@ -63,15 +63,24 @@ class Sweeper:
             self.inputs.require_accepted_prefix(sweep.prefix)
         prefixes = [sweep.prefix] if sweep.prefix else self.inputs.outermost()
         waiting = deque((prefix, sweep.after) for prefix in prefixes)
+        # A sweep that comes when little time is left gets somewhere all the same, so it may use the time for finishing.
+        reading = budget.finish_by if budget.begin_by.is_over else budget.begin_by
         while waiting:
             prefix, after = waiting.popleft()
-            for chunk in chunks_of(self.inputs.list_under(prefix, after, budget.finish_by)):
-                if tally.examined and budget.begin_by.is_over:
-                    rest = [(prefix, after), *waiting]
-                    self._hand_on([Sweep(*part, sweep.scheduled_time) for part in rest], budget, tally)
-                    return
-                self._do(self._examine(chunk, budget.finish_by, tally), budget, record, tally)
-                after = chunk[-1].ref.key
+            try:
+                for chunk in chunks_of(self.inputs.list_under(prefix, after, reading)):
+                    if tally.examined and budget.begin_by.is_over:
+                        break
+                    self._do(self._examine(chunk, reading, tally), budget, record, tally)
+                    after = chunk[-1].ref.key
+                else:
+                    continue
+            except OutOfTime:  # of a listing that hangs, say
+                if not tally.examined:
+                    raise
+            rest = [(prefix, after), *waiting]
+            self._hand_on([Sweep(*part, sweep.scheduled_time) for part in rest], budget, tally)
+            return
 
     def _examine(self, chunk: Sequence[StoredObject], deadline: Deadline, tally: _Tally) -> list[ObjectRef]:
         """Returns the inputs of a chunk that lack a document of the present model."""
@@ -108,7 +117,7 @@ class Sweeper:
             document = self.documents.find(source.ref, deadline)
         except UnacceptedObject:
             return _State.REFUSED
-        except StorageUnavailable:
+        except (StorageUnavailable, OutOfTime):
             return _State.MISSING
         if document and belongs_to_another_bucket(document, source):
             return _State.REFUSED

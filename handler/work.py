@@ -51,6 +51,7 @@ class Work:
     def close(self) -> None:
         """Releases everything that the work holds."""
         self.close_body()
+        self.listing = None
         if self.writer:
             self.writer.close()
 

@@ -5,8 +5,8 @@ Every error of botocore is raised as `QueueUnavailable`.
 
 from __future__ import annotations
 
-import functools
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,16 @@ class WorkQueue:
     def __init__(self, url: str, concurrency: int) -> None:
         self._url = url
         self._concurrency = concurrency
+        self._client: SQSClient | None = None
+        self._lock = threading.Lock()  # boto3's default session must not build two clients at the same time
 
-    @functools.cached_property
+    @property
     def client(self) -> SQSClient:
         """The SQS client, with a connection for each of the simultaneous calls."""
-        return boto3.client("sqs", config=client_config(self._concurrency))
+        with self._lock:
+            if self._client is None:
+                self._client = boto3.client("sqs", config=client_config(self._concurrency))
+            return self._client
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
         """Sends messages with one call, as `handler.jobs.Queue` documents.

@@ -77,7 +77,7 @@ class DocumentWriter:
         if self.layout.name is LayoutName.JSON:
             self._spools[is_rejected].add(line)
         else:
-            if is_rejected and self._rows < self.layout.max_json_rows:
+            if is_rejected and self.layout.name is LayoutName.AUTO and self._rows < self.layout.max_json_rows:
                 self._rejected_lines.add(self._spools[0].count)
             self._spools[0].add_line(line)
         if isinstance(row, RejectedImage):

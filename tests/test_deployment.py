@@ -30,8 +30,9 @@ DEPLOYMENTS = {
 
 @pytest.fixture(scope="module")
 def deployment(request, botocore_data):
-    """The default deployment, or the one that a test is marked with."""
-    with deploy(DEPLOYMENTS[getattr(request, "param", "default")]) as deployment:
+    """The deployment of that name; pytest runs the tests of one after the other, so that each is made once."""
+    with deploy(DEPLOYMENTS[request.param]) as deployment:
+        deployment.name = request.param
         yield deployment
 
 
@@ -41,8 +42,6 @@ def deployed(*names):
 
 
 ALL_TRIGGERS = ("default", "direct", "everything")
-
-
 ALWAYS = {
     "ScoringFunction",
     "ScoringFunctionAliaslive",
@@ -60,29 +59,25 @@ ALWAYS = {
     "DeadLetterQueuePolicy",
 }
 ALARMS = {"AlarmTopic", "DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm"}
+EXTRA = {
+    "default": set(),
+    "direct": {"DirectPermission"},
+    "eventbridge": {"UploadRule", "UploadRulePermission"},
+    "sweeps": {"Sweep", "SweepRole"},
+    "alarms": ALARMS,
+    "snapshots of a model": set(),
+    "elsewhere": set(),
+    "everything": {"UploadRule", "UploadRulePermission", "Sweep", "SweepRole", *ALARMS},
+}
 
 
-@pytest.mark.parametrize(
-    ("deployment", "extra"),
-    [
-        ("default", set()),
-        ("direct", {"DirectPermission"}),
-        ("eventbridge", {"UploadRule", "UploadRulePermission"}),
-        ("sweeps", {"Sweep", "SweepRole"}),
-        ("alarms", ALARMS),
-        ("snapshots of a model", set()),
-        ("elsewhere", set()),
-        ("everything", {"UploadRule", "UploadRulePermission", "Sweep", "SweepRole", *ALARMS}),
-    ],
-    indirect=["deployment"],
-    ids=DEPLOYMENTS,
-)
-def test_what_was_asked_for_is_made_and_nothing_else(deployment, extra):
+@deployed(*DEPLOYMENTS)
+def test_what_was_asked_for_is_made_and_nothing_else(deployment):
     versions = {name for name in deployment.resources if name.startswith("ScoringFunctionVersion")}
 
     assert deployment.status == "CREATE_COMPLETE"
     assert len(versions) == 1
-    assert set(deployment.resources) - versions == ALWAYS | extra
+    assert set(deployment.resources) - versions == ALWAYS | EXTRA[deployment.name]
 
 
 @pytest.mark.parametrize("name", ALL_TRIGGERS)
@@ -110,6 +105,7 @@ def test_the_function_knows_the_real_buckets_and_the_real_queue(deployment):
     assert configuration["Role"] == boto3.client("iam").get_role(RoleName=deployment.resources["ScoringRole"])["Role"]["Arn"]
 
 
+@deployed("default")
 def test_the_queue_feeds_the_function_and_its_failures_go_to_the_dead_letters(deployment):
     (mapping,) = boto3.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     queue = queue_attributes(deployment.queue)
@@ -121,6 +117,7 @@ def test_the_queue_feeds_the_function_and_its_failures_go_to_the_dead_letters(de
     assert queue_attributes(deployment.dead_letters)["MessageRetentionPeriod"] == str(14 * 24 * 3600)
 
 
+@deployed("default")
 def test_the_alias_leads_to_the_version_that_was_published(deployment):
     client = boto3.client("lambda")
     alias = client.get_alias(FunctionName=deployment.function, Name="live")
@@ -131,27 +128,26 @@ def test_the_alias_leads_to_the_version_that_was_published(deployment):
     assert alias["FunctionVersion"] != "$LATEST"
 
 
-@pytest.mark.parametrize(
-    ("deployment", "description"),
-    [
-        ("default", "uploads/ predictions/  x86_64 SnapStart=off"),
-        ("snapshots of a model", f"uploads/ predictions/ {MODEL} x86_64 SnapStart=on"),
-        ("elsewhere", "in/ out/  arm64 SnapStart=off"),
-    ],
-    indirect=["deployment"],
-)
-def test_a_changed_parameter_is_published(deployment, description):
+DESCRIPTIONS = {
+    "default": "uploads/ predictions/  x86_64 SnapStart=off",
+    "snapshots of a model": f"uploads/ predictions/ {MODEL} x86_64 SnapStart=on",
+    "elsewhere": "in/ out/  arm64 SnapStart=off",
+}
+
+
+@deployed(*DESCRIPTIONS)
+def test_a_changed_parameter_is_published(deployment):
     """CloudFormation publishes anew if the version's name changes, which a parameter's value does not, or its description."""
     (version,) = (name for name in deployment.resources if name.startswith("ScoringFunctionVersion"))
 
     assert version in transformed({})["Resources"]
-    assert deployment.evaluated[version]["Description"] == description
+    assert deployment.evaluated[version]["Description"] == DESCRIPTIONS[deployment.name]
 
 
-@pytest.mark.parametrize(
-    ("deployment", "expected"), [("default", "None"), ("snapshots of a model", "PublishedVersions")], indirect=["deployment"]
-)
-def test_snapshots_are_taken_on_demand_alone(deployment, expected):
+@deployed("default", "snapshots of a model")
+def test_snapshots_are_taken_on_demand_alone(deployment):
+    expected = "PublishedVersions" if "SnapStart" in deployment.parameters else "None"
+
     assert deployment.evaluated["ScoringFunction"]["SnapStart"] == {"ApplyOn": expected}
 
 
@@ -164,6 +160,7 @@ def test_the_log_goes_to_a_group_that_forgets(deployment):
     assert deployment.evaluated["ScoringFunction"]["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": group["logGroupName"]}
 
 
+@deployed("default")
 def test_failed_invocations_go_to_the_dead_letters(deployment):
     config = boto3.client("lambda").get_function_event_invoke_config(FunctionName=deployment.function, Qualifier="live")
 
@@ -171,6 +168,7 @@ def test_failed_invocations_go_to_the_dead_letters(deployment):
     assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (2, 21600)
 
 
+@deployed("default")
 @pytest.mark.parametrize("bucket", [INPUT, OUTPUT])
 def test_buckets_are_private_encrypted_and_refuse_plain_http(deployment, bucket):
     s3 = boto3.client("s3")
@@ -187,6 +185,7 @@ def test_buckets_are_private_encrypted_and_refuse_plain_http(deployment, bucket)
     assert (refusal["Effect"], refusal["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+@deployed("default")
 def test_only_the_input_keeps_what_was_replaced_and_for_a_month(deployment):
     s3 = boto3.client("s3")
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=INPUT)["Rules"]
@@ -237,19 +236,16 @@ def test_the_function_may_use_what_it_is_told_of(deployment):
     )
 
 
-@pytest.mark.parametrize(
-    ("deployment", "principal", "source"),
-    [("direct", "s3.amazonaws.com", f"arn:aws:s3:::{INPUT}"), ("eventbridge", "events.amazonaws.com", None)],
-    indirect=["deployment"],
-)
-def test_who_delivers_uploads_may_invoke_the_function_for_its_source_alone(deployment, principal, source):
+@deployed("direct", "eventbridge")
+def test_who_delivers_uploads_may_invoke_the_function_for_its_source_alone(deployment):
+    is_direct = deployment.name == "direct"
     rules = boto3.client("events").list_rules()["Rules"]
     (statement,) = json.loads(boto3.client("lambda").get_policy(FunctionName=deployment.alias)["Policy"])["Statement"]
 
-    assert statement["Principal"] == {"Service": principal}
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com" if is_direct else "events.amazonaws.com"}
     assert statement["Action"] == "lambda:InvokeFunction"
-    assert statement["Condition"]["ArnLike"]["AWS:SourceArn"] == (source or rules[0]["Arn"])
-    assert ("StringEquals" in statement["Condition"]) is (principal == "s3.amazonaws.com")
+    assert statement["Condition"]["ArnLike"]["AWS:SourceArn"] == (f"arn:aws:s3:::{INPUT}" if is_direct else rules[0]["Arn"])
+    assert ("StringEquals" in statement["Condition"]) is is_direct
 
 
 @deployed("eventbridge")

@@ -79,7 +79,7 @@ class Gunzip:
         self._packed = packed + (self._fetch() if len(packed) == 1 else b"")
         self._streams += 1
         if not self._packed.startswith(MAGIC) or self._streams > _MAX_STREAMS:
-            raise self._error("Expected nothing after a gzip stream. Received: more bytes.")
+            raise self._error("Expected nothing behind a gzip stream. Received: more bytes.")
         self._inflater = zlib.decompressobj(_WBITS)
         return True
 

@@ -41,9 +41,7 @@ def recognise(head: bytes, formats: Sequence[Format]) -> Format:
             return known
     is_gzip = head.startswith(gunzip.MAGIC)
     begins = (
-        f"a gzip stream of content that begins with {gunzip.first_bytes(head, 8)!r}"
-        if is_gzip
-        else f"content that begins with {head[:8]!r}"
+        f"a gzip stream of what begins with {gunzip.first_bytes(head, 8)!r}" if is_gzip else f"what begins with {head[:8]!r}"
     )
     raise UnrecognisedFormat(
         f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {begins}. "

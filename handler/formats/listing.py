@@ -118,7 +118,7 @@ def _named(where: str, parse: Callable[[T], tuple[str | None, str]], entry: T) -
     except UnreadableList as error:
         return Unreadable.because(where, error)
     except (msgspec.DecodeError, UnicodeError, RecursionError, csv.Error, ValueError) as error:
-        reason = f"Expected an object's bucket and key. Received: an entry that cannot be parsed ({type(error).__name__})."
+        reason = f"Expected an object's bucket and key. Received: what cannot be read as that ({type(error).__name__})."
         return Unreadable.because(where, UnreadableList(reason))
     return Named(bucket, key)
 

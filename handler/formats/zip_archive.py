@@ -115,7 +115,9 @@ def _require_apart(entries: list[zipfile.ZipInfo], size_bytes: int) -> None:
     starts = [entry.header_offset for entry in in_place]
     ends = [entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size for entry in in_place]
     if any(end > start for end, start in zip(ends, [*starts[1:], size_bytes], strict=False)):
-        raise UnreadableArchive("Expected members one after the other. Received: some that share bytes, or exceed the archive.")
+        raise UnreadableArchive(
+            "Expected members one behind the other. Received: some that share bytes, or exceed the archive."
+        )
     if starts and starts[0] != 0:
         raise UnreadableArchive("Expected a zip archive from its first byte on. Received: the directory of one inside of it.")
 

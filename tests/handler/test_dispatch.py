@@ -1,6 +1,8 @@
 """Sending what a list names: in chunks, against the clock, by several calls at the same time."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,7 +23,7 @@ MODEL = "f" * 64
 @pytest.fixture
 def dispatcher(queue):
     documents = Documents(MemoryStore(), Prefix("out", ""), Layout(LayoutName.JSON, 1))
-    return Dispatcher(documents=documents, queue=queue, concurrency=4)
+    return Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(4))
 
 
 def listing_of(dispatcher, count):
@@ -74,6 +76,27 @@ def test_a_chunk_s_calls_are_made_at_the_same_time(dispatcher, queue, budget):
     dispatcher.send_listing(listing_of(dispatcher, 40), MODEL, budget)
 
     assert len(queue.messages) == 40
+
+
+def test_lists_that_are_sent_at_the_same_time_share_the_calls(dispatcher, queue, budget):
+    """Four lists of four messages, and four threads for all of them."""
+    running, most, lock = [], [], threading.Lock()
+
+    def slow(messages):
+        with lock:
+            running.append(1)
+            most.append(len(running))
+        time.sleep(0.02)
+        with lock:
+            running.pop()
+
+    queue.before = slow
+    listings = [listing_of(dispatcher, 40) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda listing: dispatcher.send_listing(listing, MODEL, budget), listings))
+
+    assert len(queue.messages) == 160
+    assert max(most) <= 4
 
 
 def test_a_call_that_fails_fails_the_chunk(dispatcher, queue, budget):

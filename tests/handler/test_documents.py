@@ -191,16 +191,24 @@ def test_endless_conflicts_are_transient():
 
     with pytest.raises(ConcurrentWrites):
         documents(store, sleep=pauses.append).publish(document(), DEADLINE)
-    assert len(pauses) == MAX_ATTEMPTS
+    assert len(pauses) == MAX_ATTEMPTS - 1  # none after the last attempt
 
 
 def test_pauses_double_and_each_is_multiplied_by_a_jitter_of_its_own():
-    jitters, pauses = iter([0.5, 1.0, 0.75, 0.5, 1.0, 0.5]), []
+    jitters, pauses = iter([0.5, 1.0, 0.75, 0.5, 1.0]), []
     publishing = documents(Conflicting(conflicts=100), sleep=pauses.append, jitter=lambda: next(jitters))
 
     with pytest.raises(ConcurrentWrites):
         publishing.publish(document(), DEADLINE)
-    assert pauses == pytest.approx([0.025, 0.1, 0.15, 0.2, 0.8, 0.8])
+    assert pauses == pytest.approx([0.025, 0.1, 0.15, 0.2, 0.8])
+
+
+def test_a_pause_that_the_deadline_does_not_allow_is_not_begun():
+    pauses = []
+
+    with pytest.raises(OutOfTime, match=r"Expected time to write s3://out/a\.png\.json once more"):
+        documents(Conflicting(conflicts=100), sleep=pauses.append).publish(document(), Deadline.after(0.01))
+    assert pauses == []
 
 
 def test_the_jitter_spreads_writers_over_the_upper_half_of_a_pause():

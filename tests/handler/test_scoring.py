@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL.Image
@@ -93,7 +94,7 @@ def make_scorer(model, target, store):
     ):
         documents = Documents(store, output, layout, sleep=lambda seconds: None)
         inputs = Inputs(store, (Prefix("in", ""), Prefix("bucket", "")), documents)
-        dispatcher = queue and Dispatcher(documents=documents, queue=queue, concurrency=2)
+        dispatcher = queue and Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(2))
         return Scorer(
             model=Model(model.manifest, classify),
             batch_images=batch_images,

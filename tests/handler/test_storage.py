@@ -14,6 +14,7 @@ import botocore.exceptions
 import pytest
 from botocore.stub import Stubber
 
+from handler import aws
 from handler.deadline import Deadline
 from handler.errors import OutOfTime, StorageUnavailable
 from handler.formats import decode
@@ -363,14 +364,15 @@ def trickled_zip():
     return file.getvalue()
 
 
-def test_a_body_that_trickles_into_a_decoder_is_given_up_at_its_deadline_and_its_thread_ends(environment, fashion_target):
-    """Each piece comes sooner than any time-out of the network, and `zipfile` waits for all of them."""
-    content, stop, left = trickled_zip(), threading.Event(), threading.Event()
+@contextmanager
+def trickling(content, at):
+    """A server that sends `content` byte by byte from byte `at` on; yields its endpoint, and an event of its client leaving."""
+    stop, left = threading.Event(), threading.Event()
 
     def respond(handler):
-        send(handler, {"Content-Length": str(len(content)), "ETag": '"e"'}, content[: 2**20])
+        send(handler, {"Content-Length": str(len(content)), "ETag": '"e"'}, content[:at])
         try:
-            for position in range(2**20, len(content)):
+            for position in range(at, len(content)):
                 handler.wfile.write(content[position : position + 1])
                 if stop.wait(0.02):
                     return
@@ -378,10 +380,43 @@ def test_a_body_that_trickles_into_a_decoder_is_given_up_at_its_deadline_and_its
             left.set()
 
     with answering(respond) as endpoint:
-        deadline, patience = Deadline.after(0.5), Deadline.after(10)
-        opened = impatient(endpoint).open(ObjectRef("bucket", "a.zip"), deadline=deadline)
+        yield endpoint, left
+        stop.set()
+
+
+def test_an_object_that_trickles_while_it_is_opened_is_given_up_at_its_deadline_and_its_thread_ends(environment):
+    with trickling(bytes(2**16), at=10) as (endpoint, left):
+        patience = Deadline.after(10)
+
+        with pytest.raises(OutOfTime, match="GetObject of s3://bucket/a"):
+            impatient(endpoint).open(ObjectRef("bucket", "a"), deadline=Deadline.after(0.2))
+        assert not patience.is_over
+        assert left.wait(10)  # the thread that read has released the connection
+
+
+def test_a_call_that_waits_for_a_thread_is_never_made_after_its_deadline(environment, monkeypatch):
+    """All threads are busy with calls that hang; what was given up meanwhile must not happen later."""
+    monkeypatch.setattr("handler.aws.MAX_THREADS", 1)
+    aws._threads.cache_clear()
+    hung, made = threading.Event(), []
+
+    for function in (hung.wait, lambda: made.append("late")):
+        with pytest.raises(OutOfTime):
+            aws.call_by(Deadline.after(0.05), "a call", function)
+    hung.set()
+    aws.call_by(Deadline.after(10), "another", lambda: made.append("in time"))
+
+    assert made == ["in time"]
+    aws._threads.cache_clear()
+
+
+def test_a_body_that_trickles_into_a_decoder_is_given_up_at_its_deadline_and_its_thread_ends(environment, fashion_target):
+    """Each piece comes sooner than any time-out of the network, and `zipfile` waits for all of them."""
+    with trickling(trickled_zip(), at=2**20) as (endpoint, left):
+        patience = Deadline.after(10)
+        opened = impatient(endpoint).open(ObjectRef("bucket", "a.zip"), deadline=Deadline.after(0.5))
         with closing(opened.body), pytest.raises(OutOfTime, match=r"GetObject of s3://bucket/a\.zip"):
             list(decode(opened.body, "a.zip", fashion_target))
+
         assert not patience.is_over
-        assert left.wait(10)  # the thread that read has let go of the connection
-        stop.set()
+        assert left.wait(10)  # the thread that read has released the connection

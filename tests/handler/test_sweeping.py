@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -24,14 +25,14 @@ UPLOADS, MORE = Prefix("in", "uploads/"), Prefix("in", "more/")
 class World:
     """A bucket, its documents and a queue, and the sweeper between them. Nothing in the bucket is an image."""
 
-    def __init__(self, model, target, queue, *keys, has_queue=True, inputs=(UPLOADS, MORE)):
-        self.store = MemoryStore()
+    def __init__(self, model, target, queue, *keys, has_queue=True, inputs=(UPLOADS, MORE), store=None):
+        self.store = store or MemoryStore()
         for key in keys:
             self.store.place(ObjectRef("in", key), f"content of {key}".encode())
         documents = Documents(self.store, Prefix("out", ""), Layout(LayoutName.JSON, 1))
         reading = Inputs(self.store, inputs, documents)
         self.model, self.queue, self.recorded = model, queue, []
-        dispatcher = Dispatcher(documents=documents, queue=queue, concurrency=1) if has_queue else None
+        dispatcher = Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(1)) if has_queue else None
         scorer = Scorer(
             model=model,
             batch_images=4,
@@ -75,10 +76,14 @@ def world(model, target, queue):
     return lambda *keys, **parts: World(model, target, queue, *keys, **parts)
 
 
-def over(chunks):
-    """A budget in which nothing may be begun after so many looks at the clock, of which there is one after each chunk."""
-    looks = iter([0.0] * chunks)
-    return TimeBudget(Deadline(1, lambda: next(looks, 1.0)), Deadline.after(3600))
+def over(bucket, chunks):
+    """A budget in which nothing may be begun once so many chunks, and one more, have been examined."""
+    looks = []
+    bucket.store.before = lambda method, place: looks.append(place) if method == "head" else None
+    return TimeBudget(Deadline(1, lambda: float(len(looks) >= (chunks + 1) * CHUNK_OBJECTS)), Deadline.after(3600))
+
+
+LATE = TimeBudget(Deadline.after(0), Deadline.after(3600))
 
 
 def test_what_has_no_document_is_sent(world):
@@ -141,7 +146,7 @@ def test_an_object_that_fails_in_place_makes_the_sweep_unfinished_and_the_others
 def test_a_sweep_that_runs_out_of_time_hands_on_what_is_left_and_that_goes_on_there(world):
     bucket = world(*(f"uploads/{number:04}" for number in range(2 * CHUNK_OBJECTS + 5)), "more/a")
 
-    report = bucket.sweep(Sweep(scheduled_time="t"), within=over(1))
+    report = bucket.sweep(Sweep(scheduled_time="t"), within=over(bucket, 1))
 
     last = f"uploads/{2 * CHUNK_OBJECTS - 1:04}"
     assert report.handed_on == (Sweep(UPLOADS, last, "t"), Sweep(MORE, "", "t"))
@@ -154,11 +159,12 @@ def test_a_sweep_that_runs_out_of_time_hands_on_what_is_left_and_that_goes_on_th
     assert sent == [str(ref) for ref in sorted(bucket.store.refs(), key=lambda ref: (ref.key.startswith("more"), ref.key))]
 
 
-def test_a_sweep_always_gets_somewhere(world):
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_sweep_always_gets_somewhere(world, is_late):
     """A message that comes when little time is left must not be handed on unchanged for ever."""
     bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)))
 
-    report = bucket.sweep(within=over(0))
+    report = bucket.sweep(within=LATE if is_late else over(bucket, 0))
 
     assert report.examined == CHUNK_OBJECTS
     assert report.handed_on == (Sweep(UPLOADS, f"uploads/{CHUNK_OBJECTS - 1:04}"),)
@@ -167,13 +173,13 @@ def test_a_sweep_always_gets_somewhere(world):
 def test_nothing_is_handed_on_when_all_is_done_just_in_time(world):
     bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS)))
 
-    assert bucket.sweep(within=over(0)).handed_on == ()
+    assert bucket.sweep(within=over(bucket, 0)).handed_on == ()
 
 
 def test_out_of_time_without_a_queue_is_an_error_that_says_what_to_do(world):
     bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 1)), has_queue=False)
 
-    report = bucket.sweep(within=over(0))
+    report = bucket.sweep(within=over(bucket, 0))
 
     assert isinstance(report.error, OutOfTime)
     assert "set QUEUE_URL" in str(report.error)
@@ -263,3 +269,40 @@ def test_a_list_that_a_sweep_finds_is_scored_like_any_object(world):
     bucket.store.place(ObjectRef("in", "uploads/list.csv"), b"in,uploads/a.png")
 
     assert dict(bucket.sweep().outcomes) == {"rejected": 1}
+
+
+class Hanging(MemoryStore):
+    """A store in which one call, `hangs`, uses up the time to begin something, and then says that it is over."""
+
+    def __init__(self, hangs):
+        super().__init__()
+        self.hangs = hangs
+        self.now = 0.0
+
+    def hang(self, method, place, deadline):
+        if (method, place.key if isinstance(place, ObjectRef) else "") == self.hangs:
+            self.now = deadline.at_s
+            raise OutOfTime(f"Expected {method} of {place} to end. Received: no answer in time.")
+
+    def head(self, ref, *, deadline):
+        self.hang("head", ref, deadline)
+        return super().head(ref, deadline=deadline)
+
+    def list(self, prefix, after, *, deadline):
+        for number, listed in enumerate(super().list(prefix, after, deadline=deadline)):
+            if number == CHUNK_OBJECTS:
+                self.hang("list", prefix, deadline)
+            yield listed
+
+
+@pytest.mark.parametrize("hangs", [("list", ""), ("head", "uploads/0007.json")], ids=str)
+def test_whatever_hangs_the_sweep_goes_on_by_the_queue_where_it_stood(world, hangs):
+    store = Hanging(hangs)
+    bucket = world(*(f"uploads/{number:04}" for number in range(CHUNK_OBJECTS + 5)), store=store)
+    budget = TimeBudget(Deadline(10, lambda: store.now), Deadline(20, lambda: store.now))
+
+    report = bucket.sweep(within=budget)
+
+    assert report.is_finished
+    assert (report.examined, report.missing) == (CHUNK_OBJECTS, CHUNK_OBJECTS)
+    assert report.handed_on == (Sweep(UPLOADS, f"uploads/{CHUNK_OBJECTS - 1:04}"),)

@@ -191,7 +191,7 @@ def test_a_gzip_stream_of_countless_streams_is_refused(fashion_target, monkeypat
     content = targz({"a.png": PNG})
 
     assert rows(content + gzip.compress(b"", mtime=0) * 9, fashion_target) == ["a.png"]
-    with pytest.raises(UnreadableArchive, match="Expected nothing after"):
+    with pytest.raises(UnreadableArchive, match="Expected nothing behind"):
         decoded(content + gzip.compress(b"", mtime=0) * 10, fashion_target)
 
 
@@ -204,7 +204,7 @@ def test_a_gzip_stream_with_a_long_name_in_its_header_is_recognised(fashion_targ
 
 
 def test_a_gzip_stream_of_something_else_says_so(fashion_target):
-    with pytest.raises(UnrecognisedFormat, match=r"a gzip stream of content that begins with b'<html>'"):
+    with pytest.raises(UnrecognisedFormat, match=r"a gzip stream of what begins with b'<html>'"):
         decoded(gzip.compress(b"<html>", mtime=0), fashion_target)
 
 
