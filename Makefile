@@ -35,10 +35,12 @@ demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show 
 
 # On all cores, up to four: a process that has loaded TensorFlow takes 1 GB. More threads of TensorFlow would only get in each
 # other's way.
+# One process more than there are cores, since many tests wait for others; four at most, since each may load TensorFlow.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1
 test: .venv/test .venv/train .venv/coatcheck ## run every test but those of the package, which emulate runs
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov=handler $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --cov=handler $(ARGS)
 
 check: .venv/test .venv/train .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template
 	$(BIN)/ruff format --check .

@@ -122,7 +122,7 @@ def test_no_rows_and_rejected_rows_only_have_no_mean_confidence(write):
 
 
 @pytest.mark.parametrize("layout", [JSON, LINES, AUTO, Layout(LayoutName.AUTO, max_json_rows=10**6)], ids=str)
-@pytest.mark.parametrize("count", [40_000, 80_000])
+@pytest.mark.parametrize("count", [15_000, 30_000])
 def test_memory_does_not_depend_on_the_number_of_rows_in_any_layout(manifest, rows, layout, count):
     """The document is read in blocks, AUTO keeps a number for each rejected row that may be part of one value."""
     writer = DocumentWriter(SOURCE, "npy", manifest, layout)
