@@ -25,14 +25,14 @@ BLOCK_BYTES = 2**18  # in one read from the network: a small object comes whole,
 
 
 class Body(io.RawIOBase):
-    """The body of an object, read in blocks, each of which arrives by the deadline."""
+    """The body of an object of a block or more, read in blocks, each of which arrives by the deadline."""
 
     def __init__(self, ref: ObjectRef, body: StreamingBody, first: bytes, deadline: Deadline) -> None:
         super().__init__()
         self._ref = ref
         self._body = body
         self._block = memoryview(first)
-        self._has_ended = len(first) < BLOCK_BYTES
+        self._has_ended = False
         self._was_given_up = False
         self._deadline = deadline
 

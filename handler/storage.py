@@ -66,6 +66,9 @@ class S3Storage:
             if error.code in _OUTSIDE:
                 return self._open_empty_part(ref, if_match, deadline)
             raise
+        if len(first) < BLOCK_BYTES:
+            response["Body"].close()
+            return OpenObject(_describe(ref, response), io.BytesIO(first))
         body = Body(ref, response["Body"], first, deadline)
         return OpenObject(_describe(ref, response), io.BufferedReader(body, BLOCK_BYTES))
 
