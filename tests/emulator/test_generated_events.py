@@ -8,6 +8,7 @@ import pytest
 
 from handler.jobs import Sweep
 from handler.triggers import parse_event
+from handler.triggers.request import Results
 from infra.paths import SAM
 
 pytestmark = pytest.mark.emulator
@@ -37,7 +38,7 @@ def test_a_delete_asks_for_nothing(generate):
     request = parse_event(generate("s3", "delete"))
 
     assert (request.trigger, request.objects) == ("S3 notification", ())
-    assert request.reply({})["objects"] == []
+    assert request.reply(Results({}))["objects"] == []
 
 
 def test_a_batch_invocation_names_its_task(generate):
