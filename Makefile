@@ -33,9 +33,8 @@ help: ## show this list
 demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show the predictions
 	@$(BIN)/coatcheck demo
 
-# On all cores, up to four: a process that has loaded TensorFlow takes 1 GB. More threads of TensorFlow would only get in each
-# other's way.
-# One process more than there are cores, since many tests wait for others; four at most, since each may load TensorFlow.
+# One process more than there are cores, since many tests wait for others; four at most, since a process that has loaded
+# TensorFlow takes 1 GB. More threads of TensorFlow would only get in each other's way.
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1

@@ -6,7 +6,7 @@ MODEL_URI                directory or s3://bucket/prefix/ of the artifact (defau
 QUEUE_URL                queue that sweeps and lists send work to (default: none; sweeps score in place, lists are rejected)
 RESULT_FORMAT            json, jsonl, or auto: lines above LINES_ABOVE_IMAGES (default: json)
 LINES_ABOVE_IMAGES       with auto, a document of more rows is in lines (default: 10,000)
-MAX_OBJECT_BYTES         a larger object is rejected unread (default: 64 MiB)
+MAX_OBJECT_BYTES         a larger object is rejected undecoded (default: 64 MiB)
 MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 16,777,216)
 MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
 MAX_ARCHIVE_MEMBERS      an archive of more members is rejected (default: 10,000)
