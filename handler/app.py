@@ -10,6 +10,7 @@ in the log. With SnapStart they are built when a version is published, so that t
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import os
@@ -24,6 +25,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
 from handler.inputs import Inputs
+from handler.maker import Maker
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
 from handler.objects import Prefix
 from handler.scoring import Scorer
@@ -103,12 +105,13 @@ def build_parts() -> Parts:
     store = S3Storage(make_client(concurrency))
     model = _load_model(settings, store)
     stopwatch = Stopwatch(model.classify)
-    documents = Documents(store, settings.output, settings.layout)
+    maker = Maker.of(model, settings.limits, settings.inputs, has_queue=settings.queue_url is not None)
+    documents = Documents(store, settings.output, settings.layout, maker)
     inputs = Inputs(store, settings.inputs, documents)
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
     dispatcher = Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(concurrency)) if queue else None
     scorer = Scorer(
-        model=Model(model.manifest, stopwatch),
+        model=dataclasses.replace(model, classify=stopwatch),
         inputs=inputs,
         documents=documents,
         dispatcher=dispatcher,

@@ -148,10 +148,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A verified artifact: its manifest, and `classify`, which takes `(n, height, width, channels)` uint8, 0..255."""
+    """A verified artifact: its manifest, and `classify`, which takes `(n, height, width, channels)` uint8, 0..255.
+
+    `manifest_sha256` is the digest of the file `manifest.json`, and so of everything that decides the artifact's results.
+    """
 
     manifest: Manifest
     classify: Callable[[np.ndarray], Scores]
+    manifest_sha256: str
 
 
 def parse_manifest(text: bytes) -> Manifest:

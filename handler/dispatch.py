@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TypeVar
 
 from handler.deadline import Deadline, TimeBudget
-from handler.documents import Documents, is_about
+from handler.documents import Documents
 from handler.errors import OutOfTime, UnacceptedObject
 from handler.formats.image import Named
 from handler.inputs import Inputs
@@ -56,7 +56,7 @@ class Dispatcher:
         batches = [messages[start : start + MAX_MESSAGES] for start in range(0, len(messages), MAX_MESSAGES)]
         list(self.pool.map(partial(self.queue.send, deadline=deadline), batches))
 
-    def send_listing(self, listing: Listing, model_sha256: str, budget: TimeBudget) -> None:
+    def send_listing(self, listing: Listing, budget: TimeBudget) -> None:
         """Sends the objects that a list names, unless its document says that they were sent before.
 
         Without this condition, a list that names itself would never come to an end.
@@ -66,7 +66,7 @@ class Dispatcher:
             OutOfTime: the time was over before the last chunk was sent; sending the whole list again is harmless.
         """
         existing = self.documents.find(listing.source.ref, budget.finish_by)
-        if existing and is_about(existing, listing.source, model_sha256):
+        if existing and self.documents.is_sent_list(existing, listing.source):
             return
         for position, chunk in enumerate(chunks_of(listing.refs)):
             if position and budget.begin_by.is_over:

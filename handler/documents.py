@@ -2,7 +2,7 @@
 
 No database, no AWS here.
 
-A document carries the ETag of the input that it is about, the digest of the model that made it, and its result, as metadata. An
+A document carries the ETag of the input that it is about, its maker (see `handler.maker`), and its result, as metadata. An
 existing document is kept if all of these agree. Otherwise it is replaced if the input is still in the state that was scored,
 and left alone if the input has changed meanwhile, since the newer upload brings an event of its own. Conditional writes make
 each step safe against concurrent writers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -23,6 +23,7 @@ from typing import BinaryIO
 from handler.deadline import Deadline
 from handler.errors import ConcurrentWrites, OutOfTime, UnacceptedObject
 from handler.layout import Layout
+from handler.maker import Maker
 from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
 from handler.outcomes import Outcome
 from handler.store import Store, StoredObject, WriteResult
@@ -30,7 +31,9 @@ from handler.store import Store, StoredObject, WriteResult
 MAX_ATTEMPTS = 6
 FIRST_PAUSE_S = 0.05  # before the second attempt, and doubled before each further one: 1.55 s in all, before jitter
 
-_BUCKET, _ETAG, _MODEL, _RESULT = "input-bucket", "input-etag", "model-sha256", "result"
+_BUCKET, _ETAG, _MODEL, _MAKER, _RESULT = "input-bucket", "input-etag", "model-sha256", "maker", "result"
+
+PREDICTIONS, LIST = "predictions", "list"  # the results of documents that are no rejections
 
 # Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
 _random = random.SystemRandom()
@@ -40,14 +43,15 @@ _random = random.SystemRandom()
 class Document:
     """A document that is to be written; `content` is read from its beginning at every attempt.
 
-    `source` is the object that the document is about, `model_sha256` the digest of the model that made the document. `result`
-    is "predictions", "list", or the name of the error in a rejection, so that an object that is no longer rejected (because a
-    limit was raised) gets its predictions. `outcome` is the outcome of the object once this document is written.
+    `source` is the object that the document is about, `model_sha256` the digest of the model that made the document, and
+    `maker` that of everything that decided its content (see `handler.maker`). `result` is "predictions", "list", or the name of
+    the error in a rejection. `outcome` is the outcome of the object once this document is written.
     """
 
     source: StoredObject
     content: BinaryIO
     model_sha256: str
+    maker: str
     result: str
     outcome: Outcome
 
@@ -58,14 +62,9 @@ class Document:
             _BUCKET: self.source.ref.bucket,
             _ETAG: self.source.etag,
             _MODEL: self.model_sha256,
+            _MAKER: self.maker,
             _RESULT: self.result,
         }
-
-
-def is_about(existing: StoredObject, source: StoredObject, model_sha256: str) -> bool:
-    """Returns whether the document `existing` was made from this state of an object by this model, with any result."""
-    wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag, _MODEL: model_sha256}
-    return wanted.items() <= existing.metadata.items()
 
 
 def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> bool:
@@ -75,11 +74,15 @@ def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> b
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The documents under `output`; `sleep` waits for some seconds, and `jitter` returns the factor of a pause."""
+    """The documents under `output`, which the present `maker` makes.
+
+    `sleep` waits for some seconds, and `jitter` returns the factor of a pause.
+    """
 
     store: Store
     output: Prefix
     layout: Layout
+    maker: Maker
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = lambda: _random.uniform(0.5, 1)
 
@@ -111,6 +114,15 @@ class Documents:
             OutOfTime: the call did not end by `deadline`.
         """
         return self.store.head(self.place(ref), deadline=deadline)
+
+    def is_finished(self, existing: StoredObject, source: StoredObject) -> bool:
+        """Returns whether the document `existing` is about this state of an object, and by the present maker."""
+        wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag}
+        return wanted.items() <= existing.metadata.items() and self.maker.has_made(existing.metadata.get(_MAKER))
+
+    def is_sent_list(self, existing: StoredObject, source: StoredObject) -> bool:
+        """Returns whether `existing` is the finished document of a list, whose objects were sent before it was written."""
+        return self.is_finished(existing, source) and existing.metadata.get(_RESULT) == LIST
 
     def publish(self, document: Document, deadline: Deadline) -> Outcome:
         """Writes `document`, unless an equal one exists or the input has changed, and returns the outcome of the input.

@@ -125,7 +125,8 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
     Raises:
         BadArtifact: files, manifest and behaviour disagree; the message names what differs.
     """
-    manifest = _read_manifest(read)
+    text = _read_file(read, MANIFEST_FILE)
+    manifest = _parse_manifest(text)
     content = _read_file(read, MODEL_FILE)
     _require(len(content) == manifest.model.size_bytes, f"{MODEL_FILE} of {manifest.model.size_bytes} bytes", len(content))
     digest = hashlib.sha256(content).hexdigest()
@@ -135,7 +136,7 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
     _require(classifier.dtypes == (np.dtype(np.uint8), np.dtype(np.float32)), "uint8 in and float32 out", classifier.dtypes)
     _require(classifier.classes == len(manifest.classes), f"{len(manifest.classes)} classes", classifier.classes)
     _check_golden_batch(manifest, classifier)
-    return Model(manifest, classifier.classify)
+    return Model(manifest, classifier.classify, hashlib.sha256(text).hexdigest())
 
 
 def directory_reader(directory: Path) -> Callable[[str], bytes]:
@@ -160,9 +161,9 @@ def store_reader(store: Store, prefix: Prefix, deadline: Deadline) -> Callable[[
     return read
 
 
-def _read_manifest(read: Callable[[str], bytes]) -> Manifest:
+def _parse_manifest(text: bytes) -> Manifest:
     try:
-        return parse_manifest(_read_file(read, MANIFEST_FILE))
+        return parse_manifest(text)
     except ValueError as error:
         raise BadArtifact(f"Expected {MANIFEST_FILE} of schema coatcheck.artifact/1. Received: {error}.") from error
 

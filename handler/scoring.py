@@ -23,7 +23,7 @@ from handler.batching import Batcher
 from handler.contract import Model
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
-from handler.documents import Document, Documents
+from handler.documents import LIST, PREDICTIONS, Document, Documents
 from handler.errors import ObjectTooLarge, OutOfTime, UnreadableList
 from handler.formats import decode
 from handler.formats.image import Image, Named, Target, Unreadable
@@ -57,11 +57,6 @@ class Scorer:
     limits: Limits
     batch_images: int
     concurrency: int
-
-    @property
-    def model_sha256(self) -> str:
-        """The digest of the model file, by which documents name the model."""
-        return self.model.manifest.model.sha256
 
     def score(
         self,
@@ -149,7 +144,7 @@ class Scorer:
         with isolated(work):
             if work.source and not work.failure:
                 if self.dispatcher and work.listing and not work.rejection:
-                    self.dispatcher.send_listing(work.listing, self.model_sha256, budget)
+                    self.dispatcher.send_listing(work.listing, budget)
                 place = self.documents.place(work.source.ref)
                 document = self._document(work, work.source)
                 with closing(document.content):  # an error's traceback would keep it open
@@ -159,13 +154,17 @@ class Scorer:
 
     def _document(self, work: Work, source: StoredObject) -> Document:
         writer = work.writer = work.writer or self._writer(source, None)
+        model_sha256, maker = self.model.manifest.model.sha256, self.documents.maker
         if work.rejection:
             rejection = io.BytesIO(render_rejection(source, writer.kind, self.model.manifest, work.rejection))
-            return Document(source, rejection, self.model_sha256, type(work.rejection).__name__, Outcome.REJECTED)
+            name = type(work.rejection).__name__
+            return Document(source, rejection, model_sha256, maker.rejections, name, Outcome.REJECTED)
         if work.listing:
             content = writer.finish_list(work.listing.objects(), work.listing.refused)
-            return Document(source, content, self.model_sha256, "list", Outcome.SCORED)
-        return Document(source, writer.finish(), self.model_sha256, "predictions", Outcome.SCORED)
+            by = maker.rejections if writer.rejected or work.listing.refused else maker.results
+            return Document(source, content, model_sha256, by, LIST, Outcome.SCORED)
+        by = maker.rejections if writer.rejected else maker.results
+        return Document(source, writer.finish(), model_sha256, by, PREDICTIONS, Outcome.SCORED)
 
     def _writer(self, source: StoredObject, kind: str | None) -> DocumentWriter:
         return DocumentWriter(source, kind, self.model.manifest, self.documents.layout)

@@ -17,7 +17,7 @@ from enum import Enum, auto
 
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher, chunks_of
-from handler.documents import Documents, belongs_to_another_bucket, is_about
+from handler.documents import Documents, belongs_to_another_bucket
 from handler.errors import InvocationFailed, OutOfTime, StorageUnavailable, UnacceptedObject
 from handler.inputs import Inputs
 from handler.jobs import Sweep, SweepReport
@@ -121,7 +121,7 @@ class Sweeper:
             return _State.MISSING
         if document and belongs_to_another_bucket(document, source):
             return _State.REFUSED
-        return _State.DONE if document and is_about(document, source, self.scorer.model_sha256) else _State.MISSING
+        return _State.DONE if document and self.documents.is_finished(document, source) else _State.MISSING
 
     def _hand_on(self, rest: Sequence[Sweep], budget: TimeBudget, tally: _Tally) -> None:
         if self.dispatcher is None:

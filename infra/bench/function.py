@@ -12,6 +12,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.inputs import Inputs
 from handler.layout import Layout, LayoutName
+from handler.maker import Maker
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from handler.objects import ObjectRef
 from handler.scoring import Scorer
@@ -59,9 +60,11 @@ def measure_function() -> Iterator[Measurement]:
 def make_scorer(store: Store, layout: LayoutName = LayoutName.JSON) -> Scorer:
     """Returns the function's own scorer at its default settings, but for the limits, over `store`."""
     settings = load_settings(ENVIRONMENT)
-    documents = Documents(store, settings.output, Layout(layout, settings.layout.max_json_rows))
+    model = load_model(directory_reader(BUNDLED_ARTIFACT))
+    maker = Maker.of(model, LIMITS, settings.inputs, has_queue=False)
+    documents = Documents(store, settings.output, Layout(layout, settings.layout.max_json_rows), maker)
     return Scorer(
-        model=load_model(directory_reader(BUNDLED_ARTIFACT)),
+        model=model,
         inputs=Inputs(store, settings.inputs, documents),
         documents=documents,
         dispatcher=None,

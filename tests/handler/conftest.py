@@ -99,7 +99,7 @@ def fashion_target():
 
 @pytest.fixture
 def model(manifest):
-    return Model(manifest, fake_classify)
+    return Model(manifest, fake_classify, "f" * 64)
 
 
 @pytest.fixture

@@ -16,13 +16,12 @@ from handler.jobs import Sweep
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef, Prefix
 from infra.stores.memory import MemoryStore
-
-MODEL = "f" * 64
+from tests.handler.values import MAKER
 
 
 @pytest.fixture
 def dispatcher(queue):
-    documents = Documents(MemoryStore(), Prefix("out", ""), Layout(LayoutName.JSON, 1))
+    documents = Documents(MemoryStore(), Prefix("out", ""), Layout(LayoutName.JSON, 1), MAKER)
     return Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(4))
 
 
@@ -45,7 +44,7 @@ def test_a_list_is_sent_whole_and_each_name_once(dispatcher, queue, budget):
     listing = listing_of(dispatcher, 2000)
     listing.add(Named("in", "7.png"))
 
-    dispatcher.send_listing(listing, MODEL, budget)
+    dispatcher.send_listing(listing, budget)
 
     assert sorted(message["objects"][0] for message in queue.messages) == sorted(f"s3://in/{n}.png" for n in range(2000))
 
@@ -56,14 +55,14 @@ def test_the_clock_is_looked_at_between_chunks_and_the_list_says_so(dispatcher, 
     budget = TimeBudget(Deadline(1, lambda: next(looks, 1.0)), Deadline.after(3600))
 
     with pytest.raises(OutOfTime, match=r"2000 objects .* time for 300 of them; split the list"):
-        dispatcher.send_listing(listing_of(dispatcher, 2000), MODEL, budget)
+        dispatcher.send_listing(listing_of(dispatcher, 2000), budget)
     assert len(queue.messages) == 300
 
 
 def test_the_first_chunk_is_sent_even_if_time_is_short(dispatcher, queue):
     budget = TimeBudget(Deadline.after(0), Deadline.after(3600))
 
-    dispatcher.send_listing(listing_of(dispatcher, CHUNK_OBJECTS), MODEL, budget)
+    dispatcher.send_listing(listing_of(dispatcher, CHUNK_OBJECTS), budget)
 
     assert len(queue.messages) == CHUNK_OBJECTS
 
@@ -73,7 +72,7 @@ def test_a_chunk_s_calls_are_made_at_the_same_time(dispatcher, queue, budget):
     barrier = threading.Barrier(4, timeout=10)
     queue.before = lambda messages: barrier.wait()
 
-    dispatcher.send_listing(listing_of(dispatcher, 40), MODEL, budget)
+    dispatcher.send_listing(listing_of(dispatcher, 40), budget)
 
     assert len(queue.messages) == 40
 
@@ -93,7 +92,7 @@ def test_lists_that_are_sent_at_the_same_time_share_the_calls(dispatcher, queue,
     queue.before = slow
     listings = [listing_of(dispatcher, 40) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda listing: dispatcher.send_listing(listing, MODEL, budget), listings))
+        list(pool.map(lambda listing: dispatcher.send_listing(listing, budget), listings))
 
     assert len(queue.messages) == 160
     assert max(most) <= 4
@@ -107,7 +106,7 @@ def test_a_call_that_fails_fails_the_chunk(dispatcher, queue, budget):
     queue.before = failing
 
     with pytest.raises(QueueUnavailable):
-        dispatcher.send_listing(listing_of(dispatcher, 40), MODEL, budget)
+        dispatcher.send_listing(listing_of(dispatcher, 40), budget)
 
 
 def test_objects_and_sweeps_are_messages_of_their_own(dispatcher, queue):

@@ -15,6 +15,7 @@ from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome
 from handler.store import StoredObject, WriteResult
 from infra.stores.memory import MemoryStore
+from tests.handler.values import MAKER
 
 INPUT = ObjectRef("in", "a.png")
 PLACE = ObjectRef("out", "a.png.json")
@@ -53,13 +54,13 @@ class Bucket:
         self.store.before = lambda method, ref: None
 
 
-def document(content="e1", model="m1", of_bucket="in", result="predictions"):
+def document(content="e1", maker="m1", of_bucket="in", result="predictions"):
     source = StoredObject(ObjectRef(of_bucket, "a.png"), etag_of(content), None, 2)
-    return Document(source, io.BytesIO(f"{content} by {model}".encode()), model, result, Outcome.SCORED)
+    return Document(source, io.BytesIO(f"{content} by {maker}".encode()), "f" * 64, maker, result, Outcome.SCORED)
 
 
 def documents(store, **parts):
-    return Documents(store, Prefix("out", ""), Layout(LayoutName.JSON, 1), **{"sleep": lambda seconds: None} | parts)
+    return Documents(store, Prefix("out", ""), Layout(LayoutName.JSON, 1), MAKER, **{"sleep": lambda seconds: None} | parts)
 
 
 class Conflicting(MemoryStore):
@@ -85,7 +86,8 @@ def test_a_first_document_is_written_with_its_identity():
     assert bucket.store.head(PLACE, deadline=DEADLINE).metadata == {
         "input-bucket": "in",
         "input-etag": etag_of("e1"),
-        "model-sha256": "m1",
+        "model-sha256": "f" * 64,
+        "maker": "m1",
         "result": "predictions",
     }
 
@@ -118,9 +120,9 @@ def test_a_document_of_an_older_input_never_replaces_that_of_a_newer():
 
 def test_another_model_s_document_is_replaced():
     bucket = Bucket()
-    put(bucket, model="m1")
+    put(bucket, maker="m1")
 
-    assert put(bucket, model="m2") is Outcome.SCORED
+    assert put(bucket, maker="m2") is Outcome.SCORED
     assert bucket.document == b"e1 by m2"
 
 
@@ -154,10 +156,10 @@ def test_an_input_that_changes_to_and_fro_hands_the_slow_writer_s_event_back():
 
 def test_an_input_deleted_meanwhile_leaves_the_document_alone():
     bucket = Bucket()
-    put(bucket, model="m1")
+    put(bucket, maker="m1")
     bucket.store.remove(INPUT)
 
-    assert put(bucket, model="m2") is Outcome.GONE
+    assert put(bucket, maker="m2") is Outcome.GONE
     assert bucket.document == b"e1 by m1"
 
 
@@ -212,7 +214,7 @@ def test_a_pause_that_the_deadline_does_not_allow_is_not_begun():
 
 
 def test_the_jitter_spreads_writers_over_the_upper_half_of_a_pause():
-    jitter = Documents(MemoryStore(), Prefix("out", ""), Layout(LayoutName.JSON, 1)).jitter
+    jitter = Documents(MemoryStore(), Prefix("out", ""), Layout(LayoutName.JSON, 1), MAKER).jitter
     spread = [jitter() for _ in range(200)]
 
     assert all(0.5 <= one <= 1 for one in spread)
@@ -231,7 +233,7 @@ def test_after_the_deadline_nothing_is_written_and_the_event_is_handed_back():
     ("layout", "suffix"), [(LayoutName.JSON, ".json"), (LayoutName.LINES, ".jsonl"), (LayoutName.AUTO, ".jsonl")]
 )
 def test_a_document_lies_where_the_user_can_compute_it(layout, suffix):
-    publishing = Documents(MemoryStore(), Prefix("out", "documents/"), Layout(layout, 1))
+    publishing = Documents(MemoryStore(), Prefix("out", "documents/"), Layout(layout, 1), MAKER)
 
     assert publishing.place(ObjectRef("in", "uploads/rack 1.zip")) == ObjectRef("out", f"documents/uploads/rack 1.zip{suffix}")
 

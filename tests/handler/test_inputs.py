@@ -11,6 +11,7 @@ from handler.inputs import MAX_WHOLE_BYTES, Inputs
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef, Prefix
 from infra.stores.memory import MemoryStore
+from tests.handler.values import MAKER
 
 DEADLINE = Deadline.after(3600)
 
@@ -18,7 +19,7 @@ DEADLINE = Deadline.after(3600)
 @pytest.fixture
 def inputs():
     store = MemoryStore()
-    documents = Documents(store, Prefix("out-bucket", "documents/"), Layout(LayoutName.JSON, 1))
+    documents = Documents(store, Prefix("out-bucket", "documents/"), Layout(LayoutName.JSON, 1), MAKER)
     return Inputs(store, (Prefix("in-bucket", "uploads/"), Prefix("in-bucket", "more/")), documents)
 
 

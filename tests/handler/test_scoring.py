@@ -15,7 +15,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handler.contract import Model
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
@@ -29,6 +28,7 @@ from handler.outcomes import Outcome
 from handler.scoring import MAX_IDLE_S, Scorer
 from handler.store import OpenObject
 from infra.stores.memory import MemoryStore
+from tests.handler.values import MAKER
 
 JSON, LINES = (Layout(name, max_json_rows=1) for name in (LayoutName.JSON, LayoutName.LINES))
 OUTPUT = Prefix("out", "")
@@ -92,11 +92,11 @@ def make_scorer(model, target, store):
         queue=None,
         output=OUTPUT,
     ):
-        documents = Documents(store, output, layout, sleep=lambda seconds: None)
+        documents = Documents(store, output, layout, MAKER, sleep=lambda seconds: None)
         inputs = Inputs(store, (Prefix("in", ""), Prefix("bucket", "")), documents)
         dispatcher = queue and Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(2))
         return Scorer(
-            model=Model(model.manifest, classify),
+            model=dataclasses.replace(model, classify=classify),
             batch_images=batch_images,
             inputs=inputs,
             documents=documents,

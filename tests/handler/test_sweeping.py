@@ -18,6 +18,7 @@ from handler.outcomes import Outcome
 from handler.scoring import Scorer
 from handler.sweeping import Sweeper
 from infra.stores.memory import MemoryStore
+from tests.handler.values import MAKER
 
 UPLOADS, MORE = Prefix("in", "uploads/"), Prefix("in", "more/")
 
@@ -29,7 +30,7 @@ class World:
         self.store = store or MemoryStore()
         for key in keys:
             self.store.place(ObjectRef("in", key), f"content of {key}".encode())
-        documents = Documents(self.store, Prefix("out", ""), Layout(LayoutName.JSON, 1))
+        documents = Documents(self.store, Prefix("out", ""), Layout(LayoutName.JSON, 1), MAKER)
         reading = Inputs(self.store, inputs, documents)
         self.model, self.queue, self.recorded = model, queue, []
         dispatcher = Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(1)) if has_queue else None
@@ -44,10 +45,10 @@ class World:
         )
         self.sweeper = Sweeper(inputs=reading, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=4)
 
-    def put_document(self, key, etag=None, model=None, bucket="in", result="predictions"):
+    def put_document(self, key, etag=None, maker=MAKER.results, bucket="in", result="predictions"):
         source = self.store.head(ObjectRef("in", key), deadline=Deadline.after(60))
         source = dataclasses.replace(source, ref=ObjectRef(bucket, key), etag=etag or source.etag)
-        document = Document(source, b"", model or self.model.manifest.model.sha256, result, Outcome.SCORED)
+        document = Document(source, b"", self.model.manifest.model.sha256, maker, result, Outcome.SCORED)
         self.store.place(ObjectRef("out", f"{key}.json"), b"", document.metadata)
 
     @property
@@ -96,7 +97,7 @@ def test_what_has_no_document_is_sent(world):
     assert (report.examined, report.missing, report.sent, report.is_finished) == (2, 1, 1, True)
 
 
-@pytest.mark.parametrize("stale", [{"etag": "older"}, {"model": "0" * 64}])
+@pytest.mark.parametrize("stale", [{"etag": "older"}, {"maker": "0" * 64}])
 def test_a_document_of_another_state_or_model_counts_as_none(world, stale):
     bucket = world("uploads/a")
     bucket.put_document("uploads/a", **stale)
@@ -108,7 +109,7 @@ def test_a_document_of_another_state_or_model_counts_as_none(world, stale):
 
 def test_a_rejection_is_a_document(world):
     bucket = world("uploads/a")
-    bucket.put_document("uploads/a", result="UnreadableImage")
+    bucket.put_document("uploads/a", maker=MAKER.rejections, result="UnreadableImage")
 
     bucket.sweep()
 
