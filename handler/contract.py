@@ -122,8 +122,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     """The description of an artifact. `classes` are the names of the classes in index order.
 
     `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out predictions
-    were right. `metrics` are of the model file itself, as LiteRT runs it, `metrics_before_scaling` of the same logits at
-    temperature 1, and `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
+    were right; it is one number, or one for each class. `unfamiliar_below` is the familiarity under which an image is marked
+    unfamiliar, in the unit of the graph's second output.
+
+    `metrics` are of the model file itself, as LiteRT runs it, `metrics_before_scaling` of the same logits at temperature 1, and
+    `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
     `agreement_with_float` of the test images; all of these are missing if there were no labelled images. `dataset` and
     `training` tell people where the figures come from.
     """
@@ -135,7 +138,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     conversion: Conversion
     model: ModelFile
     temperature: float
-    unsure_below: Fraction | None = None
+    unsure_below: Fraction | tuple[Fraction, ...] | None = None
+    unfamiliar_below: float | None = None
     metrics: Metrics | None = None
     metrics_before_scaling: Metrics | None = None
     metrics_in_float: Metrics | None = None
@@ -144,6 +148,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     dataset: dict[str, Any]
     training: dict[str, Any]
     golden: Golden
+
+    @property
+    def unsure_thresholds(self) -> tuple[float, ...] | None:
+        """The confidence of each class under which its predictions are unsure, in index order; None if none is known."""
+        threshold = self.unsure_below
+        return threshold if threshold is None or isinstance(threshold, tuple) else (threshold,) * len(self.classes)
 
 
 @dataclass(frozen=True, slots=True)

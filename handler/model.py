@@ -135,6 +135,8 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
     _require(classifier.image_shape == manifest.input.as_tuple, f"input {manifest.input.as_tuple}", classifier.image_shape)
     _require(classifier.dtypes == (np.dtype(np.uint8), np.dtype(np.float32)), "uint8 in and float32 out", classifier.dtypes)
     _require(classifier.classes == len(manifest.classes), f"{len(manifest.classes)} classes", classifier.classes)
+    thresholds = manifest.unsure_thresholds
+    _require(thresholds is None or len(thresholds) == len(manifest.classes), "one unsure_below, or one a class", thresholds)
     _check_golden_batch(manifest, classifier)
     return Model(manifest, classifier.classify, hashlib.sha256(text).hexdigest())
 

@@ -1,13 +1,14 @@
 """Defines the content of the documents. Pure.
 
 One object in, one document out. The same object and the same model give the same bytes: a document holds no clock and no
-request id. `handler.writing` writes documents in their layout.
+request id. Readers ignore the fields that they do not know, since later versions may add some. `handler.writing` writes
+documents in their layout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 import numpy as np
@@ -22,7 +23,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Input(msgspec.Struct, frozen=True):
     """The object that was scored, in the state that was scored.
 
     Of several versions with equal content, the version that was scored first is named. `format` is the format by which the
@@ -37,7 +38,7 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: str | None
 
 
-class ModelName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ModelName(msgspec.Struct, frozen=True):
     """The model that scored the object; `sha256` is the digest of the model file."""
 
     name: str
@@ -45,10 +46,11 @@ class ModelName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Sha256
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The prediction for one image.
 
-    `probabilities` has one value for each class, in index order. `unsure` is present if the model's manifest has a threshold.
+    `probabilities` has one value for each class, in index order. `unsure` is present if the model's manifest has a threshold of
+    confidence, and `unfamiliar`, which is true for an image that is not like the training data, if it has one of familiarity.
     """
 
     image: str
@@ -56,10 +58,11 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     class_name: str
     confidence: Probability
     unsure: bool | msgspec.UnsetType = msgspec.UNSET
+    unfamiliar: bool | msgspec.UnsetType = msgspec.UNSET
     probabilities: list[Probability]
 
 
-class RejectedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RejectedImage(msgspec.Struct, frozen=True):
     """An image, or a line of a list, that could not be read; `error` is the name of a class of `handler.errors`."""
 
     image: str
@@ -67,7 +70,7 @@ class RejectedImage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: str
 
 
-class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Summary(msgspec.Struct, frozen=True):
     """The counts of an object's images; `mean_confidence` is null if no image could be read."""
 
     images: Count
@@ -76,9 +79,7 @@ class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by_class: dict[str, Count]
 
 
-class PredictionDocument(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.predictions/1"
-):
+class PredictionDocument(msgspec.Struct, frozen=True, tag_field="schema", tag="coatcheck.predictions/2"):
     """The predictions for one object, as one JSON value."""
 
     input: Input
@@ -88,31 +89,27 @@ class PredictionDocument(
     rejected: list[RejectedImage]
 
 
-class LinesHead(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.prediction-lines/1"
-):
+class LinesHead(msgspec.Struct, frozen=True, tag_field="schema", tag="coatcheck.prediction-lines/2"):
     """The first line of a document in JSON Lines; lines of `Prediction` and `RejectedImage` follow."""
 
     input: Input
     model: ModelName
 
 
-class LinesEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LinesEnd(msgspec.Struct, frozen=True):
     """The last line of a document in JSON Lines; a document without this line is incomplete."""
 
     summary: Summary
 
 
-class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Problem(msgspec.Struct, frozen=True):
     """The reason why an object could not be scored; `name` is the name of a class of `handler.errors`."""
 
     name: str
     message: str
 
 
-class RejectionDocument(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.rejection/1"
-):
+class RejectionDocument(msgspec.Struct, frozen=True, tag_field="schema", tag="coatcheck.rejection/2"):
     """The document of an object that cannot be read at all, in place of predictions."""
 
     input: Input
@@ -120,21 +117,21 @@ class RejectionDocument(
     error: Problem
 
 
-class NamedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NamedObject(msgspec.Struct, frozen=True):
     """An object that a list names, and the place where its document will be."""
 
     object: str
     document: str
 
 
-class ListSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListSummary(msgspec.Struct, frozen=True):
     """The number of objects that a list names and that were accepted, and the number of rejected lines."""
 
     objects: Count
     rejected: Count
 
 
-class ListDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="schema", tag="coatcheck.list/1"):
+class ListDocument(msgspec.Struct, frozen=True, tag_field="schema", tag="coatcheck.list/2"):
     """The document of a list, whose objects were sent to be scored, each into a document of its own."""
 
     input: Input
@@ -171,7 +168,8 @@ def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Pr
     winners = probabilities.argmax(axis=1)
     rows = np.round(probabilities.astype(np.float64), DECIMALS)
     confidences = rows[np.arange(len(rows)), winners]
-    threshold = manifest.unsure_below
+    unsure_below = manifest.unsure_thresholds
+    unfamiliar = _unfamiliar(scores, manifest)
     return [
         Prediction(
             image=name,
@@ -179,9 +177,12 @@ def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Pr
             class_name=manifest.classes[winner],
             confidence=confidence,
             probabilities=row,
-            unsure=msgspec.UNSET if threshold is None else confidence < threshold,
+            unsure=confidence < unsure_below[winner] if unsure_below else msgspec.UNSET,
+            unfamiliar=is_unfamiliar,
         )
-        for name, winner, confidence, row in zip(names, winners.tolist(), confidences.tolist(), rows.tolist(), strict=True)
+        for name, winner, confidence, row, is_unfamiliar in zip(
+            names, winners.tolist(), confidences.tolist(), rows.tolist(), unfamiliar, strict=True
+        )
     ]
 
 
@@ -189,3 +190,10 @@ def render_rejection(source: StoredObject, kind: str | None, manifest: Manifest,
     """Returns the rejection document of one object, as JSON."""
     problem = Problem(type(error).__name__, str(error))
     return msgspec.json.encode(RejectionDocument(input=name_input(source, kind), model=name_model(manifest), error=problem))
+
+
+def _unfamiliar(scores: Scores, manifest: Manifest) -> Sequence[bool | msgspec.UnsetType]:
+    """Returns whether each image of a batch is unfamiliar; nothing is said without a threshold, or without its output."""
+    if scores.familiarity is None or manifest.unfamiliar_below is None:
+        return [msgspec.UNSET] * len(scores.probabilities)
+    return cast("list[bool]", (scores.familiarity < manifest.unfamiliar_below).tolist())

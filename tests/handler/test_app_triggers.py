@@ -107,7 +107,7 @@ def test_a_new_model_is_what_a_sweep_finds_work_for(invoke, upload, stored, load
         Bucket=OUTPUT,
         Key="predictions/uploads/a.png.json",
         CopySource={"Bucket": OUTPUT, "Key": "predictions/uploads/a.png.json"},
-        Metadata=old | {"model-sha256": "0" * 64},
+        Metadata=old | {"maker": "0" * 64},
         MetadataDirective="REPLACE",
     )
 
@@ -327,8 +327,8 @@ def test_a_list_has_what_it_names_scored_as_if_it_had_been_uploaded(invoke, uplo
     assert queue() == []  # the list names itself, and is through
     documents = {key: json.loads(content)["schema"] for key, content in stored().items()}
     assert documents == {
-        "predictions/uploads/a b.png.json": "coatcheck.predictions/1",
-        "predictions/uploads/list.csv.json": "coatcheck.list/1",
+        "predictions/uploads/a b.png.json": "coatcheck.predictions/2",
+        "predictions/uploads/list.csv.json": "coatcheck.list/2",
     }
     document = json.loads(stored()["predictions/uploads/list.csv.json"])
     jsonschema.validate(document, json.loads((DIRECTORY / "list.json").read_text()))

@@ -1,6 +1,7 @@
 import json
 
 import jsonschema
+import msgspec
 import numpy as np
 import pytest
 
@@ -21,8 +22,6 @@ def is_valid(document, schema):
 
 
 def test_a_model_without_a_threshold_marks_nothing(manifest):
-    import msgspec
-
     (prediction, _) = predict(["a", "b"], Scores(PROBABILITIES), msgspec.structs.replace(manifest, unsure_below=None))
 
     assert b"unsure" not in msgspec.json.encode(prediction)
@@ -37,7 +36,7 @@ def test_confidence_at_the_threshold_is_sure(manifest):
 def test_a_rejection_names_the_error_and_what_to_do(manifest):
     document = json.loads(render_rejection(SOURCE, None, manifest, WrongShape("Expected (n, 2, 3). Received: (4, 4).")))
 
-    assert document["schema"] == "coatcheck.rejection/1"
+    assert document["schema"] == "coatcheck.rejection/2"
     assert document["error"] == {"name": "WrongShape", "message": "Expected (n, 2, 3). Received: (4, 4)."}
     assert is_valid(document, "rejection.json")
 
@@ -46,3 +45,18 @@ def test_a_rejection_names_the_error_and_what_to_do(manifest):
 def test_a_probability_that_json_has_no_number_for_is_the_model_s_fault(manifest, value):
     with pytest.raises(BadArtifact, match="finite"):
         predict(["a"], Scores(np.array([[0.5, value]], np.float32)), manifest)
+
+
+def test_a_class_may_have_a_threshold_of_its_own(manifest):
+    own = msgspec.structs.replace(manifest, unsure_below=(0.2, 0.95))
+
+    assert [row.unsure for row in predict(["a", "b"], Scores(PROBABILITIES), own)] == [False, True]
+
+
+def test_an_image_below_the_threshold_of_familiarity_is_unfamiliar(manifest):
+    knowing = msgspec.structs.replace(manifest, unfamiliar_below=-2.5)
+    scores = Scores(PROBABILITIES, np.array([-3.0, -2.0], np.float32))
+
+    assert [row.unfamiliar for row in predict(["a", "b"], scores, knowing)] == [True, False]
+    assert b"unfamiliar" not in msgspec.json.encode(predict(["a", "b"], Scores(PROBABILITIES), knowing))
+    assert b"unfamiliar" not in msgspec.json.encode(predict(["a", "b"], scores, manifest))

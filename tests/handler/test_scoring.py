@@ -219,7 +219,7 @@ def test_an_array_that_breaks_off_is_rejected_whole(score):
 
     assert reports["cut"].outcome is Outcome.REJECTED
     assert reports["cut"].images == 0
-    assert json.loads(documents["cut.json"].content)["schema"] == "coatcheck.rejection/1"
+    assert json.loads(documents["cut.json"].content)["schema"] == "coatcheck.rejection/2"
     assert classes(documents["b.json"]) == ["light"]
 
 
@@ -748,7 +748,7 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
     assert sent == [{"objects": ["s3://bucket/a b"]}, {"objects": ["s3://bucket/c"]}]
     assert (report.outcome, report.images) == (Outcome.SCORED, 0)
     assert document == {
-        "schema": "coatcheck.list/1",
+        "schema": "coatcheck.list/2",
         "input": {
             "bucket": "in",
             "key": "list.csv",

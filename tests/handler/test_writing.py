@@ -51,7 +51,7 @@ def test_a_document_holds_what_was_scored_by_what_and_how(write, rows, manifest)
     document = json.loads(write(JSON, *rows))
 
     assert document == {
-        "schema": "coatcheck.predictions/1",
+        "schema": "coatcheck.predictions/2",
         "input": {
             "bucket": "in",
             "key": "uploads/rack 1.npy",
@@ -96,7 +96,7 @@ def test_lines_hold_the_same_rows_in_the_object_s_order(write, rows):
 
     whole = json.loads(write(JSON, *rows))
     assert lines == [
-        {"schema": "coatcheck.prediction-lines/1", "input": whole["input"], "model": whole["model"]},
+        {"schema": "coatcheck.prediction-lines/2", "input": whole["input"], "model": whole["model"]},
         whole["predictions"][0],
         whole["rejected"][0],
         whole["predictions"][1],

@@ -105,13 +105,23 @@ def _classes(manifest: Manifest) -> str:
     return "## Classes\n\n" + _table(head, rows, "")
 
 
+def name_threshold(manifest: Manifest) -> str | None:
+    """Returns the confidence below which predictions are unsure, as text: a number, or the range of those of the classes."""
+    thresholds = manifest.unsure_thresholds
+    if thresholds is None:
+        return None
+    low, high = min(thresholds), max(thresholds)
+    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}, by the class"
+
+
 def _threshold(manifest: Manifest) -> str:
-    if manifest.unsure_below is None:
+    threshold = name_threshold(manifest)
+    if threshold is None:
         return (
             "## When it is unsure\n\nThere is no confidence above which it is known to be right often enough to be called sure."
         )
     return (
-        f"## When it is unsure\n\nPredictions with a confidence below {manifest.unsure_below:.3f} are marked `unsure`, to be "
+        f"## When it is unsure\n\nPredictions with a confidence below {threshold} are marked `unsure`, to be "
         "looked at by a person: at and above it, 99% were right on images held out of the training."
     )
 

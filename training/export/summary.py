@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from handler.contract import Manifest
+from training.export.card import name_threshold
 
 
 def print_summary(manifest: Manifest, out: Path) -> None:
@@ -25,7 +26,7 @@ def print_summary(manifest: Manifest, out: Path) -> None:
             "expected calibration error",
             f"{metrics.expected_calibration_error:.4f} ({before.expected_calibration_error:.4f} before)",
         )
-        table.add_row("unsure below", "never sure" if manifest.unsure_below is None else f"{manifest.unsure_below:.3f}")
+        table.add_row("unsure below", name_threshold(manifest) or "never sure")
     else:
         table.add_row("test accuracy", "not measured, for want of --calibrate")
     table.add_row("temperature", f"{manifest.temperature:.3f}")

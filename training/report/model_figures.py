@@ -101,14 +101,14 @@ def _reliability(curve: Axes, histogram: Axes, probabilities: np.ndarray, labels
     histogram.set_xlabel("confidence (%)")
 
 
-def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, unsure_below: float | None) -> Figure:
-    """Draws the accuracy on the most confident predictions over the fraction that is kept, and marks the threshold."""
+def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, unsure_below: float | tuple[float, ...] | None) -> Figure:
+    """Draws the accuracy on the most confident predictions over the fraction that is kept, and marks a single threshold."""
     coverage, accuracy = (100 * values for values in accuracy_by_coverage(probabilities, labels))
     figure = new_figure(9, 5)
     axes = plain(figure.subplots(), grid="both")
     axes.plot(coverage, accuracy, color=BLUE, linewidth=2)
     marks = [(len(labels), f"all: {accuracy[-1]:.2f}% right", GREY)]
-    sure = int((probabilities.max(axis=1) >= unsure_below).sum()) if unsure_below is not None else 0
+    sure = int((probabilities.max(axis=1) >= unsure_below).sum()) if isinstance(unsure_below, float) else 0
     if sure:
         text = f"confidence of {unsure_below:.3f} and more:\n{coverage[sure - 1]:.1f}% kept, {accuracy[sure - 1]:.2f}% right"
         marks.append((sure, text, ORANGE))

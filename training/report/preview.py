@@ -79,7 +79,7 @@ def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversi
     probabilities = classify(model, pixels[None])[0]
     index, confidence = int(probabilities.argmax()), float(probabilities.max())
     seen = PIL.Image.fromarray(pixels[:, :, 0] if manifest.input.channels == 1 else pixels)
-    unsure = manifest.unsure_below is not None and confidence < manifest.unsure_below
+    unsure = manifest.unsure_thresholds is not None and confidence < manifest.unsure_thresholds[index]
     return View(name, _tile(picture), seen, manifest.classes[index], confidence, unsure)
 
 
