@@ -22,6 +22,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler.contract import Model
 from handler.deadline import Deadline, TimeBudget
+from handler.delivery import Delivery
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
 from handler.inputs import Inputs
@@ -33,9 +34,8 @@ from handler.settings import Settings, load_settings
 from handler.storage import S3Storage, make_client
 from handler.store import Store
 from handler.sweeping import Sweeper
-from handler.telemetry import Journal, Stopwatch, log_request, log_sweep, logger, write_metrics
+from handler.telemetry import Journal, Stopwatch, log_queue_error, log_request, log_sweep, logger, write_metrics
 from handler.triggers import parse_event
-from handler.triggers.request import Results
 from handler.work_queue import WorkQueue
 
 MODEL_LOAD_S = 60  # in which a model must be read from S3
@@ -73,9 +73,17 @@ def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> 
     budget = TimeBudget.of(context.get_remaining_time_in_millis() / 1000, parts.reserve_s, ANSWER_RESERVE_S)
     request = parse_event(event)
     log_request(request)
+    delivery = Delivery(
+        request=request,
+        scorer=parts.scorer,
+        sweeper=parts.sweeper,
+        queue=parts.queue,
+        budget=budget,
+        record=journal.record,
+        warn=log_queue_error,
+    )
     try:
-        reports = parts.scorer.score(request.objects, budget, journal.record, request.alternatives)
-        results = Results(reports, {sweep: parts.sweeper.sweep(sweep, budget, journal.record) for sweep in request.sweeps})
+        results = delivery.run()
     finally:
         journal.model_s = parts.stopwatch.take_s()
     for report in results.sweeps.values():
@@ -91,6 +99,7 @@ class Parts:
     stopwatch: Stopwatch
     scorer: Scorer
     sweeper: Sweeper
+    queue: WorkQueue | None
 
 
 @functools.cache
@@ -120,7 +129,7 @@ def build_parts() -> Parts:
         concurrency=concurrency,
     )
     sweeper = Sweeper(inputs=inputs, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=concurrency)
-    return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper)
+    return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper, queue)
 
 
 def _load_model(settings: Settings, store: Store) -> Model:

@@ -20,19 +20,20 @@ class Batcher:
     model: Model
     batch_images: int
 
-    def classify(self, items: Iterable[tuple[Work, Image | Unreadable | None]]) -> Iterator[Work]:
+    def classify(self, items: Iterable[tuple[Work, Image | Unreadable | None] | None]) -> Iterator[Work]:
         """Runs the model on full batches, and yields each work once its last image is classified.
 
-        `items` are images with the work they belong to, and each work once more, without an image, when it has no more.
+        `items` are images with the work they belong to, and each work once more, without an image, when it has no more. None
+        says that the next item may take long, so the images that wait are classified without it.
         """
         pending: list[tuple[Work, Image | Unreadable]] = []
         ended: list[Work] = []
-        for work, image in items:
-            if image is None:
-                ended.append(work)
-            else:
-                pending.append((work, image))
-            if len(pending) == self.batch_images or not pending:
+        for item in items:
+            if item and item[1] is not None:
+                pending.append((item[0], item[1]))
+            elif item:
+                ended.append(item[0])
+            if len(pending) == self.batch_images or not pending or item is None:
                 self._classify(pending)
                 pending.clear()
                 yield from ended

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+EARLY_SHARE = 0.1  # of the time of an invocation; the rest of it is enough for any object that is within the limits
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -36,10 +38,19 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class TimeBudget:
-    """The time of one invocation: nothing is begun or read after `begin_by`, and everything is written by `finish_by`."""
+    """The time of one invocation: nothing is begun or read after `begin_by`, and everything is written by `finish_by`.
+
+    An object whose turn comes by `early_by` has nearly the whole time to itself. None means that every object has.
+    """
 
     begin_by: Deadline
     finish_by: Deadline
+    early_by: Deadline | None = None
+
+    @property
+    def is_early(self) -> bool:
+        """True if an object whose turn comes now has nearly the whole time to itself."""
+        return self.early_by is None or not self.early_by.is_over
 
     @classmethod
     def of(cls, left_s: float, reserve_s: float, answer_s: float) -> TimeBudget:
@@ -47,4 +58,8 @@ class TimeBudget:
 
         Its last `reserve_s` seconds are for finishing work that was begun, and the last `answer_s` of these for the answer.
         """
-        return cls(Deadline.after(left_s - reserve_s), Deadline.after(left_s - min(answer_s, reserve_s)))
+        return cls(
+            begin_by=Deadline.after(left_s - reserve_s),
+            finish_by=Deadline.after(left_s - min(answer_s, reserve_s)),
+            early_by=Deadline.after(EARLY_SHARE * (left_s - reserve_s)),
+        )

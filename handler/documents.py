@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from handler.deadline import Deadline
-from handler.errors import ConcurrentWrites, OutOfTime, UnacceptedObject
+from handler.errors import ArchivedObject, ConcurrentWrites, OutOfTime, UnacceptedObject
 from handler.layout import Layout
 from handler.maker import Maker
 from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
@@ -116,9 +116,14 @@ class Documents:
         return self.store.head(self.place(ref), deadline=deadline)
 
     def is_finished(self, existing: StoredObject, source: StoredObject) -> bool:
-        """Returns whether the document `existing` is about this state of an object, and by the present maker."""
+        """Returns whether the document `existing` is about this state of an object that can be read, and by the present maker.
+
+        A rejection that says that the object was archived is not, since an object can be restored without any change.
+        """
         wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag}
-        return wanted.items() <= existing.metadata.items() and self.maker.has_made(existing.metadata.get(_MAKER))
+        metadata = existing.metadata
+        is_about = wanted.items() <= metadata.items() and metadata.get(_RESULT) != ArchivedObject.__name__
+        return is_about and self.maker.has_made(metadata.get(_MAKER))
 
     def is_sent_list(self, existing: StoredObject, source: StoredObject) -> bool:
         """Returns whether `existing` is the finished document of a list, whose objects were sent before it was written."""

@@ -12,6 +12,7 @@ ScoringError
 │   ├── UnreadableMember      a member of an archive that is corrupt or compressed in an unsupported way
 │   ├── UnsafeMember          a member that is encrypted, a link or an archive itself, or that points out of its archive
 │   ├── WrongShape            images of another size than the model's
+│   ├── ArchivedObject        an object in an archive storage class, which must be restored before it can be read
 │   └── ObjectTooLarge        more bytes, pixels, images, members or named objects than the settings allow
 ├── TransientError          the sender is told, and tries again (after the last attempt: the dead-letter queue)
 │   ├── StorageUnavailable    the store of objects refused, failed or broke off
@@ -81,6 +82,10 @@ class UnsafeMember(RejectedInput):
 
 class WrongShape(RejectedInput):
     """An array whose images are not of the model's height, width and channels."""
+
+
+class ArchivedObject(RejectedInput):
+    """An object of which S3 gives no byte before it is restored from its archive; a sweep scores it once it is restored."""
 
 
 class ObjectTooLarge(RejectedInput):

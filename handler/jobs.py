@@ -70,12 +70,21 @@ def score_message(ref: ObjectRef) -> dict[str, list[str]]:
 
 
 class Queue(Protocol):
-    """The queue from which the function takes its own work."""
+    """The queue from which the function takes its own work.
+
+    Each method makes one call, for up to `MAX_MESSAGES` messages. It raises QueueUnavailable if some of the messages were not
+    taken, in which case calling it again for all of them is harmless, and OutOfTime if the call did not end by `deadline`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the queue, by which a message is recognised as its own."""
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
-        """Sends up to `MAX_MESSAGES` messages with one call, which ends by `deadline`.
+        """Sends messages."""
 
-        Raises:
-            QueueUnavailable: some of the messages were not taken; sending all of them again is harmless.
-            OutOfTime: the call did not end by `deadline`.
-        """
+    def delete(self, handles: Sequence[str], *, deadline: Deadline) -> None:
+        """Deletes messages that were delivered, each named by its receipt handle."""
+
+    def hide(self, seconds: Mapping[str, int], *, deadline: Deadline) -> None:
+        """Has messages that were delivered come again after some seconds from now, each named by its receipt handle."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from handler.errors import DeadLetter
+from handler.errors import DeadLetter, OutOfTime
 from handler.objects import ObjectRef
 
 
@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     GONE = "gone"  # it no longer exists
     REJECTED = "rejected"  # the reason why it cannot be scored was written
     FAILED = "failed"  # nothing durable was done: it must be tried again
+    POSTPONED = "postponed"  # other objects used up the time, and another message was sent for it
 
 
 class Verdict(StrEnum):
@@ -43,6 +44,7 @@ VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
         Outcome.GONE: Verdict.PERMANENT_FAILURE,
         Outcome.REJECTED: Verdict.PERMANENT_FAILURE,
         Outcome.FAILED: Verdict.TEMPORARY_FAILURE,
+        Outcome.POSTPONED: Verdict.SUCCEEDED,
     }
 )
 
@@ -52,7 +54,8 @@ class Report:
     """The outcome of one object, its document if there is one, and the error if it was rejected or failed.
 
     `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure` and `by_class` count the
-    object's predictions, also if its document existed before.
+    object's predictions, also if its document existed before, unless the document was looked for before the object was scored.
+    `is_early` is false if the object's turn came late, because other objects came first.
     """
 
     ref: ObjectRef
@@ -63,6 +66,7 @@ class Report:
     size_bytes: int = 0
     unsure: int = 0
     by_class: Mapping[str, int] = field(default_factory=dict)
+    is_early: bool = True
 
     @property
     def verdict(self) -> Verdict:
@@ -73,6 +77,11 @@ class Report:
     def is_finished(self) -> bool:
         """True if the object's message may be deleted, because everything that it asks for is durably done."""
         return self.verdict in {Verdict.SUCCEEDED, Verdict.PERMANENT_FAILURE}
+
+    @property
+    def can_be_postponed(self) -> bool:
+        """True if the object is not finished for no other reason than that other objects used up the time."""
+        return isinstance(self.error, OutOfTime) and not self.is_early
 
 
 Reports = Mapping[ObjectRef, Report]  # by the object that was asked for

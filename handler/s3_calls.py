@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler.aws import call_by
+from handler.aws import MAX_CALL_S, NoAnswer, call_by
 from handler.deadline import Deadline
 from handler.errors import OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
@@ -25,7 +25,7 @@ BLOCK_BYTES = 2**18  # in one read from the network: a small object comes whole,
 
 
 class Body(io.RawIOBase):
-    """The body of an object of a block or more, read in blocks, each of which arrives by the deadline."""
+    """The body of an object of a block or more, read in blocks, each of which arrives by the deadline and in `MAX_CALL_S`."""
 
     def __init__(self, ref: ObjectRef, body: StreamingBody, first: bytes, deadline: Deadline) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Body(io.RawIOBase):
         """Reads what is left of a block, or the next one; returns the number of bytes, 0 at the end.
 
         Raises:
-            StorageUnavailable: the body broke off, or its length or checksum is wrong.
+            StorageUnavailable: the body broke off or arrived too slowly, or its length or checksum is wrong.
             OutOfTime: the block did not arrive by the deadline.
         """
         if not self._block and not self._has_ended:
@@ -72,7 +72,7 @@ def read_first_block(
     """Opens an object by `get`, and returns the response with the first block of its body.
 
     Raises:
-        StorageUnavailable: S3 refused, failed or broke off.
+        StorageUnavailable: S3 refused, failed or broke off, or the block did not arrive within `MAX_CALL_S`.
         OutOfTime: the block did not arrive by `deadline`; the connection is closed.
     """
     bodies: list[StreamingBody] = []  # the body, from the moment at which there is one to abort
@@ -117,15 +117,28 @@ def call(
     deadline: Deadline,
     function: Callable[[], T],
     when_late: Callable[[Future[T]], None] | None = None,
+    max_s: float = MAX_CALL_S,
 ) -> T:
     """Returns what `function` returns, if it ends by `deadline`; `operation` and `ref` say in errors what it does.
 
     Raises:
-        StorageUnavailable: S3 refused, failed or broke off.
+        StorageUnavailable: S3 refused, failed or broke off, or did not answer within `max_s` seconds.
         OutOfTime: the call was not begun, or did not end by `deadline`; `when_late` lets go of what it holds.
     """
     with _translated(operation, ref):
-        return call_by(deadline, f"{operation} of {ref}", function, when_late)
+        return call_by(deadline, f"{operation} of {ref}", function, when_late, max_s)
+
+
+def require_fields(operation: str, ref: ObjectRef | Prefix, response: Mapping[str, Any], *names: str) -> None:
+    """Requires that an answer of S3 has the fields that every real answer has.
+
+    Raises:
+        StorageUnavailable: a field is missing, so the answer does not say that S3 has done what it was asked for.
+    """
+    missing = [name for name in names if name not in response]
+    if missing:
+        error = f"expected an answer with {', '.join(names)}; received one without {', '.join(missing)}"
+        raise StorageUnavailable(f"S3 failed {operation} of {ref}: {error}.", operation=operation, code="IncompleteAnswer")
 
 
 @contextmanager
@@ -136,7 +149,7 @@ def _translated(operation: str, ref: ObjectRef | Prefix) -> Iterator[None]:
         code = error.response["Error"]["Code"]
         hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
         raise _unavailable(operation, ref, code, error, hint) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, NoAnswer) as error:
         raise _unavailable(operation, ref, type(error).__name__, error) from error
 
 

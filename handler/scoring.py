@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Container, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
-from typing import TypeVar
 
 from handler.batching import Batcher
+from handler.calls import Calls
 from handler.contract import Model
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
 from handler.documents import LIST, PREDICTIONS, Document, Documents
-from handler.errors import ObjectTooLarge, OutOfTime, UnreadableList
+from handler.errors import ArchivedObject, ObjectTooLarge, OutOfTime, UnreadableList
 from handler.formats import decode
 from handler.formats.image import Image, Named, Target, Unreadable
 from handler.inputs import Inputs, verified
@@ -36,10 +37,10 @@ from handler.store import StoredObject
 from handler.work import Work, isolated, report_on
 from handler.writing import DocumentWriter
 
+MAX_WAIT_S = 0.2  # for the next object, before the images that wait for a full batch are classified without it
 MAX_IDLE_S = 10  # for which an open body may wait: stores reset connections that nobody reads from
 
-T = TypeVar("T")
-R = TypeVar("R")
+_NOTHING_YET: tuple[None] = (None,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,41 +65,91 @@ class Scorer:
         budget: TimeBudget,
         record: Record,
         alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({}),
+        unless_done: Container[ObjectRef] = (),
     ) -> dict[ObjectRef, Report]:
         """Scores each object once, however often it is named, and returns the report on each one, in the order of `refs`.
 
         If an object does not exist but its alternative does, the alternative is scored, and the report names the alternative.
-        An object that is not decoded by `budget.begin_by` has failed. `record` is called with each report as soon as the report
-        is made.
+        An object of `unless_done` is scored only if its document is missing or no longer right. An object that is not decoded
+        by `budget.begin_by` has failed. `record` is called with each report as soon as the report is made.
         """
-        works = [Work(ref, alternatives.get(ref)) for ref in dict.fromkeys(refs)]
+        works = [Work(ref, alternatives.get(ref), ref in unless_done) for ref in dict.fromkeys(refs)]
         reports: dict[ObjectRef, Report] = {}
+
+        def note(finished: Iterable[tuple[ObjectRef, Report]]) -> None:
+            for named, report in finished:
+                reports[named] = report
+                record(named, report)
+                if report.error:  # its traceback holds the variables of every frame, and so the object's bytes
+                    report.error.__traceback__ = None
+
         try:
             with ThreadPoolExecutor(self.concurrency) as pool:
-                opened = _ahead(pool, lambda work: self._open(work, budget), works, self.concurrency)
-                classified = Batcher(self.model, self.batch_images).classify(self._decoded(opened, budget))
-                for named, report in _ahead(pool, lambda work: self._finish(work, budget), classified, 2 * self.concurrency):
-                    reports[named] = report
-                    record(named, report)
-                    if report.error:  # its traceback holds the variables of every frame, and so the object's bytes
-                        report.error.__traceback__ = None
+                finishing: Calls[tuple[ObjectRef, Report]] = Calls(pool)
+                decoded = self._decoded(self._in_turn(self._opened(works, pool, budget)), budget)
+                for work in Batcher(self.model, self.batch_images).classify(decoded):
+                    finishing.begin(lambda work: self._finish(work, budget), work)
+                    note(finishing.take(0 if len(finishing) < 2 * self.concurrency else None))
+                while finishing:
+                    note(finishing.take(None))
         finally:
             for work in works:
                 work.close()
-        return reports
+        return {work.named: reports[work.named] for work in works}
+
+    def _opened(self, works: Iterable[Work], pool: ThreadPoolExecutor, budget: TimeBudget) -> Iterator[Work | None]:
+        """Yields each work once its object is open, and None whenever none has been opened for some time."""
+        waiting = iter(works)
+        opening: Calls[Work] = Calls(pool)
+        while True:
+            for work in islice(waiting, self.concurrency - len(opening)):
+                opening.begin(lambda work: self._open(work, budget), work)
+            if not opening:
+                return
+            yield from opening.take(MAX_WAIT_S) or _NOTHING_YET
+
+    def _in_turn(self, opened: Iterable[Work | None]) -> Iterator[Work | None]:
+        """Yields the objects that are in memory first, since reading any other may take long, and None ahead of each other."""
+        others: deque[Work] = deque()
+        for work in opened:
+            if work is None or work.body is None or work.is_whole:
+                yield work
+                continue
+            others.append(work)
+            if len(others) == self.concurrency:
+                yield from (None, others.popleft())
+        for work in others:
+            yield from (None, work)
 
     def _open(self, work: Work, budget: TimeBudget) -> Work:
         """Opens one object in its present state."""
+        work.is_early = budget.is_early
         with isolated(work):
             _require_time(budget)
             opened = self.inputs.open_either(work.named, work.alternative, budget.begin_by)
             work.idle_until = budget.begin_by.from_now(MAX_IDLE_S)
             work.source, work.body = (opened.source, opened.body) if opened else (None, None)
+            if opened and opened.is_archived:
+                raise ArchivedObject(
+                    "Expected an object that can be read. Received: an archived one, of the storage class "
+                    f"{opened.source.storage_class}. Restore it: then the next sweep, or any event that names it, scores it."
+                )
+            if work.unless_done and opened:
+                existing = self.documents.find(opened.source.ref, budget.begin_by)
+                work.is_done = existing is not None and self.documents.is_finished(existing, opened.source)
         return work
 
-    def _decoded(self, works: Iterable[Work], budget: TimeBudget) -> Iterator[tuple[Work, Image | Unreadable | None]]:
-        """Yields every image with the work that it belongs to, and each work once more, with None, after its last image."""
+    def _decoded(
+        self, works: Iterable[Work | None], budget: TimeBudget
+    ) -> Iterator[tuple[Work, Image | Unreadable | None] | None]:
+        """Yields every image with the work that it belongs to, and each work once more, with None, after its last image.
+
+        A mere None says that the next object may take long to come.
+        """
         for work in works:
+            if work is None:
+                yield None
+                continue
             self._reopen_if_idle(work, budget)
             with isolated(work):
                 for item in self._items(work, budget):
@@ -119,8 +170,9 @@ class Scorer:
 
         The objects that a list names are added to the work's listing instead.
         """
-        if work.source is None or work.body is None or work.failure:
+        if work.source is None or work.body is None or work.failure or work.rejection or work.is_done:
             return
+        work.is_early = budget.is_early
         self._require_size(work.source)
         with verified(work.body):
             decoded = decode(work.body, work.source.ref.name, self._target)
@@ -143,14 +195,17 @@ class Scorer:
         outcome, place = Outcome.GONE, None  # unless something is there
         with isolated(work):
             if work.source and not work.failure:
-                if self.dispatcher and work.listing and not work.rejection:
-                    self.dispatcher.send_listing(work.listing, budget)
                 place = self.documents.place(work.source.ref)
-                document = self._document(work, work.source)
-                with closing(document.content):  # an error's traceback would keep it open
-                    outcome = self.documents.publish(document, budget.finish_by)
+                outcome = Outcome.DUPLICATE if work.is_done else self._publish(work, work.source, budget)
         work.close()
         return work.named, report_on(work, outcome, place)
+
+    def _publish(self, work: Work, source: StoredObject, budget: TimeBudget) -> Outcome:
+        if self.dispatcher and work.listing and not work.rejection:
+            self.dispatcher.send_listing(work.listing, budget)
+        document = self._document(work, source)
+        with closing(document.content):  # an error's traceback would keep it open
+            return self.documents.publish(document, budget.finish_by)
 
     def _document(self, work: Work, source: StoredObject) -> Document:
         writer = work.writer = work.writer or self._writer(source, None)
@@ -184,14 +239,3 @@ class Scorer:
 def _require_time(budget: TimeBudget) -> None:
     if budget.begin_by.is_over:
         raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")
-
-
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
-    """Maps `function` over `items` in order, with up to `count` calls in flight, so that memory is bounded."""
-    under_way: deque[Future[R]] = deque()
-    for item in items:
-        under_way.append(pool.submit(function, item))
-        if len(under_way) == count:
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()

@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 
-from handler.aws import client_config
+from handler.aws import MAX_WRITE_S, client_config
 from handler.deadline import Deadline
 from handler.errors import ObjectChanged, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
-from handler.s3_calls import BLOCK_BYTES, Body, call, read_first_block
+from handler.s3_calls import BLOCK_BYTES, Body, call, read_first_block, require_fields
 from handler.store import STANDARD, OpenObject, StoredObject, WriteResult
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef, ObjectTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef, ObjectTypeDef, PutObjectOutputTypeDef
 
 _NOT_FOUND = {"NoSuchKey", "404"}  # a response to HEAD has no body, so botocore only knows the status
 _STOPPED = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 _OUTSIDE = {"InvalidRange", "416"}
+_ARCHIVED = {"InvalidObjectState"}
 
 
 def make_client(concurrency: int) -> S3Client:
@@ -65,6 +66,9 @@ class S3Storage:
                 raise ObjectChanged(f"Expected {ref} with etag={if_match}. Received: another one.") from error
             if error.code in _OUTSIDE:
                 return self._open_empty_part(ref, if_match, deadline)
+            if error.code in _ARCHIVED:
+                source = self.head(ref, deadline=deadline)
+                return OpenObject(source, io.BytesIO(), is_archived=True) if source else None
             raise
         if len(first) < BLOCK_BYTES:
             response["Body"].close()
@@ -95,20 +99,21 @@ class S3Storage:
         """Writes an object with one conditional PUT."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": f'"{replacing}"'}
 
-        def put() -> None:
+        def put() -> PutObjectOutputTypeDef:
             content.seek(0)  # an earlier attempt may have read some of it
-            self._client.put_object(
+            return self._client.put_object(
                 Bucket=ref.bucket, Key=ref.key, Body=content, ContentType=content_type, Metadata=metadata, **condition
             )
 
         try:
-            call("PutObject", ref, deadline, put)
+            response = call("PutObject", ref, deadline, put, max_s=MAX_WRITE_S)
         except StorageUnavailable as error:
             if error.code in _STOPPED:
                 return WriteResult.STOPPED
             if error.code in _CONFLICT | _NOT_FOUND:
                 return WriteResult.CONFLICT
             raise
+        require_fields("PutObject", ref, response, "ETag")
         return WriteResult.WRITTEN
 
     def list(self, prefix: Prefix, after: str, *, deadline: Deadline) -> Iterator[StoredObject]:
@@ -116,6 +121,10 @@ class S3Storage:
         paginator = self._client.get_paginator("list_objects_v2")
         pages = iter(paginator.paginate(Bucket=prefix.bucket, Prefix=prefix.prefix, StartAfter=after))
         while (page := call("ListObjectsV2", prefix, deadline, lambda: next(pages, None))) is not None:
+            # An empty answer with status 200 would otherwise be taken for the end of the list.
+            require_fields("ListObjectsV2", prefix, page, "IsTruncated")
+            if page["IsTruncated"]:
+                require_fields("ListObjectsV2", prefix, page, "NextContinuationToken")
             for row in page.get("Contents", ()):
                 yield _describe_row(prefix.bucket, row)
 
@@ -132,6 +141,7 @@ class S3Storage:
 
 def _describe(ref: ObjectRef, response: GetObjectOutputTypeDef | HeadObjectOutputTypeDef) -> StoredObject:
     """Describes the whole object, even if the response is a part of it, `bytes 0-9/1000`."""
+    require_fields("GetObject or HeadObject", ref, response, "ETag", "ContentLength")
     part = response.get("ContentRange")
     return StoredObject(
         ref,

@@ -45,11 +45,13 @@ class StoredObject:
 class OpenObject:
     """An object that is open for reading.
 
-    `body` is read forwards, once, and closed by the caller that opened the object.
+    `body` is read forwards, once, and closed by the caller that opened the object. It is empty if the object `is_archived`,
+    which means that the store gives no byte of it before somebody restores it.
     """
 
     source: StoredObject
     body: BinaryIO
+    is_archived: bool = False
 
 
 class WriteResult(Enum):

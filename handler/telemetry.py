@@ -98,6 +98,11 @@ def log_report(named: ObjectRef, report: Report) -> None:
         logger.info("object", extra=fields)
 
 
+def log_queue_error(error: Exception) -> None:
+    """Writes a line about a call of the queue that failed, because of which messages come again later than they might."""
+    logger.warning("queue_call_failed", error=type(error).__name__, reason=str(error))
+
+
 def log_sweep(report: SweepReport) -> None:
     """Writes the log line of one sweep."""
     fields: dict[str, object] = {

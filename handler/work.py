@@ -25,10 +25,16 @@ class Work:
     an object is opened, and stays None if none exists; `body` may wait until `idle_until` before it is read. `writer` takes the
     rows of the object's images, and `listing` the objects that it names if it is a list. `rejection` or `failure` is the error
     that ended the work, if there was one.
+
+    With `unless_done`, the object's document is looked for before the object is scored; `is_done` is true if it was found.
+    `is_early` is true if the object's turn came early in the invocation (see `TimeBudget`).
     """
 
     named: ObjectRef
     alternative: ObjectRef | None = None
+    unless_done: bool = False
+    is_done: bool = False
+    is_early: bool = True
     source: StoredObject | None = None
     body: BinaryIO | None = None
     idle_until: Deadline | None = None
@@ -77,7 +83,7 @@ def report_on(work: Work, outcome: Outcome, place: ObjectRef | None) -> Report:
     """
     ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.named, 0)
     if work.failure:
-        return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes)
+        return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes, is_early=work.is_early)
     document = None if outcome in {Outcome.SUPERSEDED, Outcome.GONE} else place
     if work.rejection or not work.writer:
         return Report(ref, outcome, document, work.rejection, size_bytes=size_bytes)

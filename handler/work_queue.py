@@ -1,4 +1,4 @@
-"""Sends messages to an SQS queue, for sweeps and lists. Alone talks to SQS.
+"""Sends messages to an SQS queue, and manages the messages that it delivered. Alone talks to SQS.
 
 Every error of botocore is raised as `QueueUnavailable`.
 """
@@ -7,29 +7,33 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler.aws import call_by, client_config
+from handler.aws import NoAnswer, call_by, client_config
 from handler.deadline import Deadline
 from handler.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 
 class WorkQueue:
-    """An SQS queue, whose client is built at the first send, so that nothing else waits for it."""
+    """An SQS queue, whose client is built at the first call, so that nothing else waits for it."""
 
     def __init__(self, url: str, concurrency: int) -> None:
         self._url = url
         self._concurrency = concurrency
         self._client: SQSClient | None = None
         self._lock = threading.Lock()  # boto3's default session must not build two clients at the same time
+
+    @property
+    def name(self) -> str:
+        """The name of the queue, which is the last part of its URL and of its ARN."""
+        return self._url.rstrip("/").rpartition("/")[2]
 
     @property
     def client(self) -> SQSClient:
@@ -40,27 +44,49 @@ class WorkQueue:
             return self._client
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
-        """Sends messages with one call, as `handler.jobs.Queue` documents.
-
-        Raises:
-            QueueUnavailable: some of the messages were not taken; sending all of them again is harmless.
-            OutOfTime: the call did not end by `deadline`.
-        """
+        """Sends messages with one call, as `handler.jobs.Queue` documents."""
         # The JSON is in ASCII, because SQS refuses some characters that keys may hold, such as U+FFFF.
-        entries: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(index), "MessageBody": json.dumps(message)} for index, message in enumerate(messages)
+        entries: list[Any] = [{"Id": str(index), "MessageBody": json.dumps(it)} for index, it in enumerate(messages)]
+        self._call(
+            "SendMessageBatch", entries, deadline, lambda: self.client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        )
+
+    def delete(self, handles: Sequence[str], *, deadline: Deadline) -> None:
+        """Deletes delivered messages with one call, as `handler.jobs.Queue` documents."""
+        entries: list[Any] = [{"Id": str(index), "ReceiptHandle": it} for index, it in enumerate(handles)]
+        self._call(
+            "DeleteMessageBatch",
+            entries,
+            deadline,
+            lambda: self.client.delete_message_batch(QueueUrl=self._url, Entries=entries),
+        )
+
+    def hide(self, seconds: Mapping[str, int], *, deadline: Deadline) -> None:
+        """Hides delivered messages for some seconds with one call, as `handler.jobs.Queue` documents."""
+        entries: list[Any] = [
+            {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": wait}
+            for index, (handle, wait) in enumerate(seconds.items())
         ]
+        self._call(
+            "ChangeMessageVisibilityBatch",
+            entries,
+            deadline,
+            lambda: self.client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries),
+        )
+
+    def _call(self, name: str, entries: Sequence[Mapping[str, Any]], deadline: Deadline, call: Callable[[], Any]) -> None:
+        """Makes a call, and requires that SQS accepted every one of its entries by name."""
+        if not entries:
+            return
         try:
-            response = call_by(
-                deadline,
-                f"SendMessageBatch to {self._url}",
-                lambda: self.client.send_message_batch(QueueUrl=self._url, Entries=entries),
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise QueueUnavailable(f"SQS refused or failed SendMessageBatch to {self._url}: {error}.") from error
-        failed = response.get("Failed", [])
-        if failed:
+            response = call_by(deadline, f"{name} to {self._url}", call)
+        except (BotoCoreError, ClientError, NoAnswer) as error:
+            raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error
+        accepted = {entry["Id"] for entry in response.get("Successful", [])}
+        missing = [entry["Id"] for entry in entries if entry["Id"] not in accepted]
+        if missing:
+            codes = [failed.get("Code") for failed in response.get("Failed", [])]
             raise QueueUnavailable(
-                f"Expected {self._url} to take {len(entries)} messages. "
-                f"Received: {len(failed)} refused, the first with {failed[0]['Code']}."
+                f"Expected {self._url} to take {len(entries)} entries of {name}. "
+                f"Received: {len(missing)} not accepted, the first with {codes[0] if codes else 'no reason'}."
             )

@@ -21,6 +21,7 @@ LEAVES = {"contract", "conversion", "deadline", "errors", "jobs", "layout", "lim
 ARROWS = {
     "app": {
         *{
+            "delivery",
             "dispatch",
             "documents",
             "inputs",
@@ -36,6 +37,8 @@ ARROWS = {
     },
     "aws": set(),
     "batching": {"formats.image", "predictions", "work"},
+    "calls": set(),
+    "delivery": {"scoring", "sweeping", "triggers.request"},
     "dispatch": {"documents", "formats.image", "inputs", "predictions"},
     "documents": set(),
     "formats": {"formats"},
@@ -43,7 +46,7 @@ ARROWS = {
     "model": set(),
     "predictions": set(),
     "s3_calls": {"aws"},
-    "scoring": {"batching", "dispatch", "documents", "formats", "inputs", "predictions", "work", "writing"},
+    "scoring": {"batching", "calls", "dispatch", "documents", "formats", "inputs", "predictions", "work", "writing"},
     "settings": set(),
     "spool": set(),
     "storage": {"aws", "s3_calls"},

@@ -27,7 +27,14 @@ def parse_carried(message_id: str, text: str) -> Message:
     except (UnreadableMessage, UnrecognisedEvent) as error:
         return Message(message_id, problem=UnreadableMessage(str(error)))
     problems = [message.problem for message in inner.messages if message.problem]
-    return Message(message_id, inner.objects, inner.sweeps, inner.alternatives, problems[0] if problems else None)
+    return Message(
+        message_id,
+        inner.objects,
+        inner.sweeps,
+        inner.alternatives,
+        problems[0] if problems else None,
+        unless_done=any(message.unless_done for message in inner.messages),
+    )
 
 
 def _open(text: str) -> Any:

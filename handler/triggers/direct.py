@@ -1,8 +1,9 @@
 """Parses direct invocations by people and scripts: addresses of objects in, addresses of documents and counts out. Pure.
 
-    {"objects": ["s3://bucket/first key.png", "s3://bucket/second.png"]}
+    {"objects": ["s3://bucket/first key.png", "s3://bucket/second.png"], "unless_done": true}
 
-Keys are written as they are, without any encoding. Sweeps and lists send their messages in this form too.
+Keys are written as they are, without any encoding. With `unless_done`, which may be left out, an object whose document is there
+and right is not scored again. Sweeps and lists send their messages in this form too.
 """
 
 from __future__ import annotations
@@ -26,24 +27,25 @@ def parse(event: dict[str, Any]) -> Request:
     """Returns a request with one message for each object.
 
     Raises:
-        UnrecognisedEvent: `objects` is not a list, is empty, or is not the event's only field.
+        UnrecognisedEvent: `objects` is not a list, or is empty, or the event has unknown fields.
     """
-    uris = event["objects"]
-    if not isinstance(uris, list) or not uris or set(event) != {"objects"}:
+    uris, unless_done = event["objects"], event.get("unless_done", False)
+    if not isinstance(uris, list) or not uris or not isinstance(unless_done, bool) or set(event) - {"objects", "unless_done"}:
         raise UnrecognisedEvent(
-            'Expected {"objects": ["s3://bucket/key", …]} with one object or more, and nothing else. '
+            'Expected {"objects": ["s3://bucket/key", …]} with one object or more, perhaps "unless_done": true, and nothing '
+            "else. "
             f"Received: the keys {sorted(map(str, event))}, objects={type(uris).__name__} "
             f"of {len(uris) if isinstance(uris, list) else 'no'} objects."
         )
-    return Request(NAME, tuple(_parse_uri(str(index), uri) for index, uri in enumerate(uris)), answer_or_raise)
+    return Request(NAME, tuple(_parse_uri(str(index), uri, unless_done) for index, uri in enumerate(uris)), answer_or_raise)
 
 
-def _parse_uri(message_id: str, uri: object) -> Message:
+def _parse_uri(message_id: str, uri: object, unless_done: bool) -> Message:  # a field of the event
     ref = parse_ref(uri) if isinstance(uri, str) else None
     if ref is None:
         received = repr(uri) if isinstance(uri, str) else f"a JSON {type(uri).__name__}"
         return Message(message_id, problem=UnreadableMessage(f"Expected s3://bucket/key. Received: {received}."))
     try:
-        return Message(message_id, (name_object(ref.bucket, ref.key),))
+        return Message(message_id, (name_object(ref.bucket, ref.key),), unless_done=unless_done)
     except UnreadableMessage as error:
         return Message(message_id, problem=error)

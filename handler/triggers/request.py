@@ -32,9 +32,11 @@ class Message:
     """The smallest part of an event that its source can deliver again.
 
     A message with a `problem` may still name objects; these are scored, and the message fails all the same. `alternatives` maps
-    an object to the one that is scored if the first does not exist, for sources that may or may not encode keys. A message of a
-    queue has a `receipt_handle`, by which it can be returned to the queue, and a `receive_count`, which is 1 at the first
-    delivery.
+    an object to the one that is scored if the first does not exist, for sources that may or may not encode keys. With
+    `unless_done`, objects are not scored if their documents are there and right.
+
+    A message of a queue has the name of the queue, a `body`, which can be sent again, a `receipt_handle`, by which the queue is
+    told what to do with the message, and a `receive_count`, which is 1 at the first delivery.
     """
 
     id: str
@@ -42,6 +44,9 @@ class Message:
     sweeps: tuple[Sweep, ...] = ()
     alternatives: Mapping[ObjectRef, ObjectRef] = field(default_factory=dict)
     problem: UnreadableMessage | None = None
+    unless_done: bool = False
+    queue_name: str | None = None
+    body: str | None = None
     receipt_handle: str | None = None
     receive_count: int = 1
 
@@ -89,6 +94,15 @@ class Request:
     def alternatives(self) -> dict[ObjectRef, ObjectRef]:
         """The objects to score instead, by the object that may not exist."""
         return {ref: other for message in self.messages for ref, other in message.alternatives.items()}
+
+    @property
+    def unless_done(self) -> frozenset[ObjectRef]:
+        """The objects that are scored only if their documents are missing or no longer right.
+
+        A message that was received before may have been done all the same.
+        """
+        looked_for = [message for message in self.messages if message.unless_done or message.receive_count > 1]
+        return frozenset(ref for message in looked_for for ref in message.objects)
 
     def reply(self, results: Results) -> object:
         """Returns the answer to the event's source, given the results of all `objects` and `sweeps`.

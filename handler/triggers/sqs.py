@@ -24,12 +24,13 @@ _SOURCE = "aws:sqs"
 
 
 class _Record(msgspec.Struct):
-    """An SQS message, which is scored even if its `receiptHandle` or `attributes` are of an unexpected type."""
+    """An SQS message, which is scored even if its other fields are of unexpected types."""
 
     messageId: str
     body: str
     receiptHandle: Any = None
     attributes: Any = None
+    eventSourceARN: Any = None
 
 
 def recognises(event: dict[str, Any]) -> bool:
@@ -59,8 +60,14 @@ def parse(event: dict[str, Any]) -> Request:
 
 def _parse(record: _Record) -> Message:
     handle = record.receiptHandle if isinstance(record.receiptHandle, str) else None
-    message = parse_carried(record.messageId, record.body)
-    return dataclasses.replace(message, receipt_handle=handle, receive_count=_receive_count(record.attributes))
+    arn = record.eventSourceARN
+    return dataclasses.replace(
+        parse_carried(record.messageId, record.body),
+        queue_name=arn.rpartition(":")[2] if isinstance(arn, str) else None,
+        body=record.body,
+        receipt_handle=handle,
+        receive_count=_receive_count(record.attributes),
+    )
 
 
 def _receive_count(attributes: object) -> int:

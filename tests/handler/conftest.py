@@ -52,16 +52,32 @@ def manifest():
 
 
 class MemoryQueue:
-    """A queue that is a list; `before` is called ahead of each call, with its messages."""
+    """A queue that is a list; `before` is called ahead of each call, with its messages or handles.
+
+    `deleted` are the handles of the messages that were deleted, and `hidden` the seconds for which a handle's was hidden.
+    """
+
+    name = "work"
 
     def __init__(self):
-        self.messages = []
+        self.messages, self.deleted, self.hidden = [], [], {}
         self.before = lambda messages: None
 
-    def send(self, messages, *, deadline):
+    def delete(self, handles, *, deadline):
+        self._begin(handles, deadline)
+        self.deleted += handles
+
+    def hide(self, seconds, *, deadline):
+        self._begin(seconds, deadline)
+        self.hidden |= seconds
+
+    def _begin(self, messages, deadline):
         if deadline.is_over:
-            raise OutOfTime("Expected time to send. Received: none is left.")
+            raise OutOfTime("Expected time to call the queue. Received: none is left.")
         self.before(messages)
+
+    def send(self, messages, *, deadline):
+        self._begin(messages, deadline)
         self.messages += messages
 
 

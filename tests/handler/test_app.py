@@ -58,7 +58,7 @@ def test_an_upload_becomes_a_document(invoke, upload, stored, load_event):
                 "document": f"s3://{OUTPUT}/predictions/uploads/coat-0.png.json",
             }
         ],
-        "outcomes": {"scored": 1, "duplicate": 0, "superseded": 0, "gone": 0, "rejected": 0, "failed": 0},
+        "outcomes": {"scored": 1, "duplicate": 0, "superseded": 0, "gone": 0, "rejected": 0, "failed": 0, "postponed": 0},
         "images": 1,
     }
     ((key, content),) = stored().items()

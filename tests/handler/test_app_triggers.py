@@ -167,7 +167,15 @@ def test_a_batch_of_a_map_is_summarised(invoke, upload, load_event):
     answer = invoke(load_event("map-inventory-batch.json"))
 
     assert (answer["items"], answer["images"]) == (3, 2)
-    assert answer["outcomes"] == {"scored": 2, "duplicate": 0, "superseded": 0, "gone": 0, "rejected": 0, "failed": 1}
+    assert answer["outcomes"] == {
+        "scored": 2,
+        "duplicate": 0,
+        "superseded": 0,
+        "gone": 0,
+        "rejected": 0,
+        "failed": 1,
+        "postponed": 0,
+    }
     assert answer["unfinished"][0].startswith(f"s3://{INPUT}/elsewhere/coat-0.png (UnacceptedObject")
 
 

@@ -204,7 +204,7 @@ def test_the_function_s_own_client_tries_again_and_gives_up_in_time(environment,
 
     assert content == b"pixels"
     assert len(attempts) == 4
-    assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (2, 10)
+    assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (2, 5)
     assert client.meta.config.max_pool_connections == 3
 
 
@@ -336,7 +336,7 @@ CALLS = {
 
 @pytest.mark.parametrize("operation", CALLS)
 def test_a_call_that_hangs_is_given_up_at_its_deadline_long_before_the_client_would(environment, monkeypatch, operation):
-    """The client waits 10 s, four times; the test would fail by its own patience of 5 s."""
+    """The client waits 5 s, four times; the test would fail by its own patience of 5 s."""
     with hanging() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
         storage, patience = S3Storage(make_client(1)), Deadline.after(5)

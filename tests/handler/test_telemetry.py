@@ -40,6 +40,7 @@ def test_an_invocation_is_one_line_of_metrics_and_one_for_each_class(written):
         "ObjectsGone": 0,
         "ObjectsRejected": 0,
         "ObjectsFailed": 1,
+        "ObjectsPostponed": 0,
         "Images": 3,
         "Bytes": 100,
         "ModelTime": 12.3,

@@ -67,9 +67,11 @@ def test_messages_that_are_refused_one_by_one_are_an_error(environment, deadline
     queue = WorkQueue("https://sqs/1/work", 1)
     with Stubber(queue.client) as stubber:
         failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
-        stubber.add_response("send_message_batch", {"Successful": [], "Failed": failed})
+        stubber.add_response(
+            "send_message_batch", {"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "0"}], "Failed": failed}
+        )
 
-        with pytest.raises(QueueUnavailable, match="1 refused, the first with InternalError"):
+        with pytest.raises(QueueUnavailable, match="1 not accepted, the first with InternalError"):
             queue.send([{"a": 1}, {"b": 2}], deadline=deadline)
 
 
