@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from handler.deadline import TimeBudget
 from handler.errors import DeadLetter, TransientError
@@ -41,6 +42,8 @@ RENEW_S = 60
 FIRST_LEASE_S = 5  # most batches are done by then, and need no lease
 
 _MAX_SENT_BYTES = 200_000  # in one call, which SQS limits to 256 KiB
+
+T = TypeVar("T")
 
 _jitter = random.SystemRandom()
 
@@ -126,8 +129,9 @@ class Delivery:
         """Deletes finished messages from the queue, before a later message may kill the process."""
         done = [it.receipt_handle or "" for it in self._own(messages) if it.is_finished(self._results)]
         self.deleted.update(done)
-        for start in range(0, len(done), MAX_MESSAGES) if self.queue else ():
-            self._call(partial(self.queue.delete, done[start : start + MAX_MESSAGES]))
+        if self.queue:
+            for handles in _parts(done):
+                self._call(partial(self.queue.delete, handles))
 
     @contextmanager
     def _leased(self, messages: Sequence[Message], *, at_once: bool) -> Iterator[None]:
@@ -152,9 +156,9 @@ class Delivery:
                 thread.join()
 
     def _hide(self, seconds: dict[str, int]) -> None:
-        items = list(seconds.items())
-        for start in range(0, len(items), MAX_MESSAGES) if self.queue else ():
-            self._call(partial(self.queue.hide, dict(items[start : start + MAX_MESSAGES])))
+        if self.queue:
+            for part in _parts(list(seconds.items())):
+                self._call(partial(self.queue.hide, dict(part)))
 
     def _own(self, messages: Iterable[Message]) -> list[Message]:
         """Returns the messages that the function's own queue delivered, and which it may therefore manage."""
@@ -208,3 +212,8 @@ def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
         batch.append(message)
     if batch:
         yield batch
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yields `items` in parts that one call of the queue may have."""
+    return (items[start : start + MAX_MESSAGES] for start in range(0, len(items), MAX_MESSAGES))

@@ -113,7 +113,7 @@ def test_the_queue_feeds_the_function_and_its_failures_go_to_the_dead_letters(de
     assert mapping["EventSourceArn"] == queue["QueueArn"]
     assert deployment.evaluated["ScoringFunctionUploads"]["FunctionName"] == deployment.alias
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": arn_of(deployment.dead_letters), "maxReceiveCount": 5}
+    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": arn_of(deployment.dead_letters), "maxReceiveCount": 8}
     assert queue_attributes(deployment.dead_letters)["MessageRetentionPeriod"] == str(14 * 24 * 3600)
 
 
@@ -228,6 +228,7 @@ def test_the_function_may_use_what_it_is_told_of(deployment):
         "TellMissingDocuments": f"arn:aws:s3:::{OUTPUT}",
         "SendSweptWork": queue,
         "TakeWork": queue,
+        "TimeRetries": queue,
         "KeepFailedInvocations": dead_letters,
         "WriteLogs": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/coatcheck:*",
     }

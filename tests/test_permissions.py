@@ -15,7 +15,7 @@ GRANTED = statements(ModelUri="s3://models/v1/")
 
 
 def everything_it_does(recorded, upload, s3, url, monkeypatch):
-    """Scores, finds a duplicate, misses an object, sweeps to the queue, and reads its model from S3."""
+    """Scores, finds a duplicate, misses an object, sweeps to the queue, fails a message, and reads its model from S3."""
     s3.create_bucket(Bucket="models")
     for path in BUNDLED_ARTIFACT.iterdir():
         s3.put_object(Bucket="models", Key=f"v1/{path.name}", Body=path.read_bytes())
@@ -25,7 +25,10 @@ def everything_it_does(recorded, upload, s3, url, monkeypatch):
     upload("uploads/b", b"?")
     build_parts.cache_clear()
     score = {"objects": [f"s3://{INPUT}/uploads/a"]}
-    for event in (score, score, {"job": "sweep"}, {"objects": [f"s3://{INPUT}/uploads/missing"]}):
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{url.rpartition('/')[2]}"
+    failing = {"messageId": "m", "receiptHandle": "h", "body": "?", "eventSource": "aws:sqs", "eventSourceARN": arn}
+    missing = {"objects": [f"s3://{INPUT}/uploads/missing"]}
+    for event in (score, score, {"job": "sweep"}, missing, {"Records": [failing]}):
         lambda_handler(event, Context("r"))
     build_parts.cache_clear()
     return list(recorded)

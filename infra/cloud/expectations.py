@@ -47,7 +47,7 @@ def _row(key: str, outcome: str = "scored") -> dict[str, str | None]:
 
 
 def _counts(images: int | None = None, **outcomes: int) -> dict[str, object]:
-    counts = dict.fromkeys(("scored", "duplicate", "superseded", "gone", "rejected", "failed"), 0) | outcomes
+    counts = dict.fromkeys(("scored", "duplicate", "superseded", "gone", "rejected", "failed", "postponed"), 0) | outcomes
     return {"outcomes": counts, "images": counts["scored"] if images is None else images}
 
 

@@ -279,13 +279,13 @@ def test_each_object_is_one_line_of_the_log_with_the_request_s_id(invoke, upload
 
     invoke(uploaded("uploads/good.png", "uploads/bad\n{}.png"))
 
-    lines = logged()
+    lines = sorted(logged(), key=lambda line: line["outcome"])  # in the order in which they were finished
     assert [(line["message"], line["outcome"], line["function_request_id"]) for line in lines] == [
-        ("object", "scored", "request-1"),
         ("object", "rejected", "request-1"),
+        ("object", "scored", "request-1"),
     ]
-    assert lines[1]["object"] == f"s3://{INPUT}/uploads/bad\n{{}}.png"
-    assert lines[1]["error"] == "UnrecognisedFormat"
+    assert lines[0]["object"] == f"s3://{INPUT}/uploads/bad\n{{}}.png"
+    assert lines[0]["error"] == "UnrecognisedFormat"
     assert not any("testing" in json.dumps(line) for line in lines)  # the credentials
 
 

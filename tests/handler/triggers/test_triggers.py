@@ -110,7 +110,7 @@ def test_a_direct_notification_answers_with_outcomes_and_documents():
             {"object": f"s3://{INPUT}/a.png", "outcome": "scored", "document": "s3://out/a.png.json"},
             {"object": f"s3://{INPUT}/b.png", "outcome": "gone", "document": None},
         ],
-        "outcomes": {"scored": 1, "duplicate": 0, "superseded": 0, "gone": 1, "rejected": 0, "failed": 0},
+        "outcomes": {"scored": 1, "duplicate": 0, "superseded": 0, "gone": 1, "rejected": 0, "failed": 0, "postponed": 0},
         "images": 7,
     }
 

@@ -90,7 +90,7 @@ def test_a_poison_message_ends_in_the_dead_letters_intact_and_takes_no_other_wit
 
     deliveries = EventSource(cloud, lambda_handler, is_impatient=True).drain()
 
-    assert len(deliveries) == 5  # maxReceiveCount
+    assert len(deliveries) == 8  # maxReceiveCount
     assert len(deliveries[0].deleted) == 1
     assert waiting(cloud, cloud.queue_url) == 0
     (dead,) = cloud.sqs.receive_message(QueueUrl=cloud.dead_letter_url)["Messages"]
