@@ -53,13 +53,13 @@ class TimeBudget:
         return self.early_by is None or not self.early_by.is_over
 
     @classmethod
-    def of(cls, left_s: float, reserve_s: float, answer_s: float) -> TimeBudget:
+    def of(cls, left_s: float, reserve_s: float, answer_s: float, clock: Callable[[], float] = time.monotonic) -> TimeBudget:
         """Returns the budget of an invocation that has `left_s` seconds left.
 
         Its last `reserve_s` seconds are for finishing work that was begun, and the last `answer_s` of these for the answer.
         """
         return cls(
-            begin_by=Deadline.after(left_s - reserve_s),
-            finish_by=Deadline.after(left_s - min(answer_s, reserve_s)),
-            early_by=Deadline.after(EARLY_SHARE * (left_s - reserve_s)),
+            begin_by=Deadline.after(left_s - reserve_s, clock),
+            finish_by=Deadline.after(left_s - min(answer_s, reserve_s), clock),
+            early_by=Deadline.after(EARLY_SHARE * (left_s - reserve_s), clock),
         )

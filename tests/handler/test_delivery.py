@@ -1,0 +1,311 @@
+"""No message of a batch suffers from the others: not from their size, their failures, their slowness or their end."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from handler.delivery import MAX_RETRY_S, Delivery, batches_of, in_turn, retry_after_s
+from handler.deadline import TimeBudget
+from handler.documents import Documents
+from handler.errors import OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject
+from handler.inputs import Inputs
+from handler.layout import Layout, LayoutName
+from handler.objects import ObjectRef, Prefix
+from handler.outcomes import Outcome, Report
+from handler.scoring import Scorer
+from handler.triggers import parse_event
+from handler.triggers.request import Message, Results
+from infra.stores.memory import MemoryStore
+from tests.handler.formats.samples import idx
+from tests.handler.simulation import Clock, Killed, SimulatedQueue, Worker, record
+from tests.handler.values import MAKER
+
+IMAGES = 100  # of an object, each of which takes as long as a thousand, so that the object stands for one of 100,000
+RATE = 2_254  # images a second, of the bundled model
+
+
+class World:
+    """Inputs, documents, a queue and a function, all on one clock."""
+
+    def __init__(self, model, target):
+        self.clock = Clock()
+        self.queue = SimulatedQueue(self.clock)
+        self.store = MemoryStore()
+        self.documents = Documents(self.store, Prefix("out", ""), Layout(LayoutName.JSON, 1), MAKER, sleep=lambda seconds: None)
+        self.model, self.target, self.classified = model, target, 0
+        self.speed = RATE / 1000
+
+    def upload(self, *keys, content=None):
+        for key in keys:
+            self.store.place(ObjectRef("inputs", key), content or idx(np.zeros((IMAGES, 2, 3), np.uint8)))
+        self.queue.send([{"objects": [f"s3://inputs/{key}"]} for key in keys], deadline=self.forever)
+
+    @property
+    def forever(self):
+        return dataclasses.replace(self.budget.finish_by, at_s=1e12)
+
+    @property
+    def budget(self):
+        return TimeBudget.of(900, 10, 1, self.clock)
+
+    def worker(self, batch_images=16):
+        def classify(images):
+            self.classified += len(images)
+            self.clock.now_s += len(images) / self.speed
+            return self.model.classify(images)
+
+        scorer = Scorer(
+            model=dataclasses.replace(self.model, classify=classify),
+            inputs=Inputs(self.store, (Prefix("inputs", ""),), self.documents),
+            documents=self.documents,
+            dispatcher=None,
+            limits=self.target.limits,
+            batch_images=batch_images,
+            concurrency=4,
+        )
+        return Worker(self.queue, scorer)
+
+    @property
+    def documented(self):
+        return {ref.key.removesuffix(".json") for ref in self.store.refs() if ref.bucket == "out"}
+
+
+@pytest.fixture
+def world(model, target):
+    return World(model, target)
+
+
+KEYS = [f"{number:02}.idx" for number in range(25)]
+
+
+@pytest.mark.parametrize("slowness", [1, 3])
+def test_a_batch_of_the_largest_objects_ends_in_as_many_documents_and_no_dead_letter(world, slowness):
+    """25 messages of 100,000 images are 1,109 s of work, and on a slower processor 3,327, of an invocation's 900."""
+    world.speed = RATE / 1000 / slowness
+    world.upload(*KEYS)
+
+    worker = world.worker()
+    worker.drain()
+
+    assert world.documented == set(KEYS)
+    assert world.queue.dead == []
+    assert len(worker.invocations) == (2 if slowness == 1 else 5)
+    postponed = [report for reports in worker.invocations for report in reports.values() if report.outcome is Outcome.POSTPONED]
+    assert postponed
+    assert all(report.outcome is not Outcome.FAILED for reports in worker.invocations for report in reports.values())
+
+
+def test_an_object_that_has_the_whole_time_and_is_not_done_fails_until_it_is_a_dead_letter(world):
+    world.speed = 0.11  # images a second, so that the object needs 909 s
+    world.upload("a.idx")
+
+    worker = world.worker(batch_images=1)
+    worker.drain()
+
+    assert [reports["a.idx"].outcome for reports in worker.invocations] == [Outcome.FAILED] * 8
+    assert len(world.queue.dead) == 1
+
+
+def test_a_postponed_message_that_cannot_be_sent_has_failed(world):
+    world.speed /= 3
+    world.upload(*KEYS[:8])
+    worker = world.worker()
+
+    def refuse(messages, *, deadline):
+        raise QueueUnavailable("refused")
+
+    world.queue.send = refuse
+    worker.invoke(world.queue.receive(25))
+
+    outcomes = [report.outcome for report in worker.invocations[0].values()]
+    assert outcomes.count(Outcome.SCORED) == 6
+    assert outcomes.count(Outcome.FAILED) == 2
+    assert len(world.queue.messages) == 2
+
+
+@pytest.mark.parametrize("position", [0, 1, 12, 23, 24])
+def test_a_message_that_kills_the_process_ends_in_the_dead_letters_alone(world, position):
+    world.upload(*KEYS)
+
+    def kill(method, place):
+        if method == "create" and place.key == f"{KEYS[position]}.json":
+            raise Killed
+
+    world.speed = 1e6
+    world.store.before = kill
+    worker = world.worker()
+    worker.drain()
+
+    assert [sent.body for sent in world.queue.dead] == [{"objects": [f"s3://inputs/{KEYS[position]}"]}]
+    assert world.documented == set(KEYS) - {KEYS[position]}
+    assert worker.invocations.count("killed") == 8
+
+
+def test_each_message_received_before_is_done_and_deleted_before_the_next_is_begun(world):
+    world.speed = 1e6
+    world.upload(*KEYS[:5])
+    for sent in world.queue.messages.values():
+        sent.receive_count = 2
+    happened = []
+    world.store.before = lambda method, place: happened.append((method, place.bucket, place.key[:2]))
+    delete = world.queue.delete
+    world.queue.delete = lambda handles, *, deadline: (
+        happened.append(("delete", *handles)),
+        delete(handles, deadline=deadline),
+    )
+
+    world.worker().invoke(world.queue.receive(5))
+
+    order = [key for method, bucket, key in [it for it in happened if len(it) == 3] if method == "open"]
+    steps = [it[0] for it in happened[: 4 * 5]]
+    assert steps == ["open", "head", "create", "delete"] * 5
+    assert sorted(order) == [key[:2] for key in KEYS[:5]]
+
+
+def test_what_was_received_before_and_done_is_not_classified_again(world):
+    world.upload("a.idx")
+    worker = world.worker()
+    worker.drain()
+    world.upload("a.idx")
+    (sent,) = world.queue.messages.values()
+    sent.receive_count = 1
+    classified = world.classified
+
+    worker.drain()
+
+    assert worker.invocations[-1]["a.idx"].outcome is Outcome.DUPLICATE
+    assert world.classified == classified
+
+
+def test_what_comes_from_a_sweep_and_is_done_is_not_classified_again(world):
+    world.upload("a.idx")
+    worker = world.worker()
+    worker.drain()
+    classified = world.classified
+    world.queue.send([{"objects": ["s3://inputs/a.idx"], "unless_done": True}], deadline=world.forever)
+
+    worker.drain()
+
+    assert worker.invocations[-1]["a.idx"].outcome is Outcome.DUPLICATE
+    assert world.classified == classified
+
+
+def test_a_rejection_by_another_maker_is_no_finished_document(world):
+    world.upload("a.png", content=b"no image")
+    worker = world.worker()
+    worker.drain()
+    place = ObjectRef("out", "a.png.json")
+    old = world.store.head(place, deadline=world.forever).metadata
+    world.store.place(place, b"{}", {**old, "maker": "0" * 64})
+    world.queue.send([{"objects": ["s3://inputs/a.png"], "unless_done": True}], deadline=world.forever)
+
+    worker.drain()
+
+    assert worker.invocations[-1]["a.png"].outcome is Outcome.REJECTED
+    assert world.store.head(place, deadline=world.forever).metadata == old
+
+
+def test_what_fails_comes_again_after_seconds_and_then_minutes(world):
+    world.upload("a.idx")
+
+    def unavailable(method, place):
+        if method == "open":
+            raise StorageUnavailable("S3 is down")
+
+    world.store.before = unavailable
+    times = []
+    worker = world.worker()
+    while world.queue.messages:
+        batch = world.queue.receive(25)
+        if batch:
+            times.append(world.clock())
+            worker.invoke(batch)
+
+    waits = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(waits) == 7
+    for wait_s, least_s in zip(waits, (5, 20, 80, 320, 900, 900, 900), strict=True):
+        assert least_s <= wait_s <= 1.25 * least_s
+    assert len(world.queue.dead) == 1
+
+
+def test_what_no_retry_helps_comes_again_at_once(world):
+    world.queue.send(["no event", {"objects": ["s3://elsewhere/a"]}], deadline=world.forever)
+
+    world.worker().drain()
+
+    assert len(world.queue.dead) == 2
+    assert world.clock() == 0
+
+
+def test_messages_of_another_queue_are_not_touched(world):
+    world.upload("a.idx")
+    (sent,) = world.queue.receive(1)
+    event = {"Records": [record(sent) | {"eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:another"}]}
+    world.store.before = lambda method, place: (_ for _ in ()).throw(StorageUnavailable("S3 is down"))
+    before = sent.visible_at_s
+
+    Delivery(
+        request=parse_event(event),
+        scorer=world.worker().scorer,
+        sweeper=None,
+        queue=world.queue,
+        budget=world.budget,
+        record=lambda named, report: None,
+        warn=lambda error: None,
+    ).run()
+
+    assert sent.visible_at_s == before
+
+
+def test_the_second_order_is_the_reverse_of_the_first_and_the_third_is_new():
+    def order(count):
+        return [it.id for it in in_turn([Message(str(number), receive_count=count) for number in range(25)])]
+
+    assert order(3) == order(2)[::-1]
+    assert order(5) == order(4)[::-1]
+    assert len({tuple(order(count)) for count in (2, 4, 6)}) == 3
+
+
+def test_batches_are_limited_by_number_and_by_size():
+    small = [Message(str(number), body="{}") for number in range(23)]
+    large = [Message(str(number), body="x" * 150_000) for number in range(3)]
+
+    assert [len(batch) for batch in batches_of(small)] == [10, 10, 3]
+    assert [len(batch) for batch in batches_of(large)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(StorageUnavailable("down"), MAX_RETRY_S), (UnacceptedObject("elsewhere"), 0), (OutOfTime("late"), MAX_RETRY_S)],
+)
+def test_the_wait_depends_on_the_error_and_is_bounded(error, expected):
+    ref = ObjectRef("inputs", "a")
+    message = Message("m", (ref,), receive_count=10**8)
+
+    assert retry_after_s(message, Results({ref: Report(ref, Outcome.FAILED, error=error)}), jitter=0.0) == expected
+
+
+def test_the_queue_s_own_errors_are_told_and_fail_nothing(world):
+    world.upload("a.idx")
+    batch = world.queue.receive(1)
+    batch[0].receive_count = 2
+    warned = []
+
+    def refuse(*_, deadline):
+        raise QueueUnavailable("refused")
+
+    world.queue.delete = refuse
+    results = Delivery(
+        request=parse_event({"Records": [record(batch[0])]}),
+        scorer=world.worker().scorer,
+        sweeper=None,
+        queue=world.queue,
+        budget=world.budget,
+        record=lambda named, report: None,
+        warn=warned.append,
+    ).run()
+
+    assert results.reports[ObjectRef("inputs", "a.idx")].outcome is Outcome.SCORED
+    assert [str(error) for error in warned] == ["refused"]
