@@ -7,8 +7,11 @@ it would be on AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-er
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from infra.cloud.embedded import REGION, Cloud
 
@@ -88,7 +91,8 @@ class EventSource:
             if message["MessageId"] not in returned:
                 self.cloud.sqs.delete_message(**handle)
             elif self.is_impatient:
-                self.cloud.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
+                with suppress(ClientError):  # of a message that the function itself deleted
+                    self.cloud.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
 

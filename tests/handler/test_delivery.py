@@ -6,8 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from handler.delivery import MAX_RETRY_S, Delivery, batches_of, in_turn, retry_after_s
 from handler.deadline import TimeBudget
+from handler.delivery import MAX_RETRY_S, Delivery, batches_of, in_turn, retry_after_s
 from handler.documents import Documents
 from handler.errors import OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject
 from handler.inputs import Inputs

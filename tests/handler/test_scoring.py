@@ -155,7 +155,8 @@ def test_each_object_gets_the_document_of_its_own_images(score):
     assert [report.images for report in reports.values()] == [2, 1, 6]
 
 
-def test_images_of_all_objects_share_the_model_s_batches(score, model):
+def test_images_of_all_objects_share_the_model_s_batches(score, model, monkeypatch):
+    monkeypatch.setattr("handler.scoring.MAX_WAIT_S", 60)  # however slow this machine is
     sizes = []
 
     def count(images):
@@ -165,6 +166,34 @@ def test_images_of_all_objects_share_the_model_s_batches(score, model):
     score({key: npy(0, 250, 0) for key in "abc"}, classify=count)
 
     assert sizes == [4, 4, 1]
+
+
+def test_images_do_not_wait_for_a_full_batch_while_an_object_is_slow_to_open(score, store, model):
+    """The slow one is opened only once the images of the others are classified; with a wait for it, it would fail."""
+    classified = threading.Event()
+
+    def classify(images):
+        classified.set()
+        return model.classify(images)
+
+    def slow(method, place):
+        if (method, place.key) == ("open", "b") and not classified.wait(10):
+            raise StorageUnavailable("the others waited for it")
+
+    store.before = slow
+    reports, _ = score({"a": npy(0), "b": npy(250), "c": npy(0)}, classify=classify, batch_images=16)
+
+    assert {report.outcome for report in reports.values()} == {Outcome.SCORED}
+
+
+def test_objects_that_are_in_memory_come_before_those_that_must_be_read(score, store):
+    """Reading an object of more than 1 MiB may block; its documents must not be waited for by the others."""
+    written = []
+    store.before = lambda method, place: written.append(place.key) if method == "create" else None
+
+    score({"large": bytes(MAX_WHOLE_BYTES + 1), "a": npy(0), "b": npy(250)}, concurrency=2)
+
+    assert written[-1] == "large.json"
 
 
 def test_the_size_of_batches_changes_no_byte_of_any_document(score):

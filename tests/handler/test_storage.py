@@ -420,3 +420,59 @@ def test_a_body_that_trickles_into_a_decoder_is_given_up_at_its_deadline_and_its
 
         assert not patience.is_over
         assert left.wait(10)  # the thread that read has released the connection
+
+
+def test_an_archived_object_is_described_and_has_no_bytes(storage, s3, buckets):
+    ref = ObjectRef(buckets[0], "a.png")
+    s3.put_object(Bucket=ref.bucket, Key=ref.key, Body=b"pixels", StorageClass="GLACIER")
+
+    opened = storage.open(ref, deadline=Deadline.after(60))
+
+    assert (opened.is_archived, opened.body.read()) == (True, b"")
+    assert (opened.source.storage_class, opened.source.size_bytes) == ("GLACIER", 6)
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_an_empty_answer_with_status_200_is_no_answer(environment, monkeypatch, operation):
+    """A bucket is not empty, and a document not written, because a proxy says "200 OK" and no more."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def respond(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            send(self, {"Content-Length": "0"}, b"")
+
+        do_GET = do_HEAD = do_PUT = respond  # noqa: N815  # the names that the library calls
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Handler) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+
+        with pytest.raises(StorageUnavailable, match="without"):
+            CALLS[operation](S3Storage(make_client(1)), ObjectRef("bucket", "a"), Deadline.after(10))
+
+
+def test_a_truncated_page_without_a_continuation_is_not_the_end_of_the_list(environment):
+    client = make_client(1)
+    with Stubber(client) as stubber:
+        stubber.add_response("list_objects_v2", {"IsTruncated": True, "Contents": []})
+
+        with pytest.raises(StorageUnavailable, match="NextContinuationToken"):
+            list(S3Storage(client).list(Prefix("bucket", ""), "", deadline=Deadline.after(10)))
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_call_takes_no_longer_than_one_call_may_even_if_there_is_time(environment, monkeypatch, operation):
+    """Otherwise one object that hangs would use up the time of all the others."""
+    monkeypatch.setattr("handler.aws.call_by.__defaults__", (None, 0.1))
+    for module in ("handler.s3_calls.call", "handler.storage.call"):
+        monkeypatch.setattr(f"{module}.__defaults__", (None, 0.1))
+    monkeypatch.setattr("handler.storage.MAX_WRITE_S", 0.1)
+    with hanging() as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        storage, patience = S3Storage(make_client(1)), Deadline.after(5)
+
+        with pytest.raises(StorageUnavailable, match=rf"{operation} of s3://bucket/.*no answer within 0.1 s"):
+            CALLS[operation](storage, ObjectRef("bucket", "a"), Deadline.after(3600))
+        assert not patience.is_over

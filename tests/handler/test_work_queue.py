@@ -98,3 +98,34 @@ def test_a_queue_that_hangs_is_given_up_at_the_deadline(environment):
     with pytest.raises(OutOfTime, match="SendMessageBatch"):
         queue.send([{"a": 1}], deadline=Deadline.after(0.05))
     hung.set()
+
+
+CALLS = {
+    "SendMessageBatch": lambda queue, deadline: queue.send([{"a": 1}], deadline=deadline),
+    "DeleteMessageBatch": lambda queue, deadline: queue.delete(["handle"], deadline=deadline),
+    "ChangeMessageVisibilityBatch": lambda queue, deadline: queue.hide({"handle": 5}, deadline=deadline),
+}
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_an_answer_that_accepts_nothing_is_an_error(environment, deadline, operation):
+    """A queue that answers 200 with nothing in `Successful` has taken nothing."""
+    queue = WorkQueue("https://sqs/1/work", 1)
+    method = {"SendMessageBatch": "send_message_batch", "DeleteMessageBatch": "delete_message_batch"}
+    with Stubber(queue.client) as stubber:
+        stubber.add_response(method.get(operation, "change_message_visibility_batch"), {"Successful": [], "Failed": []})
+
+        with pytest.raises(QueueUnavailable, match=f"1 entries of {operation}. Received: 1 not accepted"):
+            CALLS[operation](queue, deadline)
+
+
+def test_messages_are_deleted_and_hidden_by_their_handles(url, deadline):
+    sqs, queue = boto3.client("sqs"), WorkQueue(url, 1)
+    queue.send([{"a": 1}, {"a": 2}], deadline=deadline)
+    first, second = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+
+    queue.delete([first["ReceiptHandle"]], deadline=deadline)
+    queue.hide({second["ReceiptHandle"]: 0}, deadline=deadline)
+
+    assert received(url) == [json.loads(second["Body"])]
+    assert queue.name == "work"
