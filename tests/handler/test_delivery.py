@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
+import threading
 
 import numpy as np
 import pytest
 
 from handler.deadline import TimeBudget
-from handler.delivery import MAX_RETRY_S, Delivery, batches_of, in_turn, retry_after_s
+from handler.delivery import LEASE_S, MAX_RETRY_S, Delivery, batches_of, in_turn, retry_after_s
 from handler.documents import Documents
 from handler.errors import OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject
 from handler.inputs import Inputs
@@ -237,6 +238,30 @@ def test_what_no_retry_helps_comes_again_at_once(world):
 
     assert len(world.queue.dead) == 2
     assert world.clock() == 0
+
+
+@pytest.mark.parametrize("receive_count", [0, 1])
+def test_messages_are_leased_while_they_are_worked_on(world, monkeypatch, receive_count):
+    """So that they come again soon after the process was killed: at once for those received before, else after a while."""
+    monkeypatch.setattr("handler.delivery.FIRST_LEASE_S", 0.01)
+    monkeypatch.setattr("handler.delivery.RENEW_S", 0.01)
+    world.upload("a.idx")
+    (sent,) = world.queue.messages.values()
+    sent.receive_count = receive_count
+    leases, renewed, hide = [], threading.Event(), world.queue.hide
+
+    def keep(seconds, *, deadline):
+        leases.append(dict(seconds))
+        hide(seconds, deadline=deadline)
+        if len(leases) == 2:
+            renewed.set()
+
+    world.queue.hide = keep
+    world.store.before = lambda method, place: renewed.wait(10)
+    world.worker().invoke(world.queue.receive(1))
+
+    assert renewed.is_set()
+    assert leases[:2] == [{sent.id: LEASE_S}] * 2
 
 
 def test_messages_of_another_queue_are_not_touched(world):

@@ -186,14 +186,47 @@ def test_images_do_not_wait_for_a_full_batch_while_an_object_is_slow_to_open(sco
     assert {report.outcome for report in reports.values()} == {Outcome.SCORED}
 
 
+class WaitingBody(io.BufferedReader):
+    """A body that can be read only once the documents of the other objects are written."""
+
+    def __init__(self, content, others):
+        super().__init__(io.BytesIO(content))
+        self.others = others
+
+    def read(self, size=-1):
+        if not self.others.wait(10):
+            raise StorageUnavailable("the others waited for it")
+        return super().read(size)
+
+
+class StoreOfOneSlowBody(MemoryStore):
+    """A store of which the body of `large` waits for two documents."""
+
+    def open(self, ref, **options):
+        opened = super().open(ref, **options)
+        if ref.key != "large":
+            return opened
+        return dataclasses.replace(opened, body=WaitingBody(opened.body.read(), self.others))
+
+
 def test_objects_that_are_in_memory_come_before_those_that_must_be_read(score, store):
     """Reading an object of more than 1 MiB may block; its documents must not be waited for by the others."""
-    written = []
-    store.before = lambda method, place: written.append(place.key) if method == "create" else None
+    slow, written = StoreOfOneSlowBody(), []
+    slow.others = threading.Event()
 
-    score({"large": bytes(MAX_WHOLE_BYTES + 1), "a": npy(0), "b": npy(250)}, concurrency=2)
+    def before(method, place):
+        if method == "create":
+            written.append(place.key)
+            if len(written) == 2:
+                slow.others.set()
 
-    assert written[-1] == "large.json"
+    slow.before = before
+    for key, content in {"large": bytes(MAX_WHOLE_BYTES + 1), "a": npy(0), "b": npy(250)}.items():
+        slow.place(ObjectRef("in", key), content)
+
+    reports, _ = score({}, asked=["large", "a", "b"], store=slow, concurrency=2)
+
+    assert [report.outcome for report in reports.values()] == [Outcome.REJECTED, Outcome.SCORED, Outcome.SCORED]
 
 
 def test_the_size_of_batches_changes_no_byte_of_any_document(score):
