@@ -51,7 +51,7 @@ class World:
     def budget(self):
         return TimeBudget.of(900, 10, 1, self.clock)
 
-    def worker(self, batch_images=16):
+    def worker(self, batch_images=16, **parts):
         def classify(images):
             self.classified += len(images)
             self.clock.now_s += len(images) / self.speed
@@ -66,7 +66,7 @@ class World:
             batch_images=batch_images,
             concurrency=4,
         )
-        return Worker(self.queue, scorer)
+        return Worker(self.queue, scorer, **parts)
 
     @property
     def documented(self):
@@ -96,6 +96,17 @@ def test_a_batch_of_the_largest_objects_ends_in_as_many_documents_and_no_dead_le
     postponed = [report for reports in worker.invocations for report in reports.values() if report.outcome is Outcome.POSTPONED]
     assert postponed
     assert all(report.outcome is not Outcome.FAILED for reports in worker.invocations for report in reports.values())
+
+
+def test_an_object_that_was_opened_early_and_whose_turn_came_late_is_postponed(world):
+    world.speed = IMAGES / 400  # so the third of four, which are all opened at once, is cut off
+    world.upload(*KEYS[:4])
+
+    worker = world.worker(batch_images=1)
+    worker.drain()
+
+    assert [report.outcome for report in worker.invocations[0].values()].count(Outcome.POSTPONED) == 2
+    assert world.documented == set(KEYS[:4])
 
 
 def test_an_object_that_has_the_whole_time_and_is_not_done_fails_until_it_is_a_dead_letter(world):
@@ -142,6 +153,25 @@ def test_a_message_that_kills_the_process_ends_in_the_dead_letters_alone(world, 
     assert [sent.body for sent in world.queue.dead] == [{"objects": [f"s3://inputs/{KEYS[position]}"]}]
     assert world.documented == set(KEYS) - {KEYS[position]}
     assert worker.invocations.count("killed") == 8
+
+
+def test_what_was_done_beside_a_message_that_kills_the_process_does_not_come_again(world):
+    world.speed = 1e6
+    world.upload("killer.idx")
+    (killer,) = world.queue.messages.values()
+    killer.receive_count = 1
+    world.upload(*KEYS)
+
+    def kill(method, place):
+        if method == "create" and place.key == "killer.idx.json":
+            raise Killed
+
+    world.store.before = kill
+    worker = world.worker(batch_messages=26)
+    worker.invoke(world.queue.receive(26))
+
+    assert worker.invocations == ["killed"]
+    assert [sent.id for sent in world.queue.messages.values()] == [killer.id]
 
 
 def test_each_message_received_before_is_done_and_deleted_before_the_next_is_begun(world):

@@ -327,3 +327,20 @@ def test_whatever_comes_between_the_newest_input_s_document_stands(uploads, stan
     handle_event()
 
     assert bucket.document == f"{bucket.uploaded} by m1".encode()
+
+
+def test_a_document_by_the_present_maker_about_the_present_state_is_finished():
+    store = MemoryStore()
+    source = store.place(INPUT, b"e1")
+
+    def is_finished(**changes):
+        made = document(maker=changes.pop("maker", MAKER.results), **changes)
+        place = store.place(PLACE, b"", made.metadata)
+        return documents(store).is_finished(place, source)
+
+    assert is_finished()
+    assert is_finished(maker=MAKER.rejections, result="UnreadableImage")
+    assert not is_finished(maker="another")
+    assert not is_finished(content="e0")
+    assert not is_finished(of_bucket="another")
+    assert not is_finished(maker=MAKER.rejections, result="ArchivedObject")  # it may be restored by now

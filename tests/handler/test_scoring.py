@@ -890,6 +890,35 @@ def test_without_a_queue_a_list_is_rejected_and_says_what_to_set(score_list):
     assert "QUEUE_URL" in document["error"]["message"]
 
 
+def test_a_list_that_was_once_rejected_sends_its_objects_when_it_is_delivered_again(score_list, queue):
+    """The rejection is about the same state of the list, and yet nothing was sent."""
+    score_list(b"bucket,a", queue=None)
+    report, document, sent = score_list(b"bucket,a", queue=queue)
+
+    assert report.outcome is Outcome.SCORED
+    assert document["objects"] == [{"object": "s3://bucket/a", "document": "s3://out/a.json"}]
+    assert sent == [{"objects": ["s3://bucket/a"]}]
+
+
+@pytest.mark.parametrize(
+    ("content", "maker"),
+    [
+        (npy(0), MAKER.results),
+        (b"bucket,a", MAKER.results),
+        (b"?", MAKER.rejections),
+        (zipped(**{"a.npy": npy(0), "b.png": b"?"}), MAKER.rejections),
+        (b"bucket,a\nprivate,b", MAKER.rejections),
+        (b"bucket,a\nbucket", MAKER.rejections),
+    ],
+    ids=["images", "list", "rejection", "member", "name", "line"],
+)
+def test_a_document_that_says_what_was_rejected_is_by_the_maker_of_rejections(score, queue, content, maker):
+    """Whatever lifts the rejection gives the object another document; nothing else does."""
+    _, documents = score({"a": content}, queue=queue)
+
+    assert documents["a.json"].metadata["maker"] == maker
+
+
 @pytest.mark.parametrize(
     ("key", "content", "kind"),
     [
