@@ -31,8 +31,9 @@ class Calls(Generic[R]):
         Waits up to `wait_s` seconds for one call to end, or as long as it takes if that is None. The results are in the order
         in which their calls were begun.
         """
-        if self._under_way:
-            wait(self._under_way, wait_s, FIRST_COMPLETED)
         ended = [call for call in self._under_way if call.done()]
+        if self._under_way and not ended and wait_s != 0:
+            wait(self._under_way, wait_s, FIRST_COMPLETED)
+            ended = [call for call in self._under_way if call.done()]
         self._under_way = [call for call in self._under_way if call not in ended]
         return [call.result() for call in ended]

@@ -3,20 +3,18 @@
     objects --open (threads)--> bodies --decode--> images --batch, classify--> rows --finish, publish (threads)--> outcomes
 
 Images of all objects share the model's batches; while the model runs, the next objects are opened and finished documents are
-written. A small object is read whole when it is opened, ahead of its turn. A larger object is opened ahead of its turn too, but
-read only as its images are needed, so that memory depends on the limits and not on the object. An error of one object becomes
-that object's outcome and affects no other object. No AWS, no LiteRT, no clock here: all of these are passed in.
+written. `handler.opening` decides whose turn it is, and reads small objects whole; a larger object is read only as its images
+are needed, so that memory depends on the limits and not on the object. An error of one object becomes that object's outcome and
+affects no other object. No AWS, no LiteRT, no clock here: all of these are passed in.
 """
 
 from __future__ import annotations
 
 import io
-from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
 
 from handler.batching import Batcher
@@ -25,22 +23,18 @@ from handler.contract import Model
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
 from handler.documents import LIST, PREDICTIONS, Document, Documents
-from handler.errors import ArchivedObject, ObjectTooLarge, OutOfTime, UnreadableList
+from handler.errors import ObjectTooLarge, UnreadableList
 from handler.formats import decode
 from handler.formats.image import Image, Named, Target, Unreadable
 from handler.inputs import Inputs, verified
 from handler.limits import Limits
 from handler.objects import ObjectRef
+from handler.opening import Opener, require_time
 from handler.outcomes import Outcome, Record, Report
 from handler.predictions import render_rejection
 from handler.store import StoredObject
 from handler.work import Work, isolated, report_on
 from handler.writing import DocumentWriter
-
-MAX_WAIT_S = 0.2  # for the next object, before the images that wait for a full batch are classified without it
-MAX_IDLE_S = 10  # for which an open body may wait: stores reset connections that nobody reads from
-
-_NOTHING_YET: tuple[None] = (None,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +80,7 @@ class Scorer:
         try:
             with ThreadPoolExecutor(self.concurrency) as pool:
                 finishing: Calls[tuple[ObjectRef, Report]] = Calls(pool)
-                decoded = self._decoded(self._in_turn(self._opened(works, pool, budget)), budget)
+                decoded = self._decoded(self._opener.open(works, pool, budget), budget)
                 for work in Batcher(self.model, self.batch_images).classify(decoded):
                     finishing.begin(lambda work: self._finish(work, budget), work)
                     note(finishing.take(0 if len(finishing) < 2 * self.concurrency else None))
@@ -96,48 +90,6 @@ class Scorer:
             for work in works:
                 work.close()
         return {work.named: reports[work.named] for work in works}
-
-    def _opened(self, works: Iterable[Work], pool: ThreadPoolExecutor, budget: TimeBudget) -> Iterator[Work | None]:
-        """Yields each work once its object is open, and None whenever none has been opened for some time."""
-        waiting = iter(works)
-        opening: Calls[Work] = Calls(pool)
-        while True:
-            for work in islice(waiting, self.concurrency - len(opening)):
-                opening.begin(lambda work: self._open(work, budget), work)
-            if not opening:
-                return
-            yield from opening.take(MAX_WAIT_S) or _NOTHING_YET
-
-    def _in_turn(self, opened: Iterable[Work | None]) -> Iterator[Work | None]:
-        """Yields the objects that are in memory first, since reading any other may take long, and None ahead of each other."""
-        others: deque[Work] = deque()
-        for work in opened:
-            if work is None or work.body is None or work.is_whole:
-                yield work
-                continue
-            others.append(work)
-            if len(others) == self.concurrency:
-                yield from (None, others.popleft())
-        for work in others:
-            yield from (None, work)
-
-    def _open(self, work: Work, budget: TimeBudget) -> Work:
-        """Opens one object in its present state."""
-        work.is_early = budget.is_early
-        with isolated(work):
-            _require_time(budget)
-            opened = self.inputs.open_either(work.named, work.alternative, budget.begin_by)
-            work.idle_until = budget.begin_by.from_now(MAX_IDLE_S)
-            work.source, work.body = (opened.source, opened.body) if opened else (None, None)
-            if opened and opened.is_archived:
-                raise ArchivedObject(
-                    "Expected an object that can be read. Received: an archived one, of the storage class "
-                    f"{opened.source.storage_class}. Restore it: then the next sweep, or any event that names it, scores it."
-                )
-            if work.unless_done and opened:
-                existing = self.documents.find(opened.source.ref, budget.begin_by)
-                work.is_done = existing is not None and self.documents.is_finished(existing, opened.source)
-        return work
 
     def _decoded(
         self, works: Iterable[Work | None], budget: TimeBudget
@@ -150,20 +102,13 @@ class Scorer:
             if work is None:
                 yield None
                 continue
-            self._reopen_if_idle(work, budget)
+            self._opener.reopen_if_idle(work, budget)
             with isolated(work):
                 for item in self._items(work, budget):
                     yield work, item
             with isolated(work):
                 work.close_body()
             yield work, None
-
-    def _reopen_if_idle(self, work: Work, budget: TimeBudget) -> None:
-        """Opens an object again, in its present state, if its body has waited for too long."""
-        if work.body and not work.is_whole and work.idle_until and work.idle_until.is_over:
-            with isolated(work):
-                work.close_body()
-            self._open(work, budget)
 
     def _items(self, work: Work, budget: TimeBudget) -> Iterator[Image | Unreadable]:
         """Yields the images of one object, from memory or as its bytes arrive.
@@ -178,7 +123,7 @@ class Scorer:
             decoded = decode(work.body, work.source.ref.name, self._target)
             work.writer = self._writer(work.source, decoded.kind)
             for item in decoded:
-                _require_time(budget)
+                require_time(budget)
                 if isinstance(item, Named):
                     work.listing = work.listing or self._begin_listing(work.source)
                     work.listing.add(item)
@@ -225,6 +170,10 @@ class Scorer:
         return DocumentWriter(source, kind, self.model.manifest, self.documents.layout)
 
     @property
+    def _opener(self) -> Opener:
+        return Opener(self.inputs, self.documents, self.concurrency)
+
+    @property
     def _target(self) -> Target:
         return Target(self.model.manifest.input, self.model.manifest.conversion, self.limits)
 
@@ -234,8 +183,3 @@ class Scorer:
                 f"Expected an object of at most {self.limits.object_bytes} bytes. "
                 f"Received: {source.size_bytes} bytes; split it."
             )
-
-
-def _require_time(budget: TimeBudget) -> None:
-    if budget.begin_by.is_over:
-        raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")

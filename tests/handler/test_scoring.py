@@ -24,8 +24,9 @@ from handler.formats.image import Image, Unreadable
 from handler.inputs import MAX_WHOLE_BYTES, Inputs
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef, Prefix
+from handler.opening import MAX_IDLE_S
 from handler.outcomes import Outcome
-from handler.scoring import MAX_IDLE_S, Scorer
+from handler.scoring import Scorer
 from handler.store import OpenObject
 from infra.stores.memory import MemoryStore
 from tests.handler.values import MAKER
@@ -156,7 +157,7 @@ def test_each_object_gets_the_document_of_its_own_images(score):
 
 
 def test_images_of_all_objects_share_the_model_s_batches(score, model, monkeypatch):
-    monkeypatch.setattr("handler.scoring.MAX_WAIT_S", 60)  # however slow this machine is
+    monkeypatch.setattr("handler.opening.MAX_WAIT_S", 60)  # however slow this machine is
     sizes = []
 
     def count(images):
