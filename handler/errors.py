@@ -20,7 +20,7 @@ ScoringError
 │   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
 │   ├── OutOfTime             the time of the invocation was over
 │   ├── ConcurrentWrites      other writers won every attempt at a document
-│   ├── UnrecognisedEvent     an invocation by a source that no trigger knows
+│   ├── UnrecognisedEvent     an invocation by a source that no trigger knows, or that waits for a task token
 │   └── InvocationFailed      an event that is not finished, so that its source sends it again
 ├── DeadLetter              no document can be written and trying again cannot help: a person must look at it
 │   ├── UnacceptedObject      outside `INPUT_URIS`, or at a place that would break a promise; nothing is read
@@ -122,7 +122,7 @@ class ConcurrentWrites(TransientError):
 
 
 class UnrecognisedEvent(TransientError):
-    """An event that no trigger recognises; the error's message shows the event's keys."""
+    """An event that no trigger recognises, or that could not be answered; the error's message shows the event's keys."""
 
 
 class InvocationFailed(TransientError):

@@ -111,7 +111,7 @@ def told(event, outcome):
 
 
 COLUMNS = (
-    ("s3-upload.json", "sns-upload.json", "eventbridge-upload.json", "direct-objects.json"),
+    ("s3-upload.json", "sns-upload.json", "eventbridge-upload.json", "cloudtrail-put.json", "direct-objects.json"),
     ("sqs-s3-upload.json",),
     ("map-csv-item.json",),
     ("batch-operations-1.json",),

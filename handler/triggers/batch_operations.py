@@ -53,7 +53,8 @@ def parse(event: dict[str, Any]) -> Request:
     """Returns a request with one message for each task.
 
     Raises:
-        UnrecognisedEvent: the schema is of another version, or a task has no id, so that it could not be answered.
+        UnrecognisedEvent: the schema is of another version, there are no tasks, or a task has no id, so that it could not be
+            answered.
     """
     try:
         invocation = msgspec.convert(event, _Event)
@@ -64,6 +65,8 @@ def parse(event: dict[str, Any]) -> Request:
             f"Expected invocationSchemaVersion {' or '.join(sorted(_VERSIONS))}. "
             f"Received: {invocation.invocationSchemaVersion}."
         )
+    if not invocation.tasks:
+        raise UnrecognisedEvent("Expected an invocation by S3 Batch Operations with one task or more. Received: none.")
     messages = tuple(_parse_task(task) for task in invocation.tasks)
     return Request(NAME, messages, partial(_answer, invocation))
 

@@ -43,8 +43,11 @@ class _Batch(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Returns whether `event` is a batch of items, or one item."""
-    return "Items" in event or any(name.lower() == "key" for name in event)
+    """Returns whether `event` is a batch of items, or one item.
+
+    MinIO's notifications have a field `Key` too, in addition to their Records.
+    """
+    return "Items" in event or ("Records" not in event and any(str(name).lower() == "key" for name in event))
 
 
 def parse(event: dict[str, Any]) -> Request:

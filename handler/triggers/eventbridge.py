@@ -1,8 +1,9 @@
 """Parses S3's events on EventBridge, each about one object, which are answered like S3 notifications. Pure.
 
 Unlike in an S3 notification, the key is not encoded, so it is taken as it is. If no object has that key but one has the decoded
-key, that object is scored, and the log says so. Events of other detail types than "Object Created" ask for nothing. Shape of
-the event: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+key, that object is scored, and the log says so. Deletions and the other detail types that make no object ask for nothing; an
+unknown detail type is a problem, because an upload could be behind it. Shape of the event:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from handler.errors import UnreadableMessage
+from handler.triggers import cloudtrail
 from handler.triggers.answers import answer_or_raise
 from handler.triggers.keys import name_raw
 from handler.triggers.request import Message, Request
@@ -20,6 +22,10 @@ NAME = "EventBridge"
 
 _SOURCE = "aws.s3"
 _CREATED = "Object Created"
+_IDLE = {  # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-s3.html
+    *("Object Deleted", "Object Restore Initiated", "Object Restore Completed", "Object Restore Expired", "Object Tags Added"),
+    *("Object Tags Deleted", "Object ACL Updated", "Object Storage Class Changed", "Object Access Tier Changed"),
+}
 
 
 class _Bucket(msgspec.Struct):
@@ -36,8 +42,8 @@ class _Detail(msgspec.Struct):
 
 
 def recognises(event: dict[str, Any]) -> bool:
-    """Returns whether `event` is an event of S3 on EventBridge, of any detail type."""
-    return event.get("source") == _SOURCE and isinstance(event.get("detail-type"), str)
+    """Returns whether `event` is an event of S3 itself on EventBridge, of any detail type but CloudTrail's."""
+    return event.get("source") == _SOURCE and isinstance(event.get("detail-type"), str) and not cloudtrail.recognises(event)
 
 
 def parse(event: dict[str, Any]) -> Request:
@@ -46,10 +52,12 @@ def parse(event: dict[str, Any]) -> Request:
 
 
 def _parse(event: dict[str, Any]) -> Message:
-    message_id = str(event.get("id"))
-    if event["detail-type"] != _CREATED:
+    message_id, detail_type = str(event.get("id")), event["detail-type"]
+    if detail_type in _IDLE:
         return Message(message_id)
     try:
+        if detail_type != _CREATED:
+            raise UnreadableMessage(f"Expected detail-type {_CREATED}, or one that makes no object. Received: {detail_type!r}.")
         detail = msgspec.convert(event.get("detail"), _Detail)
         return name_raw(message_id, detail.bucket.name, detail.object.key)
     except msgspec.ValidationError as error:

@@ -105,6 +105,7 @@ _OUTSIDE = (
 _REJECTED: dict[str, str | None] = {"error": "EmptyObject", "reason": _NO_BYTES}
 
 EXPECTED: dict[str, Expectation] = {
+    "s3-ceph.json": _notified({_PLUS: "bag-0.png"} | _COAT),
     "s3-delete.json": _notified({}),
     "s3-hostile-keys.json": Expectation(
         _HOSTILE,
@@ -113,6 +114,7 @@ EXPECTED: dict[str, Expectation] = {
             **_counts(scored=3, rejected=1),
         },
     ),
+    "s3-minio.json": _notified({_RED: "coat-0.png"}),
     "s3-longest-key.json": Expectation(_COAT, error="InvocationFailed"),
     "s3-test-event.json": _notified({}),
     "s3-tiering.json": _notified({}),
@@ -121,6 +123,9 @@ EXPECTED: dict[str, Expectation] = {
     "s3-upload-encoded-key.json": _notified({"uploads/rack 1/naïve coat + 100%.png": "coat-0.png"}),
     "s3-upload.json": _notified(_COAT),
     "s3-versioned-upload.json": _notified(_COAT),
+    "sqs-dead-letters.json": _queued(
+        {_RED: "coat-0.png"} | _samples(*(f"{name}-0.png" for name in ("coat", "bag", "dress", "shirt", "sandal"))),
+    ),
     "sqs-hostile-keys.json": _queued(_HOSTILE, "0004"),
     "sqs-mixed-batch.json": _queued(_samples("bag-0.png", "coat-0.png"), "0003", "0004"),
     "sqs-nested.json": _queued(_samples(*(f"{name}-0.png" for name in ("coat", "bag", "dress", "shirt", "sandal")))),
@@ -129,9 +134,13 @@ EXPECTED: dict[str, Expectation] = {
     "sqs-unreadable.json": _queued({}, "0000", "0001", "0002", "0003"),
     "sns-test-event.json": _notified({}),
     "sns-upload.json": _notified({_RED: "coat-0.png"}),
+    "cloudtrail-put.json": _notified({_PLUS: "coat-0.png"}),
+    "cloudtrail-read.json": _notified({}),
+    "cloudtrail-refused-put.json": _notified({}),
     "eventbridge-delete.json": _notified({}),
     "eventbridge-encoded-key.json": _notified({_RED: "coat-0.png"}),
     "eventbridge-raw-key.json": _notified({_PLUS: "coat-0.png"}),
+    "eventbridge-unknown.json": Expectation(error="InvocationFailed"),
     "eventbridge-upload.json": _notified(_COAT),
     "schedule-rule.json": _swept(2, 2),
     "schedule-scheduler.json": _swept(2, 2),
@@ -146,6 +155,7 @@ EXPECTED: dict[str, Expectation] = {
     "map-json-batch.json": _mapped(_samples("coat-0.png", "bag-0.png"), scored=2),
     "map-listing-batch.json": _mapped(_COAT | {_PLUS: "bag-0.png", _FOLDER: EMPTY}, scored=2, rejected=1),
     "map-listing-item.json": _mapped(_COAT, scored=1),
+    "map-task-token.json": Expectation(_COAT, error="UnrecognisedEvent", documents={}),
     "batch-operations-1.json": Expectation(
         _COAT, _tasks("1.0", ("Succeeded", f"scored: s3://{OUTPUT}/predictions/uploads/coat-0.png.json"))
     ),

@@ -21,10 +21,14 @@ HOSTILE = ["uploads/red flower.jpg", "uploads/c++ notes+100%.png", "uploads/naï
 LONGEST = "uploads/" + "ä" * 506 + ".png"
 COAT = ["uploads/coat-0.png"]
 NESTED = ["uploads/coat-0.png", "uploads/bag-0.png", "uploads/dress-0.png", "uploads/shirt-0.png", "uploads/sandal-0.png"]
+DEAD_LETTERS = ["uploads/coat-0.png", "uploads/red flower.jpg"] + [
+    f"uploads/{name}-0.png" for name in ("bag", "dress", "shirt", "sandal")
+]
 DUE = "2026-11-02T10:00:00Z"
 UPLOADS = Prefix(BUCKET, "uploads/")
 
 S3, SQS, SNS, EVENTBRIDGE = "S3 notification", "SQS", "SNS", "EventBridge"
+CLOUDTRAIL = "CloudTrail"
 SCHEDULE, MAP, BATCH, DIRECT = "schedule", "Step Functions Distributed Map", "S3 Batch Operations", "direct invocation"
 
 # For each file: its source, the keys it names, how many of its messages cannot be read.
@@ -38,11 +42,14 @@ PAYLOADS = {
     "s3-unversioned-upload.json": (S3, COAT, 0),
     "s3-versioned-upload.json": (S3, COAT, 0),
     "s3-delete.json": (S3, [], 0),
+    "s3-minio.json": (S3, ["uploads/red flower.jpg"], 0),
+    "s3-ceph.json": (S3, ["uploads/c++ notes+100%.png", "uploads/coat-0.png"], 0),
     "s3-tiering.json": (S3, [], 0),
     "sqs-s3-upload.json": (SQS, COAT, 0),
     "sqs-mixed-batch.json": (SQS, ["uploads/coat-0.png", "uploads/bag-0.png"], 2),
     "sqs-hostile-keys.json": (SQS, [*HOSTILE, LONGEST], 0),
     "sqs-nested.json": (SQS, NESTED, 0),
+    "sqs-dead-letters.json": (SQS, DEAD_LETTERS, 0),
     "sqs-unreadable.json": (SQS, [], 4),
     "sqs-sweep.json": (SQS, [], 0),
     "sns-upload.json": (SNS, ["uploads/red flower.jpg"], 0),
@@ -51,6 +58,10 @@ PAYLOADS = {
     "eventbridge-raw-key.json": (EVENTBRIDGE, ["uploads/c++ notes+100%.png"], 0),
     "eventbridge-encoded-key.json": (EVENTBRIDGE, ["uploads/red+flower.jpg"], 0),
     "eventbridge-delete.json": (EVENTBRIDGE, [], 0),
+    "eventbridge-unknown.json": (EVENTBRIDGE, [], 1),
+    "cloudtrail-put.json": (CLOUDTRAIL, ["uploads/c++ notes+100%.png"], 0),
+    "cloudtrail-read.json": (CLOUDTRAIL, [], 0),
+    "cloudtrail-refused-put.json": (CLOUDTRAIL, [], 0),
     "schedule-sweep.json": (SCHEDULE, [], 0),
     "schedule-scheduler.json": (SCHEDULE, [], 0),
     "schedule-rule.json": (SCHEDULE, [], 0),
@@ -71,12 +82,13 @@ SWEEPS = {
     "schedule-sweep.json": Sweep(UPLOADS, scheduled_time=DUE),
     "schedule-scheduler.json": Sweep(scheduled_time=DUE),
     "schedule-rule.json": Sweep(scheduled_time=DUE),
+    "sqs-dead-letters.json": Sweep(UPLOADS, scheduled_time=DUE),
     "sqs-sweep.json": Sweep(UPLOADS, after="uploads/coat-0.png", scheduled_time=DUE),
 }
 
 
 def test_every_payload_is_in_the_table():
-    assert {path.name for path in EVENTS.glob("*.json")} == set(PAYLOADS)
+    assert {path.name for path in EVENTS.glob("*.json")} == {*PAYLOADS, "map-task-token.json"}
     assert {trigger.NAME for trigger in TRIGGERS} == {source for source, _, _ in PAYLOADS.values()}
 
 
@@ -199,15 +211,9 @@ def test_a_task_without_bucket_or_key_fails_for_good():
     assert [(row["taskId"], row["resultCode"]) for row in results] == [("t1", "PermanentFailure"), ("t2", "PermanentFailure")]
 
 
-def test_a_job_of_no_tasks_has_no_results_and_missing_ones_are_to_be_tried_again():
-    answered = parse_event({"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {}, "tasks": []}).reply(Results({}))
-
-    assert answered == {
-        "invocationSchemaVersion": "2.0",
-        "treatMissingKeysAs": "TemporaryFailure",
-        "invocationId": "i",
-        "results": [],
-    }
+def test_a_job_without_tasks_is_refused_since_nothing_would_be_done_for_it():
+    with pytest.raises(UnrecognisedEvent, match="one task or more"):
+        parse_event({"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {}, "tasks": []})
 
 
 def test_a_result_says_where_the_document_is_or_why_there_is_none(load_event):
@@ -334,19 +340,47 @@ def put(value, path, new):
     return copied
 
 
+IDLE = {"s3-test-event.json", "s3-delete.json", "s3-tiering.json", "sns-test-event.json", "eventbridge-delete.json"}
+IDLE |= {"cloudtrail-read.json", "cloudtrail-refused-put.json"}
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-LOADED = [json.loads((EVENTS / name).read_text()) for name in PAYLOADS]
+LOADED = {name: json.loads((EVENTS / name).read_text()) for name in PAYLOADS}
+
+
+def requested(event):
+    """What an event asks for, or None if it is refused as a whole."""
+    try:
+        request = parse_event(event)
+    except UnrecognisedEvent:
+        return None
+    return [*request.objects, *request.sweeps, *(message.problem for message in request.messages if message.problem)]
+
+
+@given(st.data())
+@settings(max_examples=600)
+def test_no_event_that_asks_for_something_is_answered_as_if_it_asked_for_nothing(data):
+    """Whatever is changed in it, each event asks for something or fails, unless it becomes one that is known to be idle."""
+    name = data.draw(st.sampled_from(sorted(set(LOADED) - IDLE)))
+    path = data.draw(st.sampled_from([path for path in places(LOADED[name]) if path]))
+    changed = put(LOADED[name], path, data.draw(ANYTHING.filter(bool)))
+
+    assert requested(changed) != []
+
+
+@pytest.mark.parametrize("name", sorted(LOADED))
+def test_the_events_that_ask_for_nothing_are_known(name):
+    assert (requested(LOADED[name]) == []) is (name in IDLE)
 
 
 @given(st.data())
 @settings(max_examples=600)
 def test_whatever_stands_anywhere_in_an_event_it_is_asked_for_or_refused(data):
     """No other exception comes out of a trigger: of a batch only what is bad may fail, or the whole event with its reason."""
-    event = data.draw(st.sampled_from(LOADED))
+    event = data.draw(st.sampled_from(list(LOADED.values())))
     path = data.draw(st.sampled_from(list(places(event))))
     hostile = put(event, path, data.draw(ANYTHING))
 
@@ -412,14 +446,63 @@ def test_an_envelope_in_an_envelope_is_opened():
     assert failures(queued(envelope)) == (["a"], [])
 
 
-def test_what_lambda_kept_of_a_failed_invocation_asks_for_what_that_asked_for(load_event):
-    kept = {
-        "version": "1.0",
-        "requestContext": {"condition": "RetriesExhausted"},
-        "requestPayload": load_event("s3-upload.json"),
-    }
+def kept(event):
+    return {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event}
 
-    assert failures(queued(kept)) == (COAT, [])
+
+def enveloped(event):
+    return {"Type": "Notification", "Message": json.dumps(event)}
+
+
+def on_topic(*events):
+    return {"Records": [{"EventSource": "aws:sns", "Sns": enveloped(event)} for event in events]}
+
+
+@pytest.mark.parametrize("around", [kept, enveloped, on_topic, lambda event: enveloped(kept(on_topic(enveloped(event))))])
+@pytest.mark.parametrize(
+    "name", sorted(name for name, (source, _, _) in PAYLOADS.items() if source in {S3, SNS, EVENTBRIDGE, CLOUDTRAIL, DIRECT})
+)
+def test_a_message_asks_for_what_the_event_in_its_envelopes_asks_for(name, around, load_event):
+    _, keys, unreadable = PAYLOADS[name]
+
+    assert failures(queued(around(load_event(name)))) == (keys, ["m0"] * bool(unreadable))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, (source, _, _) in PAYLOADS.items() if source in {MAP, SCHEDULE}))
+def test_the_record_of_a_failed_invocation_asks_for_what_that_asked_for(name, load_event):
+    request = parse_event(queued(kept(load_event(name))))
+
+    assert [ref.key for ref in request.objects] == PAYLOADS[name][1]
+    assert request.sweeps == ((SWEEPS[name],) if name in SWEEPS else ())
+    assert not any(message.problem for message in request.messages)
+
+
+def test_of_a_kept_event_of_a_topic_the_readable_notifications_are_scored_and_the_message_fails():
+    event = on_topic(GOOD, {"hello": 1})
+    event["Records"].append({"EventSource": "aws:sns", "Sns": {}})
+
+    assert failures(queued(kept(event))) == (["a"], ["m0"])
+
+
+@pytest.mark.parametrize("around", [kept, enveloped, on_topic])
+def test_events_in_too_many_envelopes_are_refused_however_many_there_are(around):
+    nested = GOOD
+    for _ in range(9):
+        nested = around(nested)
+
+    assert failures(queued(nested, GOOD)) == (["a"], ["m0"])
+
+
+def test_a_record_that_holds_itself_ten_thousand_times_fails_alone():
+    body = '{"requestContext":1,"requestPayload":' * 10_000 + json.dumps(GOOD) + "}" * 10_000
+
+    assert failures(queued(body, GOOD)) == (["a"], ["m0"])
+
+
+def test_an_item_of_a_map_is_read_from_the_record_of_a_failed_invocation_alone():
+    item = {"Key": "b", "Bucket": BUCKET}
+
+    assert failures(queued(item, kept(item))) == (["b"], ["m0"])
 
 
 def test_the_alternative_of_a_raw_key_is_carried_along(load_event):
@@ -472,3 +555,178 @@ def test_a_major_version_is_compared_whole():
     record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventVersion": "21.0"}
 
     assert parse_event({"Records": [record]}).messages[0].problem
+
+
+# --- events that ask for nothing ----------------------------------------------------------------------------------------------
+
+
+def upload(source, name, key="a.png", **details):
+    record = {"eventSource": source, "eventVersion": "2.0", "eventName": name}
+    return {"Records": [record | {"s3": {"bucket": {"name": BUCKET}, "object": {"key": key, **details}}}]}
+
+
+@pytest.mark.parametrize("source", ["aws:s3", "minio:s3", "rustfs:s3", "ceph:s3", "sgws:s3"])
+@pytest.mark.parametrize("name", ["ObjectCreated:Put", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload"])
+@pytest.mark.parametrize("version", [None, "", "null", "f0a2"])
+def test_stores_of_s3_s_shape_are_understood_whatever_they_write_besides_the_key(source, name, version):
+    event = upload(source, name, versionId=version, size="1024", eTag='"x-2"', sequencer=7)
+
+    assert parse_event(event).objects == (ObjectRef(BUCKET, "a.png"),)
+
+
+@pytest.mark.parametrize("source", ["minio:s3", "rustfs:s3"])
+def test_stores_that_encode_slashes_too_are_decoded_once(source):
+    request = parse_event(upload(source, "s3:ObjectCreated:Put", "a%2Fb+c%252F.png"))
+
+    assert (request.objects, request.alternatives) == ((ObjectRef(BUCKET, "a/b c%2F.png"),), {})
+
+
+@pytest.mark.parametrize("source", ["ceph:s3", "sgws:s3"])
+def test_keys_of_stores_that_may_not_encode_them_are_taken_as_they_are_first(source):
+    (ref,) = parse_event(upload(source, "ObjectCreated:Put", "a+b.png")).objects
+
+    assert parse_event(upload(source, "ObjectCreated:Put", "a+b.png")).alternatives == {ref: ObjectRef(BUCKET, "a b.png")}
+    assert ref.key == "a+b.png"
+
+
+def test_an_object_that_another_zone_of_ceph_sent_is_scored():
+    assert parse_event(upload("ceph:s3", "ObjectSynced:Create")).objects == (ObjectRef(BUCKET, "a.png"),)
+
+
+@pytest.mark.parametrize("source", ["vast:s3", "s3", "AWS:S3", "", None, 5, ["aws:s3"]])
+def test_a_store_whose_events_are_not_known_is_refused_by_its_name(source):
+    with pytest.raises(UnrecognisedEvent) as raised:
+        parse_event(upload(source, "ObjectCreated:Put"))
+
+    assert (f"records of ['{source}']" in str(raised.value)) is isinstance(source, str)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"action": "PutObject", "bucket": BUCKET, "object": {"key": "a.png"}, "account": "1"},  # Cloudflare R2
+        {"Records": [{"event": {"eventName": "cos:ObjectCreated:Put"}, "cos": {}}]},  # Tencent COS
+        {"EventName": "s3:ObjectCreated:Put", "Key": f"{BUCKET}/a.png", "Records": []},
+        {"Records": [{"eventSource": "s3.amazonaws.com", "eventName": "PutObject"}]},  # a log file of CloudTrail
+        {"source": "aws.s3express", "detail-type": "AWS API Call via CloudTrail", "detail": {}},
+        {"source": "aws.scheduler", "detail-type": "Other"},
+        {"Event": "s3:TestEvent", "objects": []},
+    ],
+)
+def test_what_looks_like_an_upload_and_is_not_understood_is_refused(event):
+    with pytest.raises(UnrecognisedEvent):
+        parse_event(event)
+
+
+@pytest.mark.parametrize("name", ["ObjectCreate:Put", "", "s3:", "s3:s3:ObjectCreated:Put", "ObjectMoved:Put", "PutObject"])
+def test_a_record_with_an_unknown_event_name_is_a_problem(name):
+    with pytest.raises(InvocationFailed, match="Expected an eventName of ObjectCreated"):
+        answer(upload("aws:s3", name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "s3:ObjectRemoved:DeleteMarkerCreated",
+            "s3:ObjectAccessed:Get",
+            "s3:BucketCreated:*",
+            "ObjectLifecycle:Expiration:Current",
+        ),
+        *("Replication:OperationFailedReplication", "IntelligentTiering", "ObjectAnnotation:Put", "ObjectSynced:Delete"),
+    ],
+)
+def test_a_record_of_a_change_that_makes_no_object_asks_for_nothing(name):
+    assert answer(upload("aws:s3", name))[1]["objects"] == []
+
+
+@pytest.mark.parametrize("detail_type", ["Object Moved", "", "Object ObjectCreated Put", "AWS Service Event via CloudTrail"])
+def test_an_unknown_detail_type_is_a_problem(detail_type, load_event):
+    with pytest.raises(InvocationFailed, match="Expected detail-type Object Created"):
+        answer(load_event("eventbridge-upload.json") | {"detail-type": detail_type})
+
+
+# --- CloudTrail ---------------------------------------------------------------------------------------------------------------
+
+
+def call(name, **detail):
+    detail = {
+        "eventSource": "s3.amazonaws.com",
+        "eventName": name,
+        "requestParameters": {"bucketName": BUCKET, "key": "a.png"},
+    } | detail
+    return {"source": "aws.s3", "detail-type": "AWS API Call via CloudTrail", "id": "1", "detail": detail}
+
+
+@pytest.mark.parametrize("name", ["PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload", "RenameObject"])
+def test_a_call_that_made_an_object_asks_for_it(name):
+    assert parse_event(call(name, errorCode=None)).objects == (ObjectRef(BUCKET, "a.png"),)
+    assert answer(call(name, errorCode="AccessDenied", requestParameters=None))[1]["objects"] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("GetObject", "HeadObject", "ListObjectsV2", "SelectObjectContent", "DeleteObject", "DeleteObjects", "PutObjectAcl"),
+        *("PutObjectTagging", "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "AbortMultipartUpload", "RestoreObject"),
+        *("PutBucketPolicy", "CreateBucket"),
+    ],
+)
+def test_a_call_that_makes_no_object_asks_for_nothing(name):
+    assert answer(call(name, requestParameters={"bucketName": BUCKET}))[1]["objects"] == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(call(name) for name in ("PutObjects", "CreateJob", "WriteGetObjectResponse", "putobject", "", "Get")),
+        call("PutObject", requestParameters=None),
+        call("PutObject", requestParameters={"bucketName": BUCKET, "key": ["a", "b"]}),
+        call("PutObject", requestParameters={"bucketName": BUCKET, "key": ""}),
+        call("PutObject", requestParameters={"bucketName": BUCKET}),
+        call("PutObject", eventSource="s3-outposts.amazonaws.com"),
+        call("PutObject", errorCode=403),
+        call("GetObject") | {"detail": None},
+        call("GetObject") | {"detail": {}},
+    ],
+)
+def test_a_call_that_is_not_understood_is_a_problem(event):
+    with pytest.raises(InvocationFailed):
+        answer(event)
+
+
+# --- task tokens --------------------------------------------------------------------------------------------------------------
+
+ITEMS = {"Items": [{"Key": "a.png"}], "BatchInput": {"bucket": BUCKET}}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ITEMS | {"TaskToken": "AQC"},
+        ITEMS | {"taskToken": "AQC"},
+        ITEMS | {"task_token.$": "AQC"},
+        ITEMS | {"token": "AQC"},
+        ITEMS | {"BatchInput": {"bucket": BUCKET, "TaskToken": "AQC"}},
+        ITEMS | {"Context": {"Task": {"My": {"TaskToken": "AQC"}}}},
+        {"Key": "a.png", "Bucket": BUCKET, "TaskToken": "AQC"},
+        {"objects": [f"s3://{BUCKET}/a.png"], "TaskToken": "AQC"},
+        {"job": "sweep", "TaskToken": "AQC"},
+        upload("aws:s3", "ObjectCreated:Put") | {"TaskToken": "AQC"},
+    ],
+)
+def test_an_event_with_a_task_token_is_refused_and_told_what_to_use_instead(event):
+    with pytest.raises(UnrecognisedEvent, match=r"sends no task token back.*Use arn:aws:states:::lambda:invoke without"):
+        parse_event(event)
+    assert failures(queued(event, kept(event), GOOD)) == (["a"], ["m0", "m1"])
+
+
+def test_the_event_file_with_a_task_token_is_refused(load_event):
+    with pytest.raises(UnrecognisedEvent, match="'TaskToken'"):
+        parse_event(load_event("map-task-token.json"))
+
+
+def test_a_column_named_token_of_a_csv_file_is_no_task_token():
+    item = {"key": "a.png", "bucket": BUCKET, "token": "7"}
+
+    assert parse_event(item).objects == parse_event(items(item)).objects == (ObjectRef(BUCKET, "a.png"),)

@@ -26,6 +26,12 @@ def eventbridge(key=None):
     return {"source": "aws.s3", "detail-type": "Object Created", "id": "e", "detail": detail}
 
 
+def cloudtrail(key=None):
+    parameters = {"bucketName": BUCKET} if key is None else {"bucketName": BUCKET, "key": key}
+    detail = {"eventSource": "s3.amazonaws.com", "eventName": "PutObject", "requestParameters": parameters}
+    return {"source": "aws.s3", "detail-type": "AWS API Call via CloudTrail", "id": "c", "detail": detail}
+
+
 def sns(body):
     return {"EventSource": "aws:sns", "Sns": {"Message": body if isinstance(body, str) else json.dumps(body)}}
 
@@ -50,6 +56,7 @@ EVENTS = {
         "Records": [sqs(index, "not JSON" if key is None else {"Records": [s3(key)]}) for index, key in enumerate(keys)]
     },
     "EventBridge": eventbridge,
+    "CloudTrail": cloudtrail,
     "Step Functions Distributed Map": lambda *keys: {
         "BatchInput": {"bucket": BUCKET},
         "Items": [{"Size": 1} if key is None else {"Key": key} for key in keys],
@@ -62,8 +69,7 @@ EVENTS = {
     },
     "direct invocation": lambda *keys: {"objects": [uri(key) for key in keys]},
 }
-ONE_OBJECT = {"EventBridge"}
-RAISING = {"S3 notification", "SNS", "EventBridge", "direct invocation", "Step Functions Distributed Map"}
+ONE_OBJECT = {"EventBridge", "CloudTrail"}
 
 
 def parse(source, *keys):
@@ -162,10 +168,11 @@ def test_what_cannot_be_read_fails_alone(source):
             request.reply(results)
 
 
-def test_an_event_of_one_object_that_cannot_be_read_raises():
-    request = parse("EventBridge", None)
+@pytest.mark.parametrize("source", sorted(ONE_OBJECT))
+def test_an_event_of_one_object_that_cannot_be_read_raises(source):
+    request = parse(source, None)
 
-    with pytest.raises(InvocationFailed, match="Expected an Object Created event"):
+    with pytest.raises(InvocationFailed, match=r"Expected an Object Created event|Expected a call that CloudTrail reports"):
         request.reply(Results({}))
 
 
@@ -227,6 +234,7 @@ def test_an_object_that_may_not_be_read_is_no_task_to_try_again():
         {"Items": [{"Key": "k"}], "BatchInput": {"tolerated_failure_percentage": 101}},
         {"Items": [{"Key": "k"}], "BatchInput": {"tolerated_failure_percentage": "nan"}},
         {"invocationSchemaVersion": "3.0", "invocationId": "i", "tasks": []},
+        {"invocationSchemaVersion": "1.0", "invocationId": "i", "tasks": []},
         {"invocationSchemaVersion": "1.0", "tasks": []},
         {"invocationSchemaVersion": "1.0", "invocationId": "i", "tasks": [{"s3Key": "k"}]},
     ],
