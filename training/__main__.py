@@ -11,7 +11,7 @@
     python -m training explore --out DIR                             shows the data in pictures (half a minute)
     python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
     python -m training samples                                       writes the sample images under events/
-    python -m training convert photo.jpg --out DIR                   shows pictures as the model sees them
+    python -m training convert photo.jpg DIR --out DIR               shows pictures as the model sees them
 
 `python -m training.recipes.fashion_mnist` trains the model that ships, by these commands.
 
@@ -25,9 +25,11 @@ import logging
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import PIL.Image
 import typer
 from rich.console import Console
 
@@ -63,7 +65,7 @@ def fit_command(
     work: Annotated[Path, typer.Option(help="Folder the run is kept in, as PRESET-SEED.")] = Path(".training"),
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the weights and the batches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the weights and the batches.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in one cycle, instead of the preset's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
     teacher: Annotated[
@@ -179,21 +181,30 @@ def samples_command(
 
 @app.command("convert")
 def convert_command(
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder the sheet of pictures is written to.")],
-    pictures: Annotated[list[Path] | None, typer.Argument(help="PNG, JPEG or WebP files.")] = None,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder the sheets of pictures are written to.")],
+    pictures: Annotated[list[Path] | None, typer.Argument(help="PNG, JPEG or WebP files, and folders of them.")] = None,
     artifact: options.Artifact = BUNDLED_ARTIFACT,
     *,
     garments: Annotated[bool, typer.Option("--garments", help="Show drawn garments as well.")] = False,
     fit: Annotated[options.Fit | None, typer.Option(help="Show this conversion in addition to the artifact's own.")] = None,
 ) -> None:
-    """Shows pictures as the model sees them, with its predictions."""
+    """Shows pictures as the model sees them, with its predictions; those that cannot be shown are listed in the end."""
+    if not pictures and not garments:
+        raise typer.BadParameter("Expected at least one picture. Received: none; name files or folders, or add --garments.")
     from training.artifact import load_artifact
     from training.report.garments import draw_garments
-    from training.report.preview import preview, read_pictures
+    from training.report.picture_files import find_pictures, read_picture
+    from training.report.preview import preview
 
     model = load_artifact(artifact)
-    shown = read_pictures(pictures or []) + (list(draw_garments()) if garments else [])
-    preview(model, shown, [model.manifest.conversion] + ([Conversion(fit=fit.value)] if fit else []), out)
+    shown = [(name, partial(read_picture, path)) for name, path in find_pictures(pictures or [])]
+    if garments:
+        shown += [(name, partial(PIL.Image.Image.copy, drawn)) for name, drawn in draw_garments()]
+    failed = preview(model, shown, [model.manifest.conversion] + ([Conversion(fit=fit.value)] if fit else []), out)
+    for line in failed:
+        typer.echo(f"error: {line}", err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _print_paths(paths: list[Path]) -> None:

@@ -18,5 +18,9 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader of the output has ended, as `head` does; Typer exits quietly
             raise
+        except MemoryError as error:
+            raise SystemExit(
+                f"error: Expected more memory, or less data at once. Received: {str(error) or 'no memory'}."
+            ) from error
         except (TrainingError, OSError) as error:
-            raise SystemExit(f"error: {error}") from error
+            raise SystemExit(f"error: {' '.join(str(error).split())}") from error

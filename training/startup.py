@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from training.errors import TrainingError
+
 _PASS_ON = ["grep", "--line-buffered", "-Ev", "^(I0000 |INFO: |WARNING: All log messages before absl::InitializeLog)"]
 
 
@@ -36,8 +38,16 @@ def without_startup_messages() -> Iterator[None]:
 
 
 def load_keras() -> None:
-    """Imports Keras and its backend, which takes seconds, and lets TensorFlow log errors only."""
+    """Imports Keras and its backend, which takes seconds, and lets TensorFlow log errors only.
+
+    Raises:
+        TrainingError: KERAS_BACKEND names a backend that is unknown or not installed.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with without_startup_messages():
-        importlib.import_module("keras")
+    try:
+        with without_startup_messages():
+            importlib.import_module("keras")
+    except (ImportError, ValueError) as error:
+        backend = os.environ.get("KERAS_BACKEND", "the default")
+        raise TrainingError(f"Expected an installed backend in KERAS_BACKEND. Received: {backend} ({error}).") from error
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

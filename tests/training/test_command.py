@@ -232,6 +232,12 @@ def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
         (("fit", "--preset", "huge", "--out", "x"), "smoke"),
         (("fit", "--preset", "smoke", "--out", "x", "--classes", "/nonexistent"), "error: Expected a UTF-8 text file"),
         (("fit", "--preset", "smoke", "--out", "README.md"), "is a file"),
+        (("fit", "--preset", "smoke", "--seed", "-1"), "--seed"),
+        (("fit", "--preset", "smoke", "--seed", "4294967296"), "--seed"),
+        (("samples", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
+        (("convert", "--garments", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
+        (("convert", "/nonexistent", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
+        (("convert", "--out", "x"), "Expected at least one picture"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments, expected):
@@ -242,9 +248,33 @@ def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("backend", ["nonsense", "jax"])
+def test_a_backend_that_cannot_be_loaded_is_named_in_one_line(backend):
+    done = command("export", "--run", "x", "--out", "x", KERAS_BACKEND=backend)
+
+    assert done.returncode == 1
+    assert re.fullmatch(f"error: Expected an installed backend in KERAS_BACKEND. Received: {backend} .*\n", done.stderr)
+
+
+def test_an_interrupted_command_ends_without_a_traceback(tiny_folder, tmp_path):
+    command = ("fit", "--preset", "full", "--data-dir", tiny_folder, "--work", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "training", *map(str, command)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as run:
+        line = next(line for line in run.stderr if line.startswith("training on"))
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+
+    assert line
+    assert (run.returncode, "Traceback" in rest) == (130, False)
+
+
 @pytest.mark.parametrize(
     ("name", "option"),
-    [*((name, "--data-dir") for name in ("fit", "export", "explore", "report", "samples")), ("adopt", "--calibrate")],
+    [
+        *((name, "--data-dir") for name in ("fit", "export", "explore", "report", "samples")),
+        *(("adopt", "--calibrate"), ("convert", "--garments")),
+    ],
 )
 def test_every_command_explains_itself(name, option):
     done = command(name, "--help", NO_COLOR="1", COLUMNS="120")

@@ -1,14 +1,16 @@
 """Shows pictures as the model sees them, with its predictions, for users who ask why a photo is misclassified.
 
-Pictures are converted and classified by the same code as in Lambda.
+Pictures are converted and classified by the same code as in Lambda. One picture is in memory at a time, and a sheet holds a
+bounded number of them, however many there are.
 """
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import PIL.Image
@@ -16,16 +18,16 @@ import PIL.ImageDraw
 import PIL.ImageOps
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from handler.contract import Conversion
 from handler.conversion import convert
-from handler.errors import RejectedInput
-from handler.formats.picture import opened_picture
 from handler.model import Model
 from training.artifact import classify
 from training.errors import PictureError
 
-SHEET_FILE = "pictures.png"
+SHEET_FILE = "pictures.png"  # the first sheet; the others are pictures-2.png, pictures-3.png, …
+SHEET_PICTURES = 100
 
 _TILE = 224  # pixels; the side of a picture on the sheet
 _CAPTION = 48  # pixels; the height of two lines of text, which is readable if the sheet is scaled to half its size
@@ -53,25 +55,6 @@ class View:
         return f"{self.class_name} {self.confidence:.3f}{' (unsure)' * self.unsure}"
 
 
-def read_pictures(paths: Iterable[Path]) -> list[tuple[str, PIL.Image.Image]]:
-    """Reads each file as `read_picture` does, and returns the files' names with the pictures."""
-    return [(path.name, read_picture(path)) for path in paths]
-
-
-def read_picture(path: Path) -> PIL.Image.Image:
-    """Reads a PNG, JPEG or WebP file.
-
-    Raises:
-        PictureError: the file is of another kind, broken or too large, as the function judges files.
-    """
-    try:
-        with opened_picture(path.read_bytes()) as picture:
-            picture.load()
-            return picture
-    except (OSError, RejectedInput) as error:
-        raise PictureError(f"Expected a whole PNG, JPEG or WebP file. Received: {path} ({error})") from error
-
-
 def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversion) -> View:
     """Converts one picture by `conversion`, whatever the manifest says, and classifies it."""
     manifest = model.manifest
@@ -83,30 +66,58 @@ def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversi
     return View(name, _tile(picture), seen, manifest.classes[index], confidence, unsure)
 
 
-def preview(
-    model: Model, pictures: Sequence[tuple[str, PIL.Image.Image]], conversions: Sequence[Conversion], out: Path
-) -> None:
-    """Writes a sheet of pictures, each by every conversion, into `out`, and prints the predictions as a table.
+Picture = tuple[str, Callable[[], PIL.Image.Image]]  # its name, and the function that reads it
+
+
+def preview(model: Model, pictures: Iterable[Picture], conversions: Sequence[Conversion], out: Path) -> list[str]:
+    """Writes sheets of pictures, each by every conversion, into `out`, and prints the predictions as a table.
 
     Args:
         model: the model that classifies.
-        pictures: the pictures after their names.
+        pictures: the pictures, each read when it is its turn.
         conversions: the conversions, a column of the table for each.
-        out: the folder of the sheet, which is created if it is missing.
+        out: the folder of the sheets, which is created if it is missing.
 
-    Raises:
-        PictureError: there is no picture.
+    Returns:
+        One line for each picture that cannot be shown, which tells why.
     """
-    if not pictures:
-        raise PictureError("Expected at least one picture. Received: none; name some files, or add --garments.")
-    rows = [[view(name, picture, model, conversion) for conversion in conversions] for name, picture in pictures]
     out.mkdir(parents=True, exist_ok=True)
-    render_sheet(rows).save(out / SHEET_FILE)
+    console, failed, number = Console(), list[str](), 0
     table = Table("picture", *(f"by {conversion.fit}" for conversion in conversions))
-    for views in rows:
-        table.add_row(views[0].name, *(each.verdict for each in views))
-    Console().print(table)
-    Console().print(f"wrote {out / SHEET_FILE}", soft_wrap=True)
+    rows = _views(model, pictures, conversions, failed)
+    while sheet := list(islice(rows, SHEET_PICTURES)):
+        number += 1
+        path = out / (SHEET_FILE if number == 1 else SHEET_FILE.replace(".", f"-{number}."))
+        render_sheet(sheet).save(path)
+        for views in sheet:
+            table.add_row(*(Text(cell) for cell in (views[0].name, *(each.verdict for each in views))))
+        console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
+    if number:
+        console.print(table)
+    return failed
+
+
+def _views(
+    model: Model, pictures: Iterable[Picture], conversions: Sequence[Conversion], failed: list[str]
+) -> Iterator[list[View]]:
+    for name, read in pictures:
+        shown = _printable(name)
+        try:
+            picture = read()
+            views = [view(shown, picture, model, conversion) for conversion in conversions]
+        except PictureError as error:
+            failed.append(_printable(str(error)))
+        except Exception as error:  # decoders raise errors of many kinds on broken files; the others are still shown
+            failed.append(
+                _printable(f"Expected a picture that can be shown. Received: {name} ({str(error) or type(error).__name__})")
+            )
+        else:
+            yield views
+
+
+def _printable(text: str) -> str:
+    """Returns `text` in one line, with an escape in place of each character that a terminal cannot show."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def render_sheet(rows: Iterable[Sequence[View]]) -> PIL.Image.Image:

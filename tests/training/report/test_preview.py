@@ -1,6 +1,7 @@
 """What the model gets to see of pictures: drawn garments, and files that a user names."""
 
 import math
+import os
 import re
 
 import numpy as np
@@ -17,7 +18,8 @@ from training.artifact import classify
 from training.data.fashion_mnist import CLASSES
 from training.errors import PictureError
 from training.report.garments import GARMENTS, SETTINGS, draw_garments
-from training.report.preview import read_picture, render_sheet, view
+from training.report.picture_files import find_pictures, read_picture
+from training.report.preview import preview, render_sheet, view
 
 FASHION = Conversion(fit="fashion-mnist")
 SHAPE = PixelShape(height=28, width=28, channels=1)
@@ -87,16 +89,92 @@ def test_the_command_shows_files_and_garments_by_both_conversions(garments, tmp_
         assert sheet.size == (3 * 3 * 224, 272 * math.ceil((1 + len(garments)) / 3))
 
 
-def test_mistakes_are_errors_in_one_line(tmp_path):
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+def test_naming_no_picture_is_wrong_use(tmp_path):
+    done = command("--out", tmp_path / "out")
 
-    messages = [
-        str(command(*arguments, "--out", tmp_path / "out").exception)
-        for arguments in ((), (tmp_path / "none.png",), (tmp_path / "broken.png",), ("--garments", "--artifact", tmp_path))
+    assert done.exit_code == 2
+    assert "Expected at least one picture" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_artifact_that_is_missing_is_an_error_in_one_line(tmp_path):
+    done = command("--garments", "--artifact", tmp_path, "--out", tmp_path / "out")
+
+    assert str(done.exception).startswith("error: Expected an artifact with model.tflite and manifest.json.")
+    assert "\n" not in str(done.exception)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with pictures in several subfolders, and with files of many other kinds among them."""
+    picture = PIL.Image.new("L", (30, 40))
+    for name in ("rack 1", "rack 2/[b]old[/nothing]", "__MACOSX", ".hidden"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        picture.save(tmp_path / "photos" / name / "coat.png")
+    (tmp_path / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "photos" / "bomb.png").write_bytes(png_bomb())
+    (tmp_path / "photos" / "notes\n.txt").write_text("no picture")
+    (tmp_path / "photos" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "photos" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos")
+    picture.save(tmp_path / "photos" / "\udcff.png", "PNG")
+    os.mkfifo(tmp_path / "photos" / "pipe.png")
+    return tmp_path / "photos"
+
+
+def test_a_folder_is_shown_with_its_subfolders_and_what_cannot_be_shown_is_listed_with_the_reason(folder, tmp_path):
+    done = command(folder, tmp_path / "none.png", folder / "rack 1" / "coat.png", "--out", tmp_path / "out")
+
+    assert done.exit_code == 1
+    failed = [line for line in done.stderr.splitlines() if line.startswith("error: Expected")]
+    assert done.stderr.splitlines() == failed
+    names = ("bomb.png", "broken.png", "empty.jpg", "gone.png", "notes\\n.txt", "pipe.png", "none.png")
+    assert [name for name in names if any(name in line for line in failed)] == list(names)
+    assert len(failed) == len(names)
+    assert "photos/rack 2/[b]old[/nothing]/coat.png" in "".join(done.stdout.replace("│", " ").split("  "))
+    assert "photos/\\udcff.png" in done.stdout
+    with PIL.Image.open(tmp_path / "out" / "pictures.png") as sheet:
+        assert sheet.size == (2 * 224, 3 * 272)
+
+
+def test_each_picture_has_a_name_of_its_own_and_is_shown_once(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "photos").mkdir(parents=True)
+        (tmp_path / name / "photos" / "x.png").touch()
+        (tmp_path / name / f"{name}.png").touch()
+    a, b = tmp_path / "a", tmp_path / "b"
+
+    found = find_pictures([a / "photos", b / "photos", a / "a.png", b / "b.png", b / "b.png"])
+
+    assert found == [
+        *((str(each / "photos" / "x.png"), each / "photos" / "x.png") for each in (a, b)),
+        ("a.png", a / "a.png"),
+        ("b.png", b / "b.png"),
     ]
-    assert messages[0] == "error: Expected at least one picture. Received: none; name some files, or add --garments."
-    assert all(message.startswith("error: Expected a whole PNG, JPEG or WebP file.") for message in messages[1:3])
-    assert messages[3].startswith("error: Expected an artifact with model.tflite and manifest.json.")
+    assert find_pictures([a]) == [("a/a.png", a / "a.png"), ("a/photos/x.png", a / "photos" / "x.png")]
+
+
+@pytest.mark.parametrize("name", ["", "__MACOSX", ".git"])
+def test_a_folder_in_which_there_is_no_file_is_listed_as_failed(name, tmp_path):
+    (tmp_path / "photos" / name).mkdir(parents=True)
+
+    done = command(tmp_path / "photos", "--out", tmp_path / "out")
+
+    assert done.exit_code == 1
+    assert done.stderr.endswith("photos, a folder in which no file can be found.\n")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_many_pictures_fill_several_sheets_and_are_read_one_at_a_time(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("training.report.preview.SHEET_PICTURES", 2)
+    pictures = [(f"{number}.png", lambda: PIL.Image.new("L", (30, 40))) for number in range(5)]
+    pictures.insert(1, ("bad.png", lambda: 1 / 0))
+
+    assert preview(model, pictures, [FASHION], tmp_path) == [
+        "Expected a picture that can be shown. Received: bad.png (division by zero)"
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures-2.png", "pictures-3.png", "pictures.png"]
+    assert re.findall(r"(\d)\.png +│", capsys.readouterr().out) == ["0", "1", "2", "3", "4"]
 
 
 def test_a_picture_of_too_many_pixels_is_refused_unread(tmp_path):
