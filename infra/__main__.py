@@ -36,7 +36,8 @@ def demo() -> None:
 
     S3 and SQS run on 127.0.0.1; an upload reaches the function by the bucket's notification and the queue, as it does on AWS.
     Copies of all documents are left under `.demo`. The demo takes about 6 s. It fails if a message is not finished, or a
-    document is missing or broken. `MODEL_URI=DIR` in the environment shows another artifact than the bundled one.
+    document is missing or broken. `MODEL_URI=DIR` in the environment shows another artifact than the bundled one, of any size
+    and classes; only for the classes of the samples it tells how many predictions are right.
     """
     from infra.demo import run
 
@@ -105,11 +106,11 @@ def schemas() -> None:
 
 
 def main() -> None:
-    """Runs the command that the arguments name; an expected error ends it with one line and exit status 1."""
+    """Runs the command that the arguments name; an error that the user can mend ends it with one line and exit status 1."""
     try:
         app()
-    except InfraError as error:
-        raise SystemExit(f"error: {error}") from error
+    except (InfraError, OSError) as error:
+        raise SystemExit(f"error: {' '.join(str(error).split())}") from error
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(("handler", "infra")):
             raise  # a mistake in this checkout, not a library that was never installed

@@ -2,7 +2,9 @@
 
     coatcheck demo       6 s once installed; `make demo` installs what it needs first
 
-Copies of all documents are left under .demo/, in the same layout as in the output bucket.
+MODEL_URI shows another artifact. If its classes are not those of the samples, predictions are shown without the true classes;
+if its images are of another size, the packed array of 28x28 images is rejected, and shown as rejected. Copies of all documents
+are left under .demo/, in the same layout as in the output bucket.
 """
 
 from __future__ import annotations
@@ -16,8 +18,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from handler.predictions import PredictionDocument
+from handler.contract import MANIFEST_FILE, Manifest, parse_manifest
+from handler.errors import BadArtifact
+from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
+from handler.predictions import Prediction, PredictionDocument, RejectionDocument
 from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import EventSource
 from infra.errors import InfraError
@@ -25,15 +31,21 @@ from infra.paths import IMAGES
 
 COPIES = Path(".demo")
 PACKED = "packed-idx3-ubyte.gz"
+PACKED_SHAPE = (28, 28, 1)  # of the images in it, whose model must take images of this shape
 MIN_ACCURACY = 0.8  # on the samples; a working model reaches well over 90%, a broken one about 10%
+
+Documents = dict[str, PredictionDocument | RejectionDocument]  # by the name of the sample
 
 
 def run() -> None:
     """Runs the demo on an embedded cloud and prints what it does.
 
     Raises:
-        InfraError: a message is left over, a document is missing or broken, or too many predictions are wrong.
+        InfraError: the artifact is missing or broken, a message is left over, a document is missing or broken, a sample was
+            rejected that the model takes, or too many predictions of the bundled model are wrong.
     """
+    artifact = os.environ.get("MODEL_URI") or None
+    manifest = read_manifest(artifact)
     shutil.rmtree(COPIES, ignore_errors=True)
     console = Console(width=max(100, Console().width))
     with (IMAGES / "labels.csv").open(encoding="utf-8", newline="") as file:
@@ -41,10 +53,30 @@ def run() -> None:
     clear_aws_environment()
     with start_cloud() as cloud:
         documents = score(cloud, [*truth, PACKED], console)
-    show(documents, truth, console)
+    known = truth if set(truth.values()) <= set(manifest.classes) else {}
+    show(documents, list(truth), known, console)
+    require_scored(documents, manifest)
+    if artifact is None:
+        require_right(documents, truth)
 
 
-def score(cloud: Cloud, images: list[str], console: Console) -> dict[str, PredictionDocument]:
+def read_manifest(artifact: str | None) -> Manifest:
+    """Returns the manifest of the bundled artifact, or of the one in the folder `artifact`, whose model is checked as well.
+
+    Raises:
+        InfraError: `artifact` is no folder, or the artifact in it is broken.
+    """
+    if artifact is None:
+        return parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
+    if not Path(artifact).is_dir():
+        raise InfraError(f"Expected the folder of an artifact in MODEL_URI. Received: {artifact!r}, which is no folder here.")
+    try:
+        return load_model(directory_reader(Path(artifact))).manifest
+    except BadArtifact as error:
+        raise InfraError(f"MODEL_URI={artifact}: {error}") from error
+
+
+def score(cloud: Cloud, images: list[str], console: Console) -> Documents:
     """Uploads images, lets the function take every message from the queue, and returns the document of each image by name.
 
     Raises:
@@ -58,53 +90,92 @@ def score(cloud: Cloud, images: list[str], console: Console) -> dict[str, Predic
 
     logging.getLogger("coatcheck").setLevel(logging.WARNING)
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
-    console.print(f"model: {os.environ.get('MODEL_URI', 'the bundled one')}", highlight=False)
+    console.print(f"model: {os.environ.get('MODEL_URI') or 'the bundled one'}", highlight=False, markup=False)
     deliveries = EventSource(cloud, lambda_handler, cloud.batch_messages).drain()
     for delivery in deliveries:
         console.print(
-            f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}"
+            f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}",
+            markup=False,
         )
         if delivery.returned:
             raise InfraError(f"{len(delivery.returned)} messages were not finished.")
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
 
 
-def show(documents: dict[str, PredictionDocument], truth: dict[str, str], console: Console) -> None:
-    """Prints the table of predictions and the path of every document.
+def show(documents: Documents, images: list[str], truth: dict[str, str], console: Console) -> None:
+    """Prints the table of predictions, with the true classes if `truth` names them, and the path of every document."""
+    table = Table("image", "prediction", "confidence", *(["true class"] if truth else []), title="Predictions")
+    for name in images:
+        prediction, confidence = _cells(documents[name])
+        style = "" if truth.get(name) == prediction else "red"
+        table.add_row(name, Text(prediction), confidence, *([Text(truth[name], style)] if truth else []))
+    console.print(table)
+    console.print("documents:")
+    for name, document in documents.items():
+        rejection = f"  rejected: {document.error.name}" if isinstance(document, RejectionDocument) else ""
+        console.print(f"  {COPIES}/predictions/uploads/{name}.json{rejection}", highlight=False, soft_wrap=True)
+    console.print(f"{len(documents)} documents; {_summary(documents, images, truth)}")
+
+
+def require_scored(documents: Documents, manifest: Manifest) -> None:
+    """Requires that only the packed images were rejected, and only if the model takes images of another size.
+
+    Raises:
+        InfraError: another sample was rejected.
+    """
+    expected = {PACKED} if manifest.input.as_tuple != PACKED_SHAPE else set()
+    for name, document in documents.items():
+        if isinstance(document, RejectionDocument) and name not in expected:
+            raise InfraError(f"{name} was rejected: {document.error.name}: {document.error.message}")
+
+
+def require_right(documents: Documents, truth: dict[str, str]) -> None:
+    """Requires of the bundled model that it is right on most samples, and gives packed images the same predictions.
 
     Raises:
         InfraError: the packed images have other predictions than the single ones, or far too many predictions are wrong.
     """
-    table = Table("image", "prediction", "confidence", "true class", title="Predictions")
-    predictions = {name: documents[name].predictions[0] for name in truth}
-    for name, prediction in predictions.items():
-        is_right = prediction.class_name == truth[name]
-        table.add_row(
-            name,
-            prediction.class_name,
-            f"{prediction.confidence:.3f}{' (unsure)' if prediction.unsure is True else ''}",
-            truth[name] if is_right else f"[red]{truth[name]}[/red]",
-        )
-    console.print(table)
-    console.print("documents:")
-    for name in documents:
-        console.print(f"  {COPIES}/predictions/uploads/{name}.json", highlight=False, soft_wrap=True)
-    right = sum(prediction.class_name == truth[name] for name, prediction in predictions.items())
-    unsure = sum(prediction.unsure is True for prediction in predictions.values())
-    console.print(f"{len(documents)} documents; {right} of {len(truth)} images right, {unsure} marked unsure")
-    packed = documents[PACKED].predictions
-    if [row.probabilities for row in packed] != [prediction.probabilities for prediction in predictions.values()]:
+    packed = _rows(documents[PACKED])
+    single = [row for name in truth for row in _rows(documents[name])]
+    if [row.probabilities for row in packed] != [row.probabilities for row in single]:
         raise InfraError("The packed images have other predictions than the same images alone.")
-    if "MODEL_URI" not in os.environ and right < MIN_ACCURACY * len(truth):  # another model may have other classes
+    right = _count_right(documents, truth)
+    if right < MIN_ACCURACY * len(truth):
         raise InfraError(f"Expected at least {MIN_ACCURACY:.0%} of the images right. Received: {right} of {len(truth)}.")
 
 
-def _collect(cloud: Cloud, key: str) -> PredictionDocument:
+def _rows(document: PredictionDocument | RejectionDocument) -> list[Prediction]:
+    return [] if isinstance(document, RejectionDocument) else document.predictions
+
+
+def _count_right(documents: Documents, truth: dict[str, str]) -> int:
+    return sum(row.class_name == truth[name] for name in truth for row in _rows(documents[name]))
+
+
+def _cells(document: PredictionDocument | RejectionDocument) -> tuple[str, str]:
+    """Returns the prediction and its confidence, or the reason why there is none."""
+    if isinstance(document, RejectionDocument):
+        return f"rejected: {document.error.name}", ""
+    row = document.predictions[0]
+    return row.class_name, f"{row.confidence:.3f}{' (unsure)' if row.unsure is True else ''}"
+
+
+def _summary(documents: Documents, images: list[str], truth: dict[str, str]) -> str:
+    rows = [row for name in images for row in _rows(documents[name])]
+    unsure = f"{sum(row.unsure is True for row in rows)} marked unsure"
+    rejected = sum(isinstance(document, RejectionDocument) for document in documents.values())
+    rest = f"{unsure}, {rejected} rejected" if rejected else unsure
+    if truth:
+        return f"{_count_right(documents, truth)} of {len(images)} images right, {rest}"
+    return f"{len(rows)} of {len(images)} images scored, {rest}; the model's classes are not those of the samples"
+
+
+def _collect(cloud: Cloud, key: str) -> PredictionDocument | RejectionDocument:
     try:
         content = cloud.s3.get_object(Bucket=cloud.output_bucket, Key=key)["Body"].read()
-        document = msgspec.json.decode(content, type=PredictionDocument)
+        document = msgspec.json.decode(content, type=PredictionDocument | RejectionDocument)
     except (cloud.s3.exceptions.NoSuchKey, msgspec.DecodeError) as error:
-        raise InfraError(f"Expected a prediction document at s3://{cloud.output_bucket}/{key}. Received: {error}.") from error
+        raise InfraError(f"Expected a document at s3://{cloud.output_bucket}/{key}. Received: {error}.") from error
     copy = COPIES / key
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(content)

@@ -50,8 +50,10 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
     """Fills the folder `target` with the package, and returns the package's unzipped size in bytes.
 
     Raises:
-        InfraError: pip could not install the requirements.
+        InfraError: pip could not install the requirements, or the modules could not be compiled.
+        OSError: the folder cannot be written to.
     """
+    target.mkdir(parents=True, exist_ok=True)
     install_wheels(target, ROOT / "handler" / "requirements.txt", architecture, python_version)
     shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
     for pattern in _UNUSED:
@@ -108,7 +110,8 @@ def _compile(target: Path, interpreter: str) -> None:
     The bytecode has unchecked hashes, because the zip changes the files' times, and nobody edits the files in Lambda.
     """
     command = [interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash", str(target)]
-    subprocess.run(command, check=True)
+    if subprocess.run(command, check=False).returncode:  # compileall itself has said why
+        raise InfraError(f"Expected {interpreter} to compile every module in {target}.")
 
 
 def size_bytes(directory: Path) -> int:

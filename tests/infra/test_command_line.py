@@ -67,6 +67,20 @@ def test_wrong_use_ends_with_status_2_and_what_is_wrong(arguments):
     assert re.search("No such|Missing argument|Invalid value", done.stderr)
 
 
+def test_a_folder_that_cannot_be_written_is_an_error_in_one_line():
+    done = run("package", "/dev/null/x")
+
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 20] Not a directory: '/dev/null/x'\n")
+
+
+def test_an_interrupted_command_ends_without_a_traceback():
+    done = run(
+        "schemas", before="import infra.schemas\ndef stop(): raise KeyboardInterrupt\ninfra.schemas.write_schemas = stop"
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
 def test_a_library_that_is_not_installed_is_named_with_what_to_do():
     done = run("sam-local", before="sys.modules['jsonschema'] = None")
 

@@ -1,10 +1,17 @@
 """The demo fails when something is wrong, and only then."""
 
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from handler.contract import MANIFEST_FILE, parse_manifest
+from handler.model import BUNDLED_ARTIFACT
+from handler.predictions import Input, ModelName, Problem, RejectionDocument
+from infra.demo import require_scored
+from infra.errors import InfraError
 from infra.paths import ROOT
 
 
@@ -52,8 +59,91 @@ def test_the_demo_is_not_led_astray_by_the_user_s_own_settings(demo):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_demo_fails_with_a_function_that_cannot_start(demo, tmp_path):
-    done = demo(MODEL_URI=str(tmp_path))
+@pytest.fixture
+def own_artifact(tmp_path):
+    """Returns a function that copies the bundled artifact with changes of its files, and returns the copy's path."""
+
+    def own_artifact(manifest=lambda text: text, model=lambda content: content):
+        folder = tmp_path / "own [artifact]"
+        shutil.copytree(BUNDLED_ARTIFACT, folder)
+        (folder / "manifest.json").write_text(manifest((folder / "manifest.json").read_text()))
+        (folder / "model.tflite").write_bytes(model((folder / "model.tflite").read_bytes()))
+        return str(folder)
+
+    return own_artifact
+
+
+@pytest.mark.parametrize("place", ["nowhere", __file__, "s3://bucket/model/"])
+def test_a_missing_artifact_is_named_in_the_only_line(demo, place):
+    done = demo(MODEL_URI=place)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        "error: Expected the folder of an artifact in MODEL_URI. Received: '.*', which is no folder here.\n", done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"model": lambda content: content[:-1]}, "model.tflite of"),
+        ({"model": lambda content: content[::-1]}, "with sha256"),
+        ({"manifest": lambda text: text.replace("artifact/1", "artifact/9")}, "Expected manifest.json of schema"),
+        ({"manifest": lambda text: ""}, "Expected manifest.json of schema"),
+    ],
+)
+def test_a_broken_artifact_is_an_error_in_the_only_line_which_tells_what_is_wrong(demo, own_artifact, changes, wrong):
+    folder = own_artifact(**changes)
+    done = demo(MODEL_URI=folder)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]
+    assert line.startswith(f"error: MODEL_URI={folder}: ")
+    assert wrong in line
+
+
+def test_a_model_of_other_classes_is_shown_without_right_and_wrong(demo, own_artifact):
+    done = demo(MODEL_URI=own_artifact(lambda text: text.replace('"Trouser"', '"[/red] Pants"')))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[/red] Pants" in done.stdout
+    assert "true class" not in done.stdout
+    assert re.search(
+        r"\n101 documents; 100 of 100 images scored, \d+ marked unsure; the model's classes are not those", done.stdout
+    )
+
+
+def test_a_model_of_the_same_classes_is_compared_with_the_samples_but_may_be_wrong(demo, own_artifact):
+    swapped = {'"Trouser"': '"Coat"', '"Coat"': '"Trouser"'}
+    done = demo(MODEL_URI=own_artifact(lambda text: re.sub("|".join(swapped), lambda match: swapped[match[0]], text)))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"(\d+) of 100 images right", done.stdout)[1]) < 80
+
+
+def test_a_model_of_another_size_is_shown_and_the_packed_images_as_rejected(demo, tiny_artifact):
+    done = demo(MODEL_URI=str(tiny_artifact))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "packed-idx3-ubyte.gz.json  rejected: WrongShape" in done.stdout
+    assert re.search(r"\n101 documents; 100 of 100 images scored, \d+ marked unsure, 1 rejected; the model's", done.stdout)
+
+
+def test_copies_that_cannot_be_written_are_an_error_in_one_line(demo, tmp_path):
+    (tmp_path / ".demo").touch()
+    done = demo()
 
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "error: 25 messages were not finished."
+    assert [line for line in done.stderr.splitlines() if "INFO" not in line] == [
+        "error: [Errno 20] Not a directory: '.demo/predictions/uploads'"
+    ]
+
+
+def test_a_sample_that_is_rejected_although_the_model_takes_it_fails_the_demo():
+    manifest = parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
+    rejection = RejectionDocument(
+        Input("in", "a.png", "e", None, 5, None), ModelName("m", "1", "0" * 64), Problem("UnreadableImage", "Expected more.")
+    )
+
+    with pytest.raises(InfraError, match=r"a\.png was rejected: UnreadableImage: Expected more\."):
+        require_scored({"a.png": rejection}, manifest)
