@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def fit_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the weights and the batches.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in one cycle, instead of the preset's.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0, help="The peak, instead of the preset's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The peak, instead of the preset's.")] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt in addition to the labels.")
     ] = None,
@@ -76,6 +77,8 @@ def fit_command(
     version: options.Version = "1.0.0",
 ) -> None:
     """Trains a classifier, and exports it as an artifact."""
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
+        raise typer.BadParameter(f"Expected a finite --learning-rate above 0. Received: {learning_rate}.")
     load_keras()
     from training.artifact import load_artifact
     from training.network.fit import fit

@@ -232,6 +232,10 @@ def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
         (("fit", "--preset", "huge", "--out", "x"), "smoke"),
         (("fit", "--preset", "smoke", "--out", "x", "--classes", "/nonexistent"), "error: Expected a UTF-8 text file"),
         (("fit", "--preset", "smoke", "--out", "README.md"), "is a file"),
+        *(
+            (("fit", "--preset", "smoke", "--learning-rate", rate), "finite --learning-rate")
+            for rate in ("0", "inf", "nan", "-1")
+        ),
         (("fit", "--preset", "smoke", "--seed", "-1"), "--seed"),
         (("fit", "--preset", "smoke", "--seed", "4294967296"), "--seed"),
         (("samples", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
