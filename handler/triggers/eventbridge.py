@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -22,9 +23,10 @@ NAME = "EventBridge"
 
 _SOURCE = "aws.s3"
 _CREATED = "Object Created"
+_RESTORED = "Object Restore Completed"  # from an archive, in which it could not be read
 _IDLE = {  # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-s3.html
-    *("Object Deleted", "Object Restore Initiated", "Object Restore Completed", "Object Restore Expired", "Object Tags Added"),
-    *("Object Tags Deleted", "Object ACL Updated", "Object Storage Class Changed", "Object Access Tier Changed"),
+    *("Object Deleted", "Object Restore Initiated", "Object Restore Expired", "Object Tags Added", "Object Tags Deleted"),
+    *("Object ACL Updated", "Object Storage Class Changed", "Object Access Tier Changed"),
 }
 
 
@@ -47,7 +49,7 @@ def recognises(event: dict[str, Any]) -> bool:
 
 
 def parse(event: dict[str, Any]) -> Request:
-    """Returns a request with one message, for the object that was created."""
+    """Returns a request with one message, for the object that was created or restored."""
     return Request(NAME, (_parse(event),), answer_or_raise)
 
 
@@ -56,10 +58,11 @@ def _parse(event: dict[str, Any]) -> Message:
     if detail_type in _IDLE:
         return Message(message_id)
     try:
-        if detail_type != _CREATED:
+        if detail_type not in {_CREATED, _RESTORED}:
             raise UnreadableMessage(f"Expected detail-type {_CREATED}, or one that makes no object. Received: {detail_type!r}.")
         detail = msgspec.convert(event.get("detail"), _Detail)
-        return name_raw(message_id, detail.bucket.name, detail.object.key)
+        message = name_raw(message_id, detail.bucket.name, detail.object.key)
+        return dataclasses.replace(message, unless_done=detail_type == _RESTORED)
     except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected an Object Created event. Received: {error}."))
     except UnreadableMessage as error:

@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -32,8 +33,11 @@ _SOURCES = {"aws:s3", "minio:s3", "rustfs:s3"} | _RAW_KEYS
 _ASKING = {"Records", "Items", "objects", "job", "tasks", "detail-type"}  # fields of events that ask for something
 
 _PREFIX = "s3:"  # before the event names of MinIO, RustFS, Dell ObjectScale and early versions of Ceph
-_SYNCED = "ObjectSynced:Create"  # Ceph's name for an object that another zone sent
 _CREATED = "ObjectCreated"
+_READABLE = {  # other events after which an object can be read that could not be read before
+    "ObjectRestore:Completed",  # from an archive
+    "ObjectSynced:Create",  # Ceph's name for an object that another zone sent
+}
 _IDLE = {  # the first words of the events that are known to make no object, of S3 and then of the other stores
     *("IntelligentTiering", "LifecycleExpiration", "LifecycleTransition", "ObjectAcl", "ObjectAnnotation", "ObjectRemoved"),
     *("ObjectRestore", "ObjectTagging", "ReducedRedundancyLostObject", "Replication", "TestEvent"),
@@ -94,9 +98,11 @@ def _parse_record(message_id: str, raw: dict[str, Any]) -> Message:
         record = msgspec.convert(raw, _Record)
         if record.eventVersion.split(".")[0] != _MAJOR_VERSION:
             raise UnreadableMessage(f"Expected eventVersion {_MAJOR_VERSION}.x. Received: {record.eventVersion}.")
-        if not _made_object(record.eventName.removeprefix(_PREFIX)):
+        name = record.eventName.removeprefix(_PREFIX)
+        if not _made_object(name):
             return Message(message_id)
-        return _name(message_id, record.eventSource, msgspec.convert(record.s3, _Entity))
+        message = _name(message_id, record.eventSource, msgspec.convert(record.s3, _Entity))
+        return dataclasses.replace(message, unless_done=name in _READABLE)
     except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected a record of an S3 notification. Received: {error}."))
     except UnreadableMessage as error:
@@ -104,13 +110,13 @@ def _parse_record(message_id: str, raw: dict[str, Any]) -> Message:
 
 
 def _made_object(name: str) -> bool:
-    """Returns whether an event of this name made an object.
+    """Returns whether an event of this name made an object, or made it readable.
 
     Raises:
         UnreadableMessage: the name is unknown.
     """
     family = name.partition(":")[0]
-    if name == _SYNCED or family == _CREATED:
+    if name in _READABLE or family == _CREATED:
         return True
     if family in _IDLE:
         return False

@@ -122,7 +122,7 @@ ANSWERED = {
     "s3EventBridgeNotificationObjectCreatedEvent": ["s3://example-bucket/IMG_m7fzo3.jpg"],
     "s3EventBridgeNotificationObjectDeletedEvent": [],
     "s3EventBridgeNotificationObjectExpiredEvent": [],
-    "s3EventBridgeNotificationObjectRestoreCompletedEvent": [],
+    "s3EventBridgeNotificationObjectRestoreCompletedEvent": ["s3://example-bucket/IMG_m7fzo3.jpg"],
     "s3SqsEvent": ["s3://xxx/test.pdf"],
     "s3BatchOperationEventSchemaV1": ["s3://powertools-dataset/prefix/dataset/dataset.20231222.json.gz"],
     "s3BatchOperationEventSchemaV2": ["s3://powertools-dataset/prefix/dataset/dataset.20231222.json.gz"],

@@ -55,13 +55,21 @@ def test_known_keys_are_decoded_once(encoded, key):
 
 
 @pytest.mark.parametrize(
-    "name", ["ObjectRemoved:Delete", "ObjectRestore:Completed", "LifecycleTransition", "ObjectTagging:Put"]
+    "name", ["ObjectRemoved:Delete", "ObjectRestore:Post", "ObjectRestore:Delete", "LifecycleTransition", "ObjectTagging:Put"]
 )
 def test_other_events_ask_for_nothing_and_are_acknowledged(name):
     """A tiering record has `get_object` where others have `object`; neither is looked at."""
     request = parse_event({"Records": [record(name=name, s3={"bucket": {"name": INPUT}, "get_object": {"key": "x"}})]})
 
     assert request.reply(Results({}))["objects"] == []
+
+
+@pytest.mark.parametrize("name", ["ObjectRestore:Completed", "s3:ObjectRestore:Completed"])
+def test_an_object_that_was_restored_is_scored_unless_it_was_before(name):
+    """While it was archived, its upload was answered with a rejection."""
+    request = parse_event({"Records": [record(name=name)]})
+
+    assert (request.objects, request.unless_done) == ((ObjectRef(INPUT, "a.png"),), {ObjectRef(INPUT, "a.png")})
 
 
 def test_what_is_missing_from_a_record_and_not_needed_is_not_missed():

@@ -1,6 +1,7 @@
 """The pictures of a model, and what they are drawn from."""
 
 import base64
+import dataclasses
 import io
 import re
 from html.parser import HTMLParser
@@ -72,7 +73,7 @@ def test_all_text_of_a_page_is_escaped():
 def test_without_a_history_there_are_no_learning_curves_and_the_page_says_so(labelled, tmp_path):
     model, dataset = labelled
     manifest = msgspec.structs.replace(model.manifest, training={"history": [{"loss": 1}]}, dataset={})
-    paths = report(type(model)(manifest, model.classify), dataset, tmp_path)
+    paths = report(dataclasses.replace(model, manifest=manifest), dataset, tmp_path)
 
     assert [path.name for path in paths] == [*(f"{name}.png" for name in NAMES[1:]), "index.html"]
     assert "holds no history of the training" in paths[-1].read_text()
