@@ -3,7 +3,7 @@
 Each module named in `FORMATS` handles one format: `recognises(head)` judges an object by its first bytes, and
 `decode(body, target)` yields the object's images in order. To add a format, add a module that offers the names of
 `handler.formats.known.Format`, and name it in `FORMATS`. Bodies are read forwards; only a zip archive, whose directory lies at
-its end, needs random access.
+its end, needs random access. An object of any other format may be packed by gzip, bzip2 or xz, and is unpacked as it is read.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from handler.errors import EmptyObject, ObjectTooLarge
-from handler.formats import idx, listing, npy, picture, tar_archive, zip_archive
+from handler.formats import idx, listing, npy, picture, table, tar_archive, zip_archive
 from handler.formats.image import Image, Item, Target
 from handler.formats.known import Format, recognise
+from handler.formats.meter import Meter
+from handler.formats.packing import Unpacked, packing_of
 from handler.formats.stream import Body, Stream
 
-# The first bytes of an object, by which its format is recognised. A gzipped tar needs most of them: before the first 512
-# unpacked bytes, a gzip stream may spend 600 on its code tables, and more on the name of a file.
+# The first bytes of an object, by which its format is recognised. A table of pixels needs most of them, to show its columns.
 HEAD_BYTES = 4096
 
 
-FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, listing)
+FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, table, listing)
+_PACKABLE = tuple(known for known in FORMATS if known is not zip_archive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,16 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     if not head:
         folder = " of an empty object" if name else " of a folder, which has no images itself; there is nothing to do"
         raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes{folder}.")
-    recognised = recognise(head, FORMATS)
-    return Decoded(recognised.kind(head), _items(recognised, stream, name, target))
+    packing = packing_of(head)
+    if not packing:
+        recognised = recognise(head, FORMATS)
+        return Decoded(recognised.kind(head), _items(recognised, stream, name, target))
+    unpacked = Stream(Unpacked(stream, packing, Meter(target.limits)), tells_truncation=True)
+    head = unpacked.peek(HEAD_BYTES)
+    if not head:
+        raise EmptyObject(f"Expected images in one of the known formats. Received: a {packing.name} stream of 0 bytes.")
+    recognised = recognise(head, _PACKABLE, packing.name)
+    return Decoded(recognised.kind(head) + packing.suffix, _items(recognised, unpacked, name, target))
 
 
 def _items(recognised: Format, stream: Stream, name: str, target: Target) -> Iterator[Item]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from handler.contract import Conversion, PixelShape
 from handler.errors import RejectedInput, WrongShape
 from handler.formats.stream import Body
 from handler.limits import Limits
+
+T = TypeVar("T")
 
 _BLOCK_IMAGES = 64  # images in one read: enough to amortise the call, few enough to stay in the processor's cache
 
@@ -65,26 +69,30 @@ class Target:
 
 
 def require_shape(received: tuple[int, ...], shape: PixelShape) -> int:
-    """Returns the number of images in an array of the shape `received`.
+    """Returns the number of images in an array of the shape `received`, or 1 if it is that of one image.
 
-    The shape must be `(n, height, width, channels)`, or `(n, height, width)` if the model takes grey images.
+    The shape must be `(n, height, width, channels)`, `(n, height, width)` if the model takes grey images, or the flat `(n,
+    height * width * channels)`, with or without the n.
 
     Raises:
         WrongShape: the images are not of the model's size. Arrays are never resized, because a wrong size is a mistake.
     """
-    expected = one_image_shapes(shape)
+    expected = _one_image_shapes(shape)
+    if received in expected:
+        return 1
     if received[1:] not in expected or received[0] < 0:
         wanted = " or ".join(f"(n, {', '.join(map(str, sides))})" for sides in expected)
-        raise WrongShape(f"Expected an array of shape {wanted}. Received: {received}.")
+        raise WrongShape(
+            f"Expected an array of shape {wanted}. Received: {received}. "
+            f"Resize the images to {shape.height}x{shape.width}, or upload them as pictures, which are converted."
+        )
     return received[0]
 
 
-def one_image_shapes(shape: PixelShape) -> list[tuple[int, ...]]:
-    """Returns the shapes that an array of one image may have.
-
-    These are `(height, width, channels)`, and `(height, width)` if the model takes grey images.
-    """
-    return [shape.as_tuple] + ([shape.as_tuple[:2]] if shape.channels == 1 else [])
+def _one_image_shapes(shape: PixelShape) -> list[tuple[int, ...]]:
+    """Returns the shapes that an array of one image may have."""
+    grey = [shape.as_tuple[:2]] if shape.channels == 1 else []
+    return [shape.as_tuple, *grey, (math.prod(shape.as_tuple),)]
 
 
 def read_pixels(body: Body, count: int, shape: PixelShape, error: type[RejectedInput]) -> Iterator[Image]:
@@ -93,14 +101,33 @@ def read_pixels(body: Body, count: int, shape: PixelShape, error: type[RejectedI
     Raises:
         RejectedInput: `body` holds fewer bytes than `count` images need, or more; the error is of the class `error`.
     """
-    image_bytes = int(np.prod(shape.as_tuple))
+    image_bytes = math.prod(shape.as_tuple)
     for start in range(0, count, _BLOCK_IMAGES):
         wanted = min(_BLOCK_IMAGES, count - start)
         block = body.read(wanted * image_bytes)
         if len(block) < wanted * image_bytes:
             whole = start + len(block) // image_bytes
-            raise error(f"Expected {count} images of {image_bytes} bytes. Received: {whole} whole ones; it is truncated.")
+            raise error(f"Expected {count} images of {image_bytes} bytes. Received: {whole} whole ones; upload it again.")
         for offset, pixels in enumerate(np.frombuffer(block, np.uint8).reshape(wanted, *shape.as_tuple)):
             yield Image(str(start + offset), pixels)
     if body.read(1):
-        raise error(f"Expected nothing after {count} images of {image_bytes} bytes. Received: more bytes.")
+        raise error(
+            f"Expected nothing after {count} images of {image_bytes} bytes. Received: more bytes; "
+            "save what was appended as an object of its own."
+        )
+
+
+def or_refuse(items: Iterable[T | Unreadable], error: type[RejectedInput], wanted: str, parts: str) -> Iterator[T | Unreadable]:
+    """Yields `items`, and refuses an object all of whose parts are unreadable: one reason tells more than a row for each part.
+
+    Raises:
+        RejectedInput: all items are unreadable; the error is of the class `error`, and quotes the first of them.
+    """
+    count, first, is_refused = 0, None, True
+    for item in items:
+        count += 1
+        first = first or item
+        is_refused &= isinstance(item, Unreadable)
+        yield item
+    if isinstance(first, Unreadable) and is_refused:
+        raise error(f"Expected {wanted}. Received: {count} {parts} without one. The first, {first.name}: {first.error}")

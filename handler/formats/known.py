@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from handler.errors import UnrecognisedFormat
-from handler.formats import gunzip
+from handler.formats.foreign import advise, describe
 from handler.formats.image import Item, Target
 from handler.formats.stream import Stream
 
@@ -30,8 +30,10 @@ class Format(Protocol):
         """
 
 
-def recognise(head: bytes, formats: Sequence[Format]) -> Format:
+def recognise(head: bytes, formats: Sequence[Format], packed_by: str = "") -> Format:
     """Returns the one of `formats` that an object beginning with `head` has.
+
+    Errors say that the object was unpacked from a stream of `packed_by`, if that is given.
 
     Raises:
         UnrecognisedFormat: the object has none of `formats`.
@@ -39,11 +41,7 @@ def recognise(head: bytes, formats: Sequence[Format]) -> Format:
     for known in formats:
         if known.recognises(head):
             return known
-    is_gzip = head.startswith(gunzip.MAGIC)
-    begins = (
-        f"a gzip stream of what begins with {gunzip.first_bytes(head, 8)!r}" if is_gzip else f"what begins with {head[:8]!r}"
-    )
+    stream = f"a {packed_by} stream of " if packed_by else ""
     raise UnrecognisedFormat(
-        f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {begins}. "
-        "Save pictures as PNG, JPEG or WebP, arrays with numpy.save."
+        f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {stream}{describe(head)}; {advise(head)}."
     )

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from handler.errors import UnreadableArray
-from handler.formats.image import Image, Target, one_image_shapes, read_pixels, require_shape
+from handler.formats.image import Image, Target, read_pixels, require_shape
 from handler.formats.meter import read_whole
 from handler.formats.stream import Body, Stream
 from handler.limits import Limits
@@ -56,7 +56,7 @@ def decode(body: Stream, target: Target) -> Iterator[Image]:
             "Save values of 0 to 255 with numpy.save(file, images.astype('uint8')), "
             "values of 0 to 1 with numpy.save(file, (images * 255).round().astype('uint8'))."
         )
-    count = 1 if shape in one_image_shapes(target.shape) else require_shape(shape, target.shape)
+    count = require_shape(shape, target.shape)
     pixels = io.BytesIO(_in_c_order(body, shape, target.limits)) if fortran_order else body
     return read_pixels(pixels, count, target.shape, UnreadableArray)
 
@@ -67,10 +67,16 @@ def _read_header(body: Body) -> tuple[tuple[int, ...], bool, np.dtype]:
     length_format = "<H" if version == (1, 0) else "<I"
     length_field = body.read(struct.calcsize(length_format))
     if version not in {(1, 0), (2, 0), (3, 0)} or len(length_field) < struct.calcsize(length_format):
-        raise UnreadableArray(f"Expected a .npy header of version 1.0, 2.0 or 3.0. Received: version={version}.")
+        raise UnreadableArray(
+            "Expected a .npy header of version 1.0, 2.0 or 3.0. "
+            f"Received: version {'.'.join(map(str, version))}; save it with numpy.save."
+        )
     (length,) = struct.unpack(length_format, length_field)
     if length > _MAX_HEADER_BYTES:
-        raise UnreadableArray(f"Expected a .npy header of at most {_MAX_HEADER_BYTES} bytes. Received: {length} declared.")
+        raise UnreadableArray(
+            f"Expected a .npy header of at most {_MAX_HEADER_BYTES} bytes. "
+            f"Received: {length} declared; save it with numpy.save."
+        )
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     header = io.BytesIO(length_field + body.read(length))
     try:
@@ -80,12 +86,14 @@ def _read_header(body: Body) -> tuple[tuple[int, ...], bool, np.dtype]:
         return tuple(map(operator.index, shape)), order, dtype  # NumPy accepts True as a size; operator.index makes it 1
     except _HEADER_ERRORS as error:
         raise UnreadableArray(
-            f"Expected a .npy header. Received: one that cannot be parsed ({type(error).__name__})."
+            "Expected a .npy header as numpy.save writes it. Received: one that cannot be parsed; save it again."
         ) from error
 
 
 def _in_c_order(body: Body, shape: tuple[int, ...], limits: Limits) -> bytes:
     content = read_whole(body, limits, "an array in Fortran order")
     if len(content) != int(np.prod(shape, dtype=object)):
-        raise UnreadableArray(f"Expected as many bytes as the shape {shape} has pixels. Received: {len(content)}.")
+        raise UnreadableArray(
+            f"Expected as many bytes as the shape {shape} has pixels. Received: {len(content)}; upload it again."
+        )
     return np.frombuffer(content, np.uint8).reshape(shape, order="F").tobytes(order="C")

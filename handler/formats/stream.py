@@ -19,9 +19,13 @@ class Body(Protocol):
 
 
 class Stream:
-    """A body whose reads return all bytes that were asked for, and whose beginning can be looked at before it is read."""
+    """A body whose reads return all bytes that were asked for, and whose beginning can be looked at before it is read.
 
-    def __init__(self, body: Body) -> None:
+    `tells_truncation` is True if the body itself raises an error where it was truncated, as packed streams do.
+    """
+
+    def __init__(self, body: Body, *, tells_truncation: bool = False) -> None:
+        self.tells_truncation = tells_truncation
         self._body = body
         self._head = b""
 

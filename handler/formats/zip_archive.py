@@ -1,9 +1,9 @@
 """Decodes zip archives of pictures and arrays, such as NumPy's `.npz`: every file, in the order of the directory.
 
-Directories, `__MACOSX/` and files whose name begins with a dot are skipped. Members that cannot be read (encrypted, corrupt, in
-another compression than deflate, of unsafe names, links, archives in the archive, too large) are reported by name, and the
-others are scored. The directory lies at the end of the archive, so a body that can only be read forwards is first copied to a
-temporary file, still compressed.
+Folders, and files that are hidden or that systems add for themselves, are skipped. Members that cannot be read (encrypted,
+corrupt, in another compression than deflate, of unsafe names, links, archives in the archive, too large) are reported by name,
+and the others are scored; so is what follows the archive. The directory lies at the end of the archive, so a body that can only
+be read forwards is first copied to a temporary file, still compressed.
 
 Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
@@ -11,39 +11,35 @@ Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 from __future__ import annotations
 
 import stat
-import struct
 import tempfile
-import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from handler.errors import RejectedInput, UnreadableArchive, UnreadableMember, UnsafeMember
+from handler.errors import RejectedInput, UnreadableMember, UnrecognisedFormat, UnsafeMember
 from handler.formats.image import Image, Target, Unreadable
-from handler.formats.members import Member, decode_members, is_skipped, require_safe_name, require_size, too_many, unreadable
+from handler.formats.member_names import is_folder, is_skipped, require_safe_name
+from handler.formats.members import Member, decode_members, left_over, require_size, unreadable
 from handler.formats.meter import Meter
 from handler.formats.stream import Stream
+from handler.formats.zip_directory import END_MAGIC, MAGIC, Directory, Entry, read_directory
 from handler.limits import Limits
 
 NAME = "zip archive (.zip, .npz) of pictures and arrays"
 
-_MAGIC, _EMPTY_MAGIC = b"PK\x03\x04", b"PK\x05\x06"
-_ENTRY_MAGIC = b"PK\x01\x02"  # begins each entry of the directory
-_LOCAL_HEADER_BYTES = 30  # the fixed part, before each member's name and bytes
+_HEADER_BYTES = 30  # before each member's name and bytes
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags: traditional, strong, and an encrypted directory
+_STORED, _DEFLATED = 0, 8
+_OFFICE = "[Content_Types].xml"  # the member that makes a zip archive a document of Office
 
 _PIECE_BYTES = 2**16
 _SPOOL_BYTES = 2**24  # kept in memory; a larger archive is kept on disk
 
-# The errors that zipfile raises on broken archives, found by truncating and corrupting some at every place. None of them can
-# come from S3, because the archive is in memory or in a file by then.
-_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, ValueError, struct.error, zlib.error)
-
 
 def recognises(head: bytes) -> bool:
     """Returns whether `head` begins a zip archive."""
-    return head.startswith((_MAGIC, _EMPTY_MAGIC))
+    return head.startswith((MAGIC, END_MAGIC))
 
 
 def kind(head: bytes) -> str:
@@ -56,14 +52,18 @@ def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
 
     Raises:
         UnreadableArchive: the archive is truncated or corrupt, or its members share bytes.
+        UnrecognisedFormat: the archive holds neither pictures nor arrays, or is a document of Office.
         ObjectTooLarge: the archive has more members than the limits allow, or unpacks to more bytes, in total or relative to
             its compressed size.
     """
     with _seekable(body) as file:
-        size_bytes = _require_few_entries(file, target.limits)
-        entries, archive = _read_directory(file)
-        _require_apart(entries, size_bytes)
-        yield from decode_members(_members(archive, entries, target.limits), target)
+        directory = read_directory(file, target.limits)
+        if any(entry.name == _OFFICE for entry in directory.entries):
+            raise UnrecognisedFormat(
+                "Expected a zip archive of pictures and arrays. Received: a document of Word, Excel or PowerPoint; "
+                "save the pictures in it as PNG or JPEG."
+            )
+        yield from decode_members(_members(file, directory, target.limits), target)
 
 
 @contextmanager
@@ -77,99 +77,99 @@ def _seekable(body: Stream) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", spool)
 
 
-def _require_few_entries(file: BinaryIO, limits: Limits) -> int:
-    """Requires that the archive does not have too many members, and returns its size in bytes.
-
-    The headers in the directory are counted before `zipfile` makes an object of each.
-    """
-    file.seek(0)
-    count, size_bytes, tail = 0, 0, b""
-    while piece := file.read(_PIECE_BYTES):
-        count += (tail + piece).count(_ENTRY_MAGIC)
-        size_bytes += len(piece)
-        tail = piece[-len(_ENTRY_MAGIC) + 1 :]
-        if count > limits.archive_members:
-            raise too_many(limits)
-    return size_bytes
-
-
-def _read_directory(file: BinaryIO) -> tuple[list[zipfile.ZipInfo], zipfile.ZipFile]:
-    try:
-        archive = zipfile.ZipFile(file)
-    except _ZIP_ERRORS as error:
-        raise UnreadableArchive(
-            f"Expected a zip archive with its directory at the end. Received: a truncated or corrupt one ({error}); "
-            "upload it again."
-        ) from error
-    return archive.infolist(), archive
-
-
-def _require_apart(entries: list[zipfile.ZipInfo], size_bytes: int) -> None:
-    """Refuses members that share bytes, and a directory that belongs to an archive inside of this one.
-
-    A small archive whose members share bytes can unpack to petabytes.
-
-    Source: https://www.bamsoftware.com/hacks/zipbomb/ (CPython refuses some such archives from 3.11.8 and 3.12.2 on.)
-    """
-    in_place = sorted(entries, key=lambda entry: entry.header_offset)
-    starts = [entry.header_offset for entry in in_place]
-    ends = [entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size for entry in in_place]
-    if any(end > start for end, start in zip(ends, [*starts[1:], size_bytes], strict=False)):
-        raise UnreadableArchive(
-            "Expected members one behind the other. Received: some that share bytes, or exceed the archive."
-        )
-    if starts and starts[0] != 0:
-        raise UnreadableArchive("Expected a zip archive from its first byte on. Received: the directory of one inside of it.")
-
-
-def _members(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: Limits) -> Iterator[Member | Unreadable]:
+def _members(file: BinaryIO, directory: Directory, limits: Limits) -> Iterator[Member | Unreadable]:
     meter = Meter(limits)
-    for entry in entries:
-        if entry.filename.endswith("/") or is_skipped(entry.filename):
+    for entry in directory.entries:
+        if is_folder(entry.name, entry.size_bytes) or is_skipped(entry.name):
             continue
-        try:
-            _require_readable(entry, limits)
-        except RejectedInput as error:
-            yield unreadable(entry.filename, error)
-            continue
-        yield _read_member(archive, entry, meter)
+        yield _member(file, entry, meter, limits)
+    if rest := _after(file, directory.end):
+        yield left_over(rest)
 
 
-def _require_readable(entry: zipfile.ZipInfo, limits: Limits) -> None:
-    require_safe_name(entry.filename)
-    if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG}:
-        raise UnsafeMember("Expected a file. Received: a link or a special file.")
-    if entry.flag_bits & _ENCRYPTED:
+def _member(file: BinaryIO, entry: Entry, meter: Meter, limits: Limits) -> Member | Unreadable:
+    try:
+        _require_readable(entry, limits)
+    except RejectedInput as error:
+        return unreadable(entry.name, error)
+    try:
+        return Member(entry.name, _read_member(file, entry, meter))
+    except UnreadableMember as error:
+        return unreadable(entry.name, error)
+
+
+def _require_readable(entry: Entry, limits: Limits) -> None:
+    require_safe_name(entry.name)
+    if entry.problem:
+        raise entry.problem
+    if stat.S_IFMT(entry.mode) not in {0, stat.S_IFREG}:
+        raise UnsafeMember("Expected a file. Received: a link or a special file; pack the files that links lead to.")
+    if entry.flags & _ENCRYPTED:
         raise UnsafeMember(
             "Expected a member that can be read by anybody. Received: an encrypted one; save it without a password."
         )
-    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+    if entry.method not in {_STORED, _DEFLATED}:
         raise UnreadableMember(
-            f"Expected a member that is stored or deflated. Received: compression method {entry.compress_type}; "
-            "save it with deflate."
+            f"Expected a member that is stored or deflated. Received: compression method {entry.method}; save it with deflate."
         )
-    require_size(entry.file_size, limits)
+    require_size(entry.size_bytes, limits)
 
 
-def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, meter: Meter) -> Member | Unreadable:
-    """Unpacks a member, up to the declared size that was checked before.
+def _read_member(file: BinaryIO, entry: Entry, meter: Meter) -> bytes:
+    """Returns the content of a member, which is unpacked up to the declared size and no further.
 
-    zipfile verifies the checksum of the member at its end.
+    Raises:
+        UnreadableMember: the member is truncated or corrupt.
+        ObjectTooLarge: the archive unpacks to more bytes than the limits allow.
     """
-    meter.count(packed=entry.compress_size)
-    pieces = []
-    try:
-        with archive.open(entry) as file:
-            while piece := file.read(_PIECE_BYTES):
-                meter.count(unpacked=len(piece))
-                pieces.append(piece)
-    except _ZIP_ERRORS as error:
-        problem = UnreadableMember(
-            f"Expected a whole member whose checksum holds. Received: one that cannot be unpacked ({type(error).__name__})."
+    meter.count(packed=entry.packed_bytes)
+    pieces, left, crc = [], entry.size_bytes, 0
+    for piece in _unpacked(file, entry):
+        meter.count(unpacked=len(piece))
+        left -= len(piece)
+        crc = zlib.crc32(piece, crc)
+        pieces.append(piece)
+        if left < 0:
+            break
+    if left or crc != entry.crc:
+        raise UnreadableMember(
+            f"Expected a member of {entry.size_bytes} bytes whose checksum holds. Received: a truncated or corrupt one; "
+            "pack and upload it again."
         )
-        return unreadable(entry.filename, problem)
-    content = b"".join(pieces)
-    if len(content) != entry.file_size:
-        problem = UnreadableMember(f"Expected {entry.file_size} bytes, as declared. Received: {len(content)}.")
-        return unreadable(entry.filename, problem)
-    return Member(entry.filename, content)
+    return b"".join(pieces)
+
+
+def _unpacked(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    """Yields the content of a member in pieces, as far as it can be unpacked."""
+    file.seek(entry.start)
+    header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or not header.startswith(MAGIC):
+        return
+    file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)
+    if entry.method == _STORED:
+        yield from _packed(file, entry.packed_bytes)
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for packed in _packed(file, entry.packed_bytes):
+            yield inflater.decompress(packed, _PIECE_BYTES)
+            while inflater.unconsumed_tail:
+                yield inflater.decompress(inflater.unconsumed_tail, _PIECE_BYTES)
+        yield inflater.decompress(b"", _PIECE_BYTES)  # it may hold some bytes back
+    except zlib.error:
+        return
+
+
+def _packed(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
+    while size_bytes and (packed := file.read(min(size_bytes, _PIECE_BYTES))):
+        size_bytes -= len(packed)
+        yield packed
+
+
+def _after(file: BinaryIO, end: int) -> bytes:
+    """Returns the beginning of what follows the archive; empty if nothing does but zeros."""
+    file.seek(end)
+    while piece := file.read(_PIECE_BYTES):
+        if rest := piece.lstrip(b"\0"):
+            return rest
+    return b""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handler.contract import PixelShape
-from handler.errors import ObjectTooLarge, UnreadableArray, UnreadableIdx, WrongShape
+from handler.errors import ObjectTooLarge, UnreadableArchive, UnreadableArray, UnreadableIdx, WrongShape
 from handler.formats import decode
 from handler.formats.image import require_shape
 
@@ -166,7 +166,7 @@ def test_a_corrupt_gzip_stream_is_refused(pack_idx, fashion_target):
     content = bytearray(gzip.compress(pack_idx(PIXELS), mtime=0))
     content[-6] ^= 1  # its checksum
 
-    with pytest.raises(UnreadableIdx, match="gzip"):
+    with pytest.raises(UnreadableArchive, match="gzip"):
         pixels_of(bytes(content), fashion_target)
 
 

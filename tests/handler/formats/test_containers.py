@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from handler.contract import Conversion, PixelShape
-from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, StorageUnavailable
+from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, StorageUnavailable, UnrecognisedFormat
 from handler.formats import decode
 from handler.formats.image import Image, Target
+from handler.formats.member_names import is_skipped
 from handler.limits import Limits
 from tests.handler.formats.samples import (
     Forwards,
@@ -190,8 +191,19 @@ def test_a_long_name_is_refused_and_cut_short(pack, fashion_target):
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred, targz])
-def test_an_archive_of_nothing_but_bad_members_has_a_document_of_them(pack, fashion_target):
-    assert rows(pack({"a": b"?", "b": b"?"}), fashion_target) == [("a", "UnrecognisedFormat"), ("b", "UnrecognisedFormat")]
+def test_an_archive_of_nothing_but_bad_images_has_a_document_of_them(pack, fashion_target):
+    assert rows(pack({"a": BAD["cut.png"][0], "b": b"?"}), fashion_target) == [
+        ("a", "UnreadableImage"),
+        ("b", "UnrecognisedFormat"),
+    ]
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred, targz])
+def test_an_archive_of_other_files_alone_is_refused_with_one_reason(pack, fashion_target):
+    content = pack({"empty": b"", "word/a.xml": b"<?xml version='1.0'?>", "b.pdf": b"%PDF-1.7"})
+
+    with pytest.raises(UnrecognisedFormat, match=r"Received: one of other files alone, such as 'word/a.xml', which is XML; "):
+        decoded(content, fashion_target)
 
 
 @pytest.mark.parametrize("content", [zipped({}), zipped({"folder/": b""}), tarred({".hidden": b"?"}), targz({"a/": b""})])
@@ -383,7 +395,7 @@ def test_any_pixels_survive_any_container_and_any_pieces(pixels, pack, piece_byt
 
 
 name_parts = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=20).filter(
-    lambda part: not part.startswith(".") and part != "__MACOSX" and part[1:2] != ":"
+    lambda part: not is_skipped(part) and part not in {".", ".."} and part[1:2] != ":"
 )
 
 

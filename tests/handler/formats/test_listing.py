@@ -66,10 +66,13 @@ def test_a_byte_order_mark_is_no_part_of_a_list(read, content):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b'{"key": 5}', "ValidationError"),
-        (b'{"name": "x"}', "ValidationError"),
-        (b'{"key": "', "DecodeError"),
-        (b"\xff\xfe", "DecodeError"),
+        (b'{"key": 5}', "Received: the fields ['key']"),
+        (b'{"key": "a", "bucket": 5}', "Received: the fields ['bucket', 'key']"),
+        (b'{"key": "a", "bucket": "no bucket"}', "Expected the name of a bucket. Received: 'no bucket'"),
+        (b'{"name": "x"}', "Received: the fields ['name']"),
+        (b'{"source-ref": "a.png"}', "Expected a source-ref s3://bucket/key. Received: 'a.png'"),
+        (b'{"key": "', "neither JSON nor CSV"),
+        (b"\xff\xfe", "neither JSON nor CSV"),
         (b'{"key": ""}', "1 to 1024 bytes"),
         (b'{"key": "' + b"k" * 1025 + b'"}', "1 to 1024 bytes"),
         (b"[" * 5000, "Expected an object's bucket and key"),

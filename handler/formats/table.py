@@ -1,0 +1,127 @@
+"""Decodes tables of pixels, the CSV in which Kaggle publishes MNIST and Fashion-MNIST: one image a line. Pure.
+
+    label,pixel1,pixel2,...,pixel784
+    2,0,0,...,0
+
+The columns of pixels are those with numbers in their names, in the order of the numbers; all others, such as the label, are
+ignored. Without a line of names, the pixels are all columns, or all but the first if there is one more. Values may be quoted,
+with spaces around them, and separated by commas, semicolons or tabs. A line that is no image becomes a row under `rejected`,
+and the other lines are scored. A table is read line by line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+from handler.errors import UnreadableArray, WrongShape
+from handler.formats.image import Image, Target, Unreadable, or_refuse
+from handler.formats.lines import BYTE_ORDER_MARK, read_lines
+from handler.formats.stream import Stream
+
+NAME = "table of pixels (CSV of label and pixel1 to pixel784, with or without names and labels)"
+
+_MIN_COLUMNS = 4  # by which a table is told from a list of objects
+_MAX_VALUE_BYTES = 32  # of one name or value with its separator; other columns may use what the pixels leave
+_NUMBER = re.compile(rb"\d+")
+_VALUES = re.compile(rb"[\s\"\d,;.eE+-]+")
+_MAX_VALUE = 255
+
+
+def recognises(head: bytes) -> bool:
+    """Returns whether `head` begins a table of pixels.
+
+    The first line must have at least four whole numbers alone, or four names that differ by their numbers alone: `pixel1`.
+    """
+    first = head.removeprefix(BYTE_ORDER_MARK).partition(b"\n")[0]
+    fields = _split(first, _separator(first))
+    if len(fields) < _MIN_COLUMNS:
+        return False
+    names = [name for name in fields[:-1] if not name.isdigit()]  # the last one may be cut
+    return bool(_VALUES.fullmatch(first)) or _are_counted(fields[1:-1]) or len(_pixel_columns(names)) >= _MIN_COLUMNS - 1
+
+
+def kind(head: bytes) -> str:
+    """Returns the name that documents give to this format."""
+    return "csv"
+
+
+def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
+    """Yields the image of each line, named by its position from 0, and the lines that are no image.
+
+    Raises:
+        WrongShape: the table has another number of columns than the model's images have pixels.
+        UnreadableArray: no line is an image, or a line is longer than any line of a table.
+    """
+    values = math.prod(target.shape.as_tuple)
+    max_bytes = _MAX_VALUE_BYTES * (values + _MAX_VALUE_BYTES)
+    too_long = UnreadableArray(f"Expected lines of at most {max_bytes} bytes. Received: a longer one; save one image a line.")
+    lines = (line for line in read_lines(body, max_bytes, too_long) if line.strip())
+    first = next(lines, b"")
+    separator = _separator(first)
+    names = _split(first, separator)
+    has_names = not _VALUES.fullmatch(first) or (_are_counted(names[1:-1]) and len(names) > _MAX_VALUE)
+    columns = _columns(names, values, has_names=has_names)
+    rows = lines if has_names else chain([first], lines)
+    items = (_image(number, _split(line, separator), len(names), columns, target) for number, line in enumerate(rows))
+    return or_refuse(items, UnreadableArray, "a table with an image in it", "lines")
+
+
+def _separator(line: bytes) -> bytes:
+    return max((b",", b";", b"\t"), key=line.count)
+
+
+def _split(line: bytes, separator: bytes) -> list[bytes]:
+    return [field.strip() for field in line.replace(b'"', b"").split(separator)]
+
+
+def _are_counted(names: Sequence[bytes]) -> bool:
+    """Returns whether the columns are named by consecutive numbers, as pandas does."""
+    return len(names) > 1 and names[0].isdigit() and [b"%d" % (int(names[0]) + step) for step in range(len(names))] == [*names]
+
+
+def _pixel_columns(names: Sequence[bytes]) -> list[int]:
+    """Returns the positions of the names that differ from most others by their numbers alone, in the order of the numbers."""
+    patterns = [_NUMBER.sub(b"#", name) for name in names]
+    most = Counter(pattern for pattern in patterns if b"#" in pattern).most_common(1)
+    positions = [position for position, pattern in enumerate(patterns) if most and pattern == most[0][0]]
+    return sorted(positions, key=lambda position: [int(number) for number in _NUMBER.findall(names[position])])
+
+
+def _columns(names: Sequence[bytes], values: int, *, has_names: bool) -> list[int] | slice:
+    if has_names:
+        columns = _pixel_columns(names)
+        if len(columns) == values:
+            return (
+                columns if columns != list(range(columns[0], columns[0] + values)) else slice(columns[0], columns[0] + values)
+            )
+    elif len(names) in {values, values + 1}:
+        return slice(len(names) - values, None)
+    received = f"{len(_pixel_columns(names))} columns of pixels" if has_names else f"{len(names)} columns"
+    raise WrongShape(
+        f"Expected a table of {values} columns of pixels, and one of labels or none. Received: {received}; "
+        "save images of the model's size, or upload them as pictures, which are converted."
+    )
+
+
+def _image(number: int, fields: list[bytes], width: int, columns: list[int] | slice, target: Target) -> Image | Unreadable:
+    name = str(number)
+    if len(fields) != width:
+        return _unreadable(name, f"{len(fields)} values where the first line has {width}")
+    chosen = fields[columns] if isinstance(columns, slice) else [fields[column] for column in columns]
+    try:
+        pixels = bytes(map(int, chosen))
+    except ValueError:  # a value that is no whole number, or is not one of 0 to 255
+        return _unreadable(name, "a missing value, or another one")
+    return Image(name, np.frombuffer(pixels, np.uint8).reshape(target.shape.as_tuple))
+
+
+def _unreadable(name: str, received: str) -> Unreadable:
+    return Unreadable.because(
+        name, UnreadableArray(f"Expected a line of whole numbers of 0 to 255. Received: {received}; mend the line.")
+    )
