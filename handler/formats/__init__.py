@@ -64,7 +64,7 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     unpacked = Stream(Unpacked(stream, packing, Meter(target.limits)), tells_truncation=True)
     head = unpacked.peek(HEAD_BYTES)
     if not head:
-        raise EmptyObject(f"Expected images in one of the known formats. Received: a {packing.name} stream of 0 bytes.")
+        raise EmptyObject(f"Expected images in one of the known formats. Received: 0 bytes, packed by {packing.name}.")
     recognised = recognise(head, _PACKABLE, packing.name)
     return Decoded(recognised.kind(head) + packing.suffix, _items(recognised, unpacked, name, target))
 

@@ -41,7 +41,7 @@ def recognise(head: bytes, formats: Sequence[Format], packed_by: str = "") -> Fo
     for known in formats:
         if known.recognises(head):
             return known
-    stream = f"a {packed_by} stream of " if packed_by else ""
+    packed = f", packed by {packed_by}" if packed_by else ""
     raise UnrecognisedFormat(
-        f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {stream}{describe(head)}; {advise(head)}."
+        f"Expected one of: {', '.join(known.NAME for known in formats)}. Received: {describe(head)}{packed}; {advise(head)}."
     )

@@ -141,7 +141,7 @@ class Unpacked:
         self._streams += 1
         if not packed.startswith(self._packing.magic):
             raise UnreadableArchive(
-                f"Expected nothing behind a {self._packing.name} stream. Received: more bytes; "
+                f"Expected nothing behind the {self._packing.name} stream. Received: more bytes; "
                 "upload what was appended as an object of its own."
             )
         if self._streams > _MAX_STREAMS:

@@ -29,7 +29,9 @@ NAME = "table of pixels (CSV of label and pixel1 to pixel784, with or without na
 _MIN_COLUMNS = 4  # by which a table is told from a list of objects
 _MAX_VALUE_BYTES = 32  # of one name or value with its separator; other columns may use what the pixels leave
 _NUMBER = re.compile(rb"\d+")
+_NAME = re.compile(rb"[\w .()\[\]\x80-\xff-]*")
 _VALUES = re.compile(rb"[\s\"\d,;.eE+-]+")
+_WHOLE = re.compile(rb"\.0+(?!\d)")  # as pandas ends whole numbers in columns of floats
 _MAX_VALUE = 255
 
 
@@ -38,12 +40,15 @@ def recognises(head: bytes) -> bool:
 
     The first line must have at least four whole numbers alone, or four names that differ by their numbers alone: `pixel1`.
     """
-    first = head.removeprefix(BYTE_ORDER_MARK).partition(b"\n")[0]
+    first = head.removeprefix(BYTE_ORDER_MARK).lstrip().partition(b"\n")[0]
     fields = _split(first, _separator(first))
-    if len(fields) < _MIN_COLUMNS:
+    if len(fields) < _MIN_COLUMNS or not _NUMBER.search(first):
         return False
-    names = [name for name in fields[:-1] if not name.isdigit()]  # the last one may be cut
-    return bool(_VALUES.fullmatch(first)) or _are_counted(fields[1:-1]) or len(_pixel_columns(names)) >= _MIN_COLUMNS - 1
+    if _VALUES.fullmatch(first):
+        return True
+    names = fields[:-1]  # the last one may be cut
+    are_names = all(_NAME.fullmatch(name) for name in names)
+    return are_names and (_are_counted(names[1:]) or len(_pixel_columns([*set(names)])) >= _MIN_COLUMNS - 1)
 
 
 def kind(head: bytes) -> str:
@@ -77,12 +82,18 @@ def _separator(line: bytes) -> bytes:
 
 
 def _split(line: bytes, separator: bytes) -> list[bytes]:
+    if b"." in line:
+        line = _WHOLE.sub(b"", line)
     return [field.strip() for field in line.replace(b'"', b"").split(separator)]
 
 
 def _are_counted(names: Sequence[bytes]) -> bool:
     """Returns whether the columns are named by consecutive numbers, as pandas does."""
-    return len(names) > 1 and names[0].isdigit() and [b"%d" % (int(names[0]) + step) for step in range(len(names))] == [*names]
+    return (
+        len(names) >= _MIN_COLUMNS - 2
+        and names[0].isdigit()
+        and [b"%d" % (int(names[0]) + step) for step in range(len(names))] == [*names]
+    )
 
 
 def _pixel_columns(names: Sequence[bytes]) -> list[int]:
@@ -116,9 +127,18 @@ def _image(number: int, fields: list[bytes], width: int, columns: list[int] | sl
     chosen = fields[columns] if isinstance(columns, slice) else [fields[column] for column in columns]
     try:
         pixels = bytes(map(int, chosen))
-    except ValueError:  # a value that is no whole number, or is not one of 0 to 255
-        return _unreadable(name, "a missing value, or another one")
+    except ValueError:
+        wrong = next(value for value in chosen if not _is_pixel(value))
+        return _unreadable(name, repr(wrong[:20].decode(errors="replace")))
     return Image(name, np.frombuffer(pixels, np.uint8).reshape(target.shape.as_tuple))
+
+
+def _is_pixel(value: bytes) -> bool:
+    try:
+        bytes([int(value)])
+    except ValueError:
+        return False
+    return True
 
 
 def _unreadable(name: str, received: str) -> Unreadable:

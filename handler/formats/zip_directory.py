@@ -155,7 +155,11 @@ def _require_apart(entries: list[Entry], directory_start: int) -> None:
 
     Source: https://www.bamsoftware.com/hacks/zipbomb/
     """
-    in_place = sorted((entry.start, entry.packed_bytes) for entry in entries if not entry.problem)
+    in_place = sorted(
+        (entry.start, 0 if entry.problem else entry.packed_bytes)
+        for entry in entries
+        if not entry.problem or entry.start < directory_start
+    )
     ends = [start + _LOCAL_HEADER_BYTES + packed_bytes for start, packed_bytes in in_place]
     starts = [start for start, _ in in_place[1:]] + [directory_start]
     if any(end > start for end, start in zip(ends, starts, strict=False)):

@@ -45,6 +45,43 @@ def test_a_channel_axis_is_welcome(fashion_target):
     assert np.array_equal(pixels_of(npy(PIXELS[..., None]), fashion_target)[..., 0], PIXELS)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("shape", "count"), [((3, 784), 3), ((1, 784), 1), ((784,), 1), ((28, 28), 1), ((28, 28, 1), 1)])
+def test_flat_arrays_and_single_images_are_read_in_both_orders(order, shape, count, fashion_target):
+    """The data set's own loader gives (n, 784), and so do the files of Quick, Draw!"""
+    array = np.array(PIXELS[:count].reshape(shape), order=order)
+
+    assert np.array_equal(pixels_of(npy(array), fashion_target)[..., 0], PIXELS[:count])
+
+
+def test_flat_arrays_of_colour_images_are_read():
+    shape = PixelShape(height=28, width=28, channels=3)
+
+    assert require_shape((5, 2352), shape) == 5
+    assert require_shape((2352,), shape) == 1
+    with pytest.raises(WrongShape, match=r"or \(n, 2352\)\. Received: \(5, 784\)\. Resize the images to 28x28, or upload"):
+        require_shape((5, 784), shape)
+
+
+@pytest.mark.parametrize("shape", [(3, 784), (3, 28, 28), (3, 28, 28, 1)])
+def test_idx_files_of_as_many_dimensions_as_arrays_are_read(shape, fashion_target):
+    content = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + PIXELS.tobytes()
+
+    assert np.array_equal(pixels_of(content, fashion_target)[..., 0], PIXELS)
+
+
+@pytest.mark.parametrize("magic", [b"\0\0\x0d\3", b"\0\0\x08\5", b"\0\0\x08\xff"])
+def test_idx_files_of_other_types_or_dimensions_are_refused(magic, fashion_target):
+    with pytest.raises(UnreadableIdx, match=f"Received: {magic.hex()}; upload the file of the images"):
+        pixels_of(magic + bytes(2000), fashion_target)
+
+
+def test_an_array_behind_an_array_is_refused_with_what_to_do(fashion_target):
+    for content in (npy(PIXELS) * 2, npy(PIXELS) + gzip.compress(npy(PIXELS))):
+        with pytest.raises(UnreadableArray, match="more bytes; save what was appended as an object of its own"):
+            pixels_of(content, fashion_target)
+
+
 def test_colour_arrays_need_their_channel_axis():
     shape = PixelShape(height=28, width=28, channels=3)
 
@@ -53,7 +90,9 @@ def test_colour_arrays_need_their_channel_axis():
         require_shape((5, 28, 28), shape)
 
 
-@pytest.mark.parametrize("shape", [(3, 28, 27), (3, 27, 28), (28, 27), (3, 28, 28, 3), (3, 28, 28, 1, 1), (2352,), ()])
+@pytest.mark.parametrize(
+    "shape", [(3, 28, 27), (3, 27, 28), (28, 27), (3, 28, 28, 3), (3, 28, 28, 1, 1), (2352,), (784, 3), (785,), (0,), ()]
+)
 def test_images_of_another_size_are_refused_and_never_broadcast(shape, fashion_target):
     with pytest.raises(WrongShape, match=r"Expected an array of shape \(n, 28, 28, 1\) or \(n, 28, 28\)"):
         pixels_of(npy(np.zeros(shape, np.uint8)), fashion_target)

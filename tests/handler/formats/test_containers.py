@@ -146,9 +146,16 @@ def test_a_name_that_lies_is_scored_by_its_content(fashion_target):
 
 @pytest.mark.parametrize("pack", [zipped, tarred, targz])
 def test_what_is_none_of_the_user_s_is_skipped(pack, fashion_target):
-    files = {"a/": b"", "__MACOSX/a/0.png": b"?", "a/.DS_Store": b"?", "a/._0.png": b"?", "a/0.png": FILES["rack/0.png"]}
+    image = FILES["rack/0.png"]
+    hidden = [
+        *("__MACOSX/a/0.png", "a/__MACOSX/0.png", "a/.DS_Store", "a/._0.png", "._0.png", ".0.png"),
+        *("a/.ipynb_checkpoints/0.png", ".ipynb_checkpoints/0.png", ".Trashes/501/0.png", "a/.git/objects/0.png"),
+        *("a/@eaDir/0.png/SYNOPHOTO_THUMB_M.png", "#recycle/0.png", "$RECYCLE.BIN/0.png", "System Volume Information/0.png"),
+        *("a/Thumbs.db", "a/thumbs.db", "desktop.ini", "a\\Desktop.ini", "a\\.git\\0.png", "./.thumbnails/0.png"),
+    ]
+    files = {"a/": b"", "a\\b\\": b""} | dict.fromkeys(hidden, image) | {"./a/0.png": image, "a/b.c/Thumbs.db.png": image}
 
-    assert rows(pack(files), fashion_target) == ["a/0.png"]
+    assert rows(pack(files), fashion_target) == ["./a/0.png", "a/b.c/Thumbs.db.png"]
 
 
 BAD = {

@@ -1,5 +1,6 @@
 """Lists of objects: what they name, whatever form they have, and what of them names nothing."""
 
+import gzip
 import io
 import json
 
@@ -40,6 +41,44 @@ def test_json_lines_name_keys_with_or_without_a_bucket(read, end):
     ]
 
     assert read(("\n".join(lines) + end).encode()) == [Named(None, KEYS[0]), Named("other", KEYS[1]), Named(None, KEYS[2])]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_augmented_manifests_name_addresses_whose_keys_are_raw(read, end):
+    """Ground Truth writes the labels behind them, which are ignored."""
+    lines = [json.dumps({"source-ref": f"s3://bucket/{key}", "class": 4, "class-metadata": {"key": 1}}) for key in KEYS]
+
+    assert read((f"{end or chr(10)}".join(lines) + end).encode()) == [Named("bucket", key) for key in KEYS]
+
+
+def test_a_line_of_an_augmented_manifest_may_be_as_long_as_its_labels(read):
+    line = json.dumps({"source-ref": "s3://bucket/a.png", "boxes": [{"left": 1, "top": 2}] * 4000})
+
+    assert len(line) > 90_000
+    assert read(f"{line}\n{line}".encode()) == [Named("bucket", "a.png")] * 2
+
+
+def test_an_inventory_names_buckets_and_encoded_keys(read):
+    rows = [
+        f'"bucket","{key}","v1","true","false","544","2026-11-01T00:00:00.000Z","etag","STANDARD"' for key in ("a+b", "%C3%A9")
+    ]
+
+    for pack in (bytes, gzip.compress):
+        assert read(pack("\n".join(rows).encode())) == [Named("bucket", "a b"), Named("bucket", "é")]
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        (b'{"name": "x", "key": 5}\n' * 3, 3),
+        (b'{"source-ref": "a.png"}\n{"source-ref": "b.png"}', 2),
+        (b"bucket,%FF\nno bucket,b", 2),
+        (manifest(1, 2, None), 3),
+    ],
+)
+def test_a_list_that_names_nothing_is_refused_with_one_reason(read, content, count):
+    with pytest.raises(UnreadableList, match=rf"Received: {count} lines without one\. The first, \w+ 1: Expected .*; mend the"):
+        read(content)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

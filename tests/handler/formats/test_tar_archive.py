@@ -288,7 +288,7 @@ def test_a_gzip_stream_with_a_long_name_in_its_header_is_recognised(fashion_targ
 
 
 def test_a_gzip_stream_of_something_else_says_so(fashion_target):
-    with pytest.raises(UnrecognisedFormat, match=r"Received: a gzip stream of an HTML page; "):
+    with pytest.raises(UnrecognisedFormat, match=r"Received: an HTML page, packed by gzip; "):
         decoded(gzip.compress(b"<html>", mtime=0), fashion_target)
 
 

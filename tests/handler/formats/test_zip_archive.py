@@ -2,17 +2,19 @@
 
 import gc
 import io
+import json
 import stat
 import struct
 import zipfile
 import zlib
 
+import msgspec
 import numpy as np
 import pytest
 
-from handler.errors import ObjectTooLarge, UnreadableArchive
+from handler.errors import ObjectTooLarge, UnreadableArchive, UnrecognisedFormat
 from handler.formats import decode, zip_archive
-from tests.handler.formats.samples import Forwards, decoded, limited, npy, peak_bytes, png, rows, zipped
+from tests.handler.formats.samples import Forwards, decoded, limited, npy, peak_bytes, png, rows, zip64, zipped
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (3, 28, 28), np.uint8)
 PNG = png(PIXELS[0])
@@ -234,3 +236,104 @@ def test_a_member_s_error_holds_on_to_nothing(fashion_target):
         assert peak_bytes(lambda: decoded(content, fashion_target)) < 4 * 10**6
     finally:
         gc.enable()
+
+
+def with_raw_names(*names, flags=0):
+    """An archive whose members have names of the same bytes as `names`."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(f"{number:0{len(name)}d}", PNG)
+    content = file.getvalue()
+    for number, name in enumerate(names):
+        content = content.replace(b"%0*d" % (len(name), number), name)
+    for at in range(len(names)):
+        content = changed(content, at, flags=flags)
+    return content
+
+
+def test_names_in_utf_8_are_read_whether_they_say_so_or_not(fashion_target):
+    """macOS writes UTF-8 without saying so."""
+    for flags in (0, 0x800):
+        assert rows(with_raw_names("rack/é.png".encode(), flags=flags), fashion_target) == ["rack/é.png"]
+
+
+def test_names_that_are_no_utf_8_stay_different_and_can_be_written(fashion_target):
+    names = [b"caf\xe9.png", b"caf\xe8.png", b"caf\x82.png", b"caf\xff.png"]
+
+    old, lying = (rows(with_raw_names(*names, flags=flags), fashion_target) for flags in (0, 0x800))
+    assert old == ["cafΘ.png", "cafΦ.png", "café.png", "caf\xa0.png"]
+    assert lying == ["caf%E9.png", "caf%E8.png", "caf%82.png", "caf%FF.png"]
+    assert [json.loads(msgspec.json.encode(found)) for found in (old, lying)] == [old, lying]
+
+
+@pytest.mark.parametrize("folder", ["rack\\", "rack\\sub\\", "rack/"])
+def test_the_folders_that_powershell_writes_are_folders(folder, fashion_target):
+    assert rows(zipped({folder: b"", f"{folder}a.png": PNG}), fashion_target) == [f"{folder}a.png"]
+
+
+@pytest.mark.parametrize(("rest", "name"), [(PNG, "a PNG image"), (b"text", "text that begins with b'text'")])
+def test_what_follows_an_archive_is_a_row(rest, name, fashion_target):
+    (*_, item) = decoded(zipped(GOOD) + bytes(9) + rest, fashion_target)
+
+    assert rows(zipped(GOOD) + rest, fashion_target) == ["a.png", "b.png", ("(behind the archive)", "UnreadableArchive")]
+    assert f"Expected nothing behind the archive. Received: {name}; upload what was appended as an object" in str(item.error)
+
+
+def test_zeros_behind_an_archive_are_of_no_meaning(fashion_target):
+    assert rows(zipped(GOOD) + bytes(60_000), fashion_target) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        zipped(GOOD) + zipped({"c.png": PNG}),
+        zipped(GOOD) + zipped({}),
+        zipped({}) + zipped(GOOD),
+        zip64(GOOD) + zip64(GOOD),
+        zipped(GOOD) + zip64({}),
+    ],
+    ids=range(5),
+)
+def test_a_zip_behind_a_zip_is_refused_with_what_to_do(content, fashion_target):
+    with pytest.raises(
+        UnreadableArchive, match=r"Expected one zip archive from the first byte on\..* upload each as an object"
+    ):
+        decoded(content, fashion_target)
+
+
+def test_more_behind_an_archive_than_its_end_is_searched_in_is_refused(fashion_target):
+    with pytest.raises(UnreadableArchive, match="one that is truncated, or that other bytes follow"):
+        decoded(zipped(GOOD) + b"x" * 70_000, fashion_target)
+
+
+@pytest.mark.parametrize("extra", [b"\x01", b"\x75\x70\xff\xff", b"\x0a\x00\x08\x00\x01", b"\x01\x00\x00\x00", bytes(3)])
+def test_an_odd_extra_field_is_no_fault(extra, fashion_target):
+    """The alignment of Android's packages is one; zipfile gives up the whole archive for it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        entry = zipfile.ZipInfo("a.png")
+        entry.extra = extra
+        archive.writestr(entry, PNG)
+        archive.writestr("b.png", PNG)
+
+    assert rows(file.getvalue(), fashion_target) == ["a.png", "b.png"]
+
+
+def test_a_member_whose_size_is_told_nowhere_is_named(fashion_target):
+    content = changed(zipped(GOOD), 0, unpacked=2**32 - 1)
+
+    assert rows(content, fashion_target) == [("a.png", "UnreadableMember"), "b.png"]
+
+
+def test_a_version_of_the_future_is_no_fault(fashion_target):
+    content = bytearray(zipped(GOOD))
+    content[content.index(b"PK\x01\x02") + 6] = 255
+
+    assert rows(bytes(content), fashion_target) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("names", [["[Content_Types].xml", "word/media/image1.png"], ["docProps/a.xml", "[Content_Types].xml"]])
+def test_a_document_of_office_is_called_by_name_and_its_pictures_are_not_taken_for_images(names, fashion_target):
+    with pytest.raises(UnrecognisedFormat, match="Received: a document of Word, Excel or PowerPoint; save the pictures in it"):
+        decoded(zipped(dict.fromkeys(names, PNG)), fashion_target)
