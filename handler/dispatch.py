@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
-from handler.errors import OutOfTime, UnacceptedObject
+from handler.errors import OutOfTime, UnacceptedObject, UnreadableList
 from handler.formats.image import Named
 from handler.inputs import Inputs
 from handler.jobs import MAX_MESSAGES, Queue, Sweep, score_message
@@ -99,6 +99,19 @@ class Listing:
             self.refused.append(RejectedImage(str(ref), type(error).__name__, str(error)))
         else:
             self.refs[ref] = None
+
+    def require_accepted(self) -> None:
+        """Requires that the list names an object that may be read; any table of two columns looks like a list.
+
+        Raises:
+            UnreadableList: all of the named objects are refused.
+        """
+        if not self.refs:
+            raise UnreadableList(
+                f"Expected a list that names objects under INPUT_URIS. Received: {len(self.refused)} names, none "
+                "of which lies there; if this is a list, mend the names, and if not, upload images in its place. "
+                f"The first name: {self.refused[0].message}"
+            )
 
     def objects(self) -> Iterator[NamedObject]:
         """Yields each accepted object with the place of its document, as the list's own document contains them."""

@@ -17,7 +17,7 @@ from handler.limits import Limits
 from handler.objects import Prefix
 
 # Raised whenever the software reads an object that it rejected before, or rejects one that it read before.
-READING_REVISION = 2
+READING_REVISION = 3
 
 
 @dataclass(frozen=True, slots=True)

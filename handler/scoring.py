@@ -125,15 +125,17 @@ class Scorer:
             for item in decoded:
                 require_time(budget)
                 if isinstance(item, Named):
-                    work.listing = work.listing or self._begin_listing(work.source)
+                    work.listing = work.listing or Listing(work.source, self.inputs, self.documents)
                     work.listing.add(item)
                 else:
                     yield item
+            if work.listing:
+                work.listing.require_accepted()
+                self._require_queue()
 
-    def _begin_listing(self, source: StoredObject) -> Listing:
+    def _require_queue(self) -> None:
         if self.dispatcher is None:
             raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
-        return Listing(source, self.inputs, self.documents)
 
     def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:
         """Publishes the document of one object whose images are all classified, and closes the work."""

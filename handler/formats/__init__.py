@@ -55,8 +55,8 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     stream = Stream(body)
     head = stream.peek(HEAD_BYTES)
     if not head:
-        folder = " of an empty object" if name else " of a folder, which has no images itself; there is nothing to do"
-        raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes{folder}.")
+        empty = "an empty object; upload it again if it had content" if name else "a folder, which needs nothing to be done"
+        raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes of {empty}.")
     packing = packing_of(head)
     if not packing:
         recognised = recognise(head, FORMATS)
@@ -64,7 +64,9 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     unpacked = Stream(Unpacked(stream, packing, Meter(target.limits)), tells_truncation=True)
     head = unpacked.peek(HEAD_BYTES)
     if not head:
-        raise EmptyObject(f"Expected images in one of the known formats. Received: 0 bytes, packed by {packing.name}.")
+        raise EmptyObject(
+            f"Expected images in one of the known formats. Received: 0 bytes, packed by {packing.name}; upload it again if it had content."
+        )
     recognised = recognise(head, _PACKABLE, packing.name)
     return Decoded(recognised.kind(head) + packing.suffix, _items(recognised, unpacked, name, target))
 
@@ -81,4 +83,4 @@ def _items(recognised: Format, stream: Stream, name: str, target: Target) -> Ite
             raise ObjectTooLarge(f"Expected at most {max_items} {what}. Received: more; split it.")
         yield Image(name, item.pixels) if isinstance(item, Image) and not item.name else item
     if not count:
-        raise EmptyObject(f"Expected at least one image. Received: {recognised.NAME} with none.")
+        raise EmptyObject(f"Expected at least one image. Received: a {recognised.NAME} with none; leave it out.")

@@ -16,7 +16,7 @@ _UNPACK = "unpack it, and upload what is in it as it is, or in a zip or tar arch
 _ALONE = "upload it as an object of its own"
 _DECODE = "decode it before it is uploaded"
 _NONE = "upload pictures, arrays, or archives of them"
-_LIST = "a list of objects is JSON Lines with key or source-ref, or a CSV of bucket and key; images are uploaded as files"
+_LIST = "upload images as files, or a list of objects as JSON Lines with key or as a CSV of bucket,key"
 _HEIC = "convert it to JPEG, or set the camera to Most Compatible under Settings, Camera, Formats"
 _KERAS = "upload images here; `python -m training adopt` makes an artifact of a Keras model"
 

@@ -30,7 +30,7 @@ from handler.formats.meter import read_whole
 from handler.formats.stream import Stream
 from handler.objects import MAX_KEY_BYTES, Prefix, parse_prefix, parse_ref
 
-NAME = "list of objects (SageMaker manifest, JSON Lines with key or source-ref, CSV of bucket and key)"
+NAME = "list of objects (SageMaker manifest, JSON Lines with key or source-ref, CSV of bucket,key)"
 
 T = TypeVar("T")
 
@@ -39,7 +39,8 @@ _JSON_LINE = re.compile(rb'\s*\{[^\n]*"(key|source-ref)"\s*:', re.IGNORECASE)
 _CSV_LINE = re.compile(rb'"?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"?,[^\x00-\x1f,]+(,[^\x00-\x1f]*)?\r?(\n|$)')
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")  # the oldest names may be longer, and have capitals
 _JSON_NAMES = {int: "a number", float: "a number", bool: "true or false", dict: "an object", list: "an array"}
-_MAX_LINE_BYTES = 2**17  # SageMaker allows 100,000 characters
+_MAX_CSV_BYTES = 2**14  # of one line: more than a key of 1,024 bytes needs, each of them encoded as three
+_MAX_JSON_BYTES = 2**17  # of one line; SageMaker allows 100,000 characters of labels
 
 
 def recognises(head: bytes) -> bool:
@@ -66,8 +67,10 @@ def decode(body: Stream, target: Target) -> Iterator[Named | Unreadable]:
     head = body.peek(4096).removeprefix(BYTE_ORDER_MARK)
     if _MANIFEST.match(head):
         items = _read_manifest(read_whole(body, target.limits, "a manifest"))
+    elif head.lstrip().startswith(b"{"):
+        items = _read_lines(body, _parse_json, _MAX_JSON_BYTES)
     else:
-        items = _read_lines(body, _parse_json if head.lstrip().startswith(b"{") else _parse_csv)
+        items = _read_lines(body, _parse_csv, _MAX_CSV_BYTES)
     return or_refuse(items, UnreadableList, "a list that names an object", "lines")
 
 
@@ -85,9 +88,11 @@ def _read_manifest(content: bytes) -> Iterator[Named | Unreadable]:
         yield _named(f"entry {position}", partial(_parse_entry, prefix), entry)
 
 
-def _read_lines(body: Stream, parse: Callable[[bytes], tuple[str | None, str]]) -> Iterator[Named | Unreadable]:
-    too_long = UnreadableList(f"Expected lines of at most {_MAX_LINE_BYTES} bytes. Received: a longer one; it is no list.")
-    for number, line in enumerate(read_lines(body, _MAX_LINE_BYTES, too_long), start=1):
+def _read_lines(body: Stream, parse: Callable[[bytes], tuple[str | None, str]], max_bytes: int) -> Iterator[Named | Unreadable]:
+    too_long = UnreadableList(
+        f"Expected lines of at most {max_bytes} bytes. Received: a longer one, so it is no list; name one object a line."
+    )
+    for number, line in enumerate(read_lines(body, max_bytes, too_long), start=1):
         if line.strip():
             yield _named(f"line {number}", parse, line)
 

@@ -24,7 +24,7 @@ from handler.formats.image import Image, Target, Unreadable, or_refuse
 from handler.formats.lines import BYTE_ORDER_MARK, read_lines
 from handler.formats.stream import Stream
 
-NAME = "table of pixels (CSV of label and pixel1 to pixel784, with or without names and labels)"
+NAME = "CSV of pixels (label,pixel1,pixel2,…)"
 
 _MIN_COLUMNS = 4  # by which a table is told from a list of objects
 _MAX_VALUE_BYTES = 32  # of one name or value with its separator; other columns may use what the pixels leave

@@ -19,7 +19,7 @@ from handler.formats.stream import Stream
 from handler.formats.tar_headers import BLOCK_BYTES, Entry, is_header, read_content, read_entry, skip_content
 from handler.limits import Limits
 
-NAME = "tar archive (.tar, .tar.gz, .tgz, .tar.bz2, .tar.xz) of pictures and arrays"
+NAME = "tar archive of them (.tar, .tar.gz, .tar.bz2, .tar.xz)"
 
 _FILES = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE}
 _FOLDERS = {tarfile.DIRTYPE, b"D"}  # GNU tar's D is a folder with the names of its files

@@ -26,7 +26,7 @@ from handler.formats.stream import Stream
 from handler.formats.zip_directory import END_MAGIC, MAGIC, Directory, Entry, read_directory
 from handler.limits import Limits
 
-NAME = "zip archive (.zip, .npz) of pictures and arrays"
+NAME = "zip archive of them (.zip, .npz)"
 
 _HEADER_BYTES = 30  # before each member's name and bytes
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags: traditional, strong, and an encrypted directory

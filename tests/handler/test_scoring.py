@@ -272,7 +272,7 @@ def test_what_cannot_be_read_is_a_row_at_its_place_and_the_others_are_scored(sco
 
 
 def test_an_archive_of_nothing_readable_has_a_document_without_predictions(score):
-    reports, documents = score({"rack.zip": zipped(a=b"?", b=b"?")}, classify=pytest.fail)
+    reports, documents = score({"rack.zip": zipped(a=white_png()[:-1], b=b"?")}, classify=pytest.fail)
 
     assert reports["rack.zip"].outcome is Outcome.SCORED
     assert json.loads(documents["rack.zip.json"].content)["summary"]["mean_confidence"] is None
@@ -831,7 +831,7 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
             {
                 "image": "line 3",
                 "error": "UnreadableList",
-                "message": "Expected a bucket and a key, with a comma between. Received: one of them.",
+                "message": "Expected a bucket and a key, with a comma between. Received: one of them; mend the line.",
             }
         ],
     }
@@ -860,6 +860,26 @@ def test_a_list_whose_document_stands_is_not_sent_again(score_list, queue):
 
     score_list(b"bucket,a\nbucket,b")
     assert len(queue.messages) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"image,class_name,position\nt-shirt-top-0.png,T-shirt/top,19\n",
+        b"private,a\nprivate,b\n",
+        b'{"name": "x", "key": "value", "bucket": "private"}',
+        b'{"source-ref": "s3://private/a.png"}\n{"source-ref": "a.png"}',
+    ],
+)
+@pytest.mark.parametrize("has_queue", [True, False])
+def test_what_names_nothing_that_may_be_scored_is_rejected_with_one_reason(score_list, queue, content, has_queue):
+    """Any table of two columns looks like a list."""
+    report, document, _ = score_list(content, queue=queue if has_queue else None)
+
+    assert report.outcome is Outcome.REJECTED
+    assert document["error"]["name"] == "UnreadableList"
+    assert "Expected a list that names objects under INPUT_URIS. Received: " in document["error"]["message"]
+    assert queue.messages == []
 
 
 def test_a_list_that_is_rejected_sends_nothing_of_what_it_named_before(score, queue):

@@ -191,5 +191,5 @@ def test_a_table_is_not_taken_for_a_list(fashion_target):
 
 
 def test_text_that_is_neither_says_what_a_list_is(fashion_target):
-    with pytest.raises(UnrecognisedFormat, match="a list of objects is JSON Lines with key or source-ref"):
+    with pytest.raises(UnrecognisedFormat, match="a list of objects as JSON Lines with key"):
         decoded(b"name;colour\nshirt;red\n", fashion_target)
