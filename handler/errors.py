@@ -3,12 +3,12 @@
 ScoringError
 ├── RejectedInput           permanent: a rejection document is written, nothing is retried
 │   ├── EmptyObject           the object has no bytes, or no images
-│   ├── UnrecognisedFormat    the object's content is of no format that is read here
+│   ├── UnrecognisedFormat    the object's content is of no format that is read here, or it is an archive of such files alone
 │   ├── UnreadableImage       an image that is truncated, corrupt or of an unsupported kind
-│   ├── UnreadableArray       a .npy array that is truncated, corrupt or not plain uint8
+│   ├── UnreadableArray       a .npy array, or a CSV of pixels or a line of one, that is truncated, corrupt or not plain uint8
 │   ├── UnreadableIdx         an IDX file that is truncated, corrupt or not of uint8
 │   ├── UnreadableList        a list of objects, or a line of one, that names no object that may be read
-│   ├── UnreadableArchive     a zip or tar archive that is truncated or corrupt
+│   ├── UnreadableArchive     an archive or a packed object that is truncated or corrupt, or what follows one
 │   ├── UnreadableMember      a member of an archive that is corrupt or compressed in an unsupported way
 │   ├── UnsafeMember          a member that is encrypted, a link or an archive itself, or that points out of its archive
 │   ├── WrongShape            images of another size than the model's
@@ -49,7 +49,7 @@ class EmptyObject(RejectedInput):
 
 
 class UnrecognisedFormat(RejectedInput):
-    """The first bytes of the object belong to no format that is read here."""
+    """The first bytes of the object, or of all members of an archive, belong to no format that is read here."""
 
 
 class UnreadableImage(RejectedInput):
@@ -57,7 +57,7 @@ class UnreadableImage(RejectedInput):
 
 
 class UnreadableArray(RejectedInput):
-    """A `.npy` array that cannot be read, or does not hold uint8 pixels."""
+    """A `.npy` array, or a CSV of pixels or a line of one, that cannot be read, or does not hold uint8 pixels."""
 
 
 class UnreadableIdx(RejectedInput):
@@ -69,7 +69,7 @@ class UnreadableList(RejectedInput):
 
 
 class UnreadableArchive(RejectedInput):
-    """An archive whose structure is truncated or corrupt, so that not even its members are known."""
+    """An archive or packed object whose structure is truncated or corrupt, or bytes that follow one and are no part of it."""
 
 
 class UnreadableMember(RejectedInput):

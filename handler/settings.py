@@ -11,7 +11,7 @@ MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecode
 MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
 MAX_ARCHIVE_MEMBERS      an archive of more members is rejected (default: 10,000)
 MAX_MEMBER_BYTES         unpacked; a larger member, picture or array in Fortran order is rejected (default: 64 MiB)
-MAX_UNPACKED_BYTES       an archive or gzip stream that unpacks to more is rejected (default: 1 GiB)
+MAX_UNPACKED_BYTES       an archive or packed object that unpacks to more is rejected (default: 1 GiB)
 MAX_COMPRESSION_RATIO    unpacked size by compressed size; beyond 1 MiB unpacked, a larger ratio is rejected (default: 100)
 MAX_LIST_OBJECTS         a list that names more objects is rejected (default: 100,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 16)

@@ -65,7 +65,8 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     head = unpacked.peek(HEAD_BYTES)
     if not head:
         raise EmptyObject(
-            f"Expected images in one of the known formats. Received: 0 bytes, packed by {packing.name}; upload it again if it had content."
+            "Expected images in one of the known formats. "
+            f"Received: 0 bytes, packed by {packing.name}; upload it again if it had content."
         )
     recognised = recognise(head, _PACKABLE, packing.name)
     return Decoded(recognised.kind(head) + packing.suffix, _items(recognised, unpacked, name, target))

@@ -87,7 +87,8 @@ def decode_members(members: Iterable[Member | Unreadable], target: Target) -> It
             example = Member(member.name, b"" if isinstance(member, Unreadable) else member.content[:_HEAD_BYTES])
     if not example.name:
         raise EmptyObject(
-            "Expected at least one image. Received: an archive with none, apart from files that are hidden or that systems add."
+            "Expected at least one image. Received: an archive without files, "
+            "but for hidden ones and those of systems; pack images."
         )
     if is_foreign:
         raise UnrecognisedFormat(
