@@ -89,11 +89,8 @@ def _split(line: bytes, separator: bytes) -> list[bytes]:
 
 def _are_counted(names: Sequence[bytes]) -> bool:
     """Returns whether the columns are named by consecutive numbers, as pandas does."""
-    return (
-        len(names) >= _MIN_COLUMNS - 2
-        and names[0].isdigit()
-        and [b"%d" % (int(names[0]) + step) for step in range(len(names))] == [*names]
-    )
+    is_number = len(names) >= _MIN_COLUMNS - 2 and names[0].isdigit() and len(names[0]) < _MAX_VALUE_BYTES
+    return is_number and [b"%d" % (int(names[0]) + step) for step in range(len(names))] == [*names]
 
 
 def _pixel_columns(names: Sequence[bytes]) -> list[int]:
@@ -101,18 +98,22 @@ def _pixel_columns(names: Sequence[bytes]) -> list[int]:
     patterns = [_NUMBER.sub(b"#", name) for name in names]
     most = Counter(pattern for pattern in patterns if b"#" in pattern).most_common(1)
     positions = [position for position, pattern in enumerate(patterns) if most and pattern == most[0][0]]
-    return sorted(positions, key=lambda position: [int(number) for number in _NUMBER.findall(names[position])])
+    return sorted(positions, key=lambda position: _numbers(names[position]))
 
 
-def _columns(names: Sequence[bytes], values: int, *, has_names: bool) -> list[int] | slice:
+def _numbers(name: bytes) -> list[tuple[int, bytes]]:
+    """Returns the numbers in a name so that they can be sorted; each may have thousands of digits, too many for `int`."""
+    digits = [number.lstrip(b"0") for number in _NUMBER.findall(name)]
+    return [(len(number), number) for number in digits]
+
+
+def _columns(names: Sequence[bytes], values: int, *, has_names: bool) -> list[int]:
     if has_names:
         columns = _pixel_columns(names)
         if len(columns) == values:
-            return (
-                columns if columns != list(range(columns[0], columns[0] + values)) else slice(columns[0], columns[0] + values)
-            )
+            return columns
     elif len(names) in {values, values + 1}:
-        return slice(len(names) - values, None)
+        return list(range(len(names)))[-values:]
     received = f"{len(_pixel_columns(names))} columns of pixels" if has_names else f"{len(names)} columns"
     raise WrongShape(
         f"Expected a table of {values} columns of pixels, and one of labels or none. Received: {received}; "
@@ -120,11 +121,11 @@ def _columns(names: Sequence[bytes], values: int, *, has_names: bool) -> list[in
     )
 
 
-def _image(number: int, fields: list[bytes], width: int, columns: list[int] | slice, target: Target) -> Image | Unreadable:
+def _image(number: int, fields: list[bytes], width: int, columns: list[int], target: Target) -> Image | Unreadable:
     name = str(number)
     if len(fields) != width:
         return _unreadable(name, f"{len(fields)} values where the first line has {width}")
-    chosen = fields[columns] if isinstance(columns, slice) else [fields[column] for column in columns]
+    chosen = [fields[column] for column in columns]
     try:
         pixels = bytes(map(int, chosen))
     except ValueError:

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from handler.errors import EmptyObject, UnreadableArray, UnrecognisedFormat, WrongShape
+from handler.errors import EmptyObject, RejectedInput, UnreadableArray, UnrecognisedFormat, WrongShape
 from handler.formats import decode, listing, table
 from handler.formats.image import Image, Unreadable
 from tests.handler.formats.samples import Forwards, decoded, limited, peak_bytes, rows, tarred, zipped
@@ -119,6 +119,14 @@ def test_a_table_of_other_images_is_refused_with_what_to_do(content, received, f
         WrongShape, match=f"784 columns of pixels, and one of labels or none. Received: {received}; save images"
     ):
         decoded(content, fashion_target)
+
+
+@pytest.mark.parametrize(
+    "names", [[f"a{'9' * 5000}{number}" for number in range(4)], ["9" * 5000] * 4, ["a", *["9" * 5000] * 4], ["a1"] * 4]
+)
+def test_names_with_numbers_of_any_length_are_refused(names, fashion_target):
+    with pytest.raises(RejectedInput, match="Expected"):
+        decoded(text(names, [1, 2, 3, 4]), fashion_target)
 
 
 def test_a_table_of_names_alone_is_refused(fashion_target):
