@@ -21,10 +21,11 @@ from moto.s3.models import FakeBucket
 from samtranslator.translator.transform import transform
 
 from infra.template import read_template
+from tests.intrinsics import Evaluator
 
 TEMPLATE = read_template((Path(__file__).parent.parent / "template.yaml").read_text())
 STACK = "coatcheck"
-INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"
+INPUT, OUTPUT = "coatcheck-input-123456789012-us-east-1", "coatcheck-output-123456789012-us-east-1"
 
 # What moto 5.2.5 leaves out.
 
@@ -168,16 +169,18 @@ def deploy(parameters):
 
 
 def create_stack(parameters):
-    """Creates the stack, and has CloudFormation say how it evaluated each resource that stands under no condition."""
+    """Creates the stack, and has CloudFormation say how it evaluated each resource that it made."""
     package = io.BytesIO()
     zipfile.ZipFile(package, "w").close()
     boto3.client("s3").create_bucket(Bucket="packages")
     boto3.client("s3").put_object(Bucket="packages", Key="package.zip", Body=package.getvalue())
     template = transformed(parameters)
     template["Outputs"] |= {
-        f"Evaluated{name}": {"Value": {"Fn::ToJsonString": resource["Properties"]}}
+        f"Evaluated{name}": {
+            "Value": {"Fn::ToJsonString": resource["Properties"]},
+            **{part: resource[part] for part in ("Condition",) if part in resource},
+        }
         for name, resource in template["Resources"].items()
-        if "Condition" not in resource
     }
     client = boto3.client("cloudformation")
     values = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
@@ -191,6 +194,26 @@ def transformed(parameters):
     template["Resources"]["ScoringFunction"]["Properties"]["CodeUri"] = "s3://packages/package.zip"
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it regrets that nobody wants its own figures
     return transform(template, dict(parameters), types.SimpleNamespace(load=dict))
+
+
+def decided(parameters):
+    """What CloudFormation makes of the template with these parameters, each condition decided."""
+    template = transformed(parameters)
+    evaluator = Evaluator(template, parameters)
+    made = {
+        name: {part: value for part, value in resource.items() if part != "Condition"}
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or evaluator.holds(resource["Condition"])
+    }
+    return {
+        **{name: part for name, part in template.items() if name not in {"Conditions", "Rules"}},
+        "Parameters": {
+            name: {"Type": parameter["Type"], "Default": parameters.get(name, parameter["Default"])}
+            for name, parameter in template["Parameters"].items()
+        },
+        "Resources": evaluator.decided(made),
+        "Outputs": evaluator.decided(template["Outputs"]),
+    }
 
 
 class Deployment:

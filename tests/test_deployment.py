@@ -6,9 +6,11 @@ import boto3
 import cfnlint.api
 import pytest
 
-from tests.deployment import INPUT, OUTPUT, arn_of, deploy, queue_attributes, statements, transformed
+from tests.deployment import INPUT, OUTPUT, arn_of, decided, deploy, queue_attributes, statements, transformed
 
 MODEL = "s3://models/fashion-mnist/2.0.0/"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EXISTING = {"ExistingInputBucket": "photos", "InputPrefix": "raw/,camera/front/"}
 DEPLOYMENTS = {
     "default": {},
     "direct": {"UploadTrigger": "direct"},
@@ -17,6 +19,11 @@ DEPLOYMENTS = {
     "alarms": {"AlarmEmail": "me@example.com"},
     "snapshots of a model": {"SnapStart": "on", "ModelUri": MODEL},
     "elsewhere": {"InputPrefix": "in/", "OutputPrefix": "out/", "Architecture": "arm64"},
+    "older names": {"BucketNames": "without-region"},
+    "two prefixes": {"InputPrefix": "raw/,camera/front/", "InputKmsKeyArn": KEY, "OutputKmsKeyArn": KEY},
+    "existing input": EXISTING,
+    "existing input, eventbridge": {**EXISTING, "UploadTrigger": "eventbridge", "InputKmsKeyArn": KEY},
+    "existing buckets": {**EXISTING, "ExistingOutputBucket": "photos", "InputKmsKeyArn": KEY, "OutputKmsKeyArn": KEY},
     "everything": {
         "UploadTrigger": "eventbridge",
         "SweepSchedule": "rate(1 hour)",
@@ -24,6 +31,7 @@ DEPLOYMENTS = {
         "SnapStart": "on",
         "AlarmEmail": "me@example.com",
         "LogRetentionDays": "7",
+        "DocumentEvents": "on",
     },
 }
 
@@ -67,8 +75,19 @@ EXTRA = {
     "alarms": ALARMS,
     "snapshots of a model": set(),
     "elsewhere": set(),
+    "older names": set(),
+    "two prefixes": set(),
+    "existing input": {"UploadRule"},
+    "existing input, eventbridge": {"UploadRule", "UploadRulePermission"},
+    "existing buckets": {"UploadRule"},
     "everything": {"UploadRule", "UploadRulePermission", "Sweep", "SweepRole", *ALARMS},
 }
+
+
+def not_made(parameters):
+    """The resources of the buckets that exist already."""
+    existing = [kind for kind in ("Input", "Output") if f"Existing{kind}Bucket" in parameters]
+    return {name for kind in existing for name in (f"{kind}Bucket", f"{kind}BucketPolicy")}
 
 
 @deployed(*DEPLOYMENTS)
@@ -77,16 +96,98 @@ def test_what_was_asked_for_is_made_and_nothing_else(deployment):
 
     assert deployment.status == "CREATE_COMPLETE"
     assert len(versions) == 1
-    assert set(deployment.resources) - versions == ALWAYS | EXTRA[deployment.name]
+    assert set(deployment.resources) - versions == (ALWAYS | EXTRA[deployment.name]) - not_made(deployment.parameters)
 
 
-@pytest.mark.parametrize("name", ALL_TRIGGERS)
-def test_what_sam_makes_of_the_template_is_valid(name, environment):
-    """cfn-lint reads the template as it stands; the resources that SAM adds are checked here."""
-    template = transformed(DEPLOYMENTS[name])
-    faults = cfnlint.api.lint_all(json.dumps(template))
+COMBINATIONS = {
+    f"{'existing' if bucket else 'own'} bucket, {trigger}, {'KMS' if keys else 'no KMS'}": {
+        "UploadTrigger": trigger,
+        **bucket,
+        **keys,
+    }
+    for bucket in ({}, EXISTING)
+    for trigger in ("queue", "direct", "eventbridge")
+    if not (bucket and trigger == "direct")  # refused by a rule
+    for keys in ({}, {"InputKmsKeyArn": KEY, "OutputKmsKeyArn": KEY, "ModelKmsKeyArn": KEY, "ModelUri": MODEL})
+}
+
+
+@pytest.mark.parametrize("parameters", [*COMBINATIONS.values(), DEPLOYMENTS["everything"]], ids=[*COMBINATIONS, "everything"])
+def test_what_sam_makes_of_the_template_is_valid(parameters, environment):
+    """cfn-lint reads the template as it stands; what SAM and the conditions make of it is checked here.
+
+    Each condition is decided first: cfn-lint would take minutes to try all their combinations.
+    """
+    faults = cfnlint.api.lint(json.dumps(decided(parameters)), config={"regions": ["us-east-1"]})
 
     assert [(fault.rule.id, fault.path, fault.message) for fault in faults if fault.rule.id[0] == "E"] == []
+
+
+@deployed("existing input", "existing input, eventbridge", "existing buckets")
+def test_an_existing_bucket_is_read_by_a_rule_and_belongs_to_nobody_but_the_user(deployment):
+    buckets = {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
+    (rule,) = boto3.client("events").list_rules()["Rules"]
+    (target,) = boto3.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    pattern = json.loads(rule["EventPattern"])["detail"]
+    policy = json.loads(queue_attributes(deployment.queue)["Policy"])["Statement"]
+    senders = {each["Principal"]["Service"]: each["Condition"] for each in policy if each["Effect"] == "Allow"}
+
+    assert "photos" not in buckets
+    assert pattern["bucket"] == {"name": ["photos"]}
+    assert [each for each in pattern["object"]["key"] if each] == [{"prefix": "raw/"}, {"prefix": "camera/front/"}]
+    if deployment.name == "existing input, eventbridge":
+        assert (target["Arn"], senders) == (deployment.alias, {})
+    else:
+        assert target["Arn"] == arn_of(deployment.queue)
+        assert senders == {"events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": rule["Arn"]}}}
+
+
+@deployed("existing input", "existing input, eventbridge", "existing buckets", "two prefixes")
+def test_each_prefix_of_an_input_is_read_and_nothing_besides(deployment):
+    configuration = boto3.client("lambda").get_function_configuration(FunctionName=deployment.alias)
+    granted = statements(deployment.resources["ScoringRole"])
+    bucket = INPUT if deployment.name == "two prefixes" else "photos"
+
+    assert configuration["Environment"]["Variables"]["INPUT_URIS"] == f"s3://{bucket}/raw/,s3://{bucket}/camera/front/"
+    assert granted["ReadInput"]["Resource"] == [f"arn:aws:s3:::{bucket}/raw/*", f"arn:aws:s3:::{bucket}/camera/front/*"]
+    assert granted["ListInput"]["Resource"] == f"arn:aws:s3:::{bucket}"
+    assert granted["ListInput"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["raw/*", "camera/front/*"]}}
+
+
+@deployed("two prefixes")
+def test_each_prefix_of_a_bucket_of_the_stack_is_told_of(deployment):
+    notification = boto3.client("s3").get_bucket_notification_configuration(Bucket=INPUT)
+    filters = [each["Filter"]["Key"]["FilterRules"] for each in notification["QueueConfigurations"]]
+
+    assert [[rule["Value"] for rule in rules] for rules in filters] == [["raw/"], ["camera/front/"]]
+
+
+@deployed("two prefixes", "existing input, eventbridge", "existing buckets")
+def test_keys_are_granted_and_used_where_they_are_given(deployment):
+    granted = statements(deployment.resources["ScoringRole"])
+    given = {name for name in ("InputKmsKeyArn", "OutputKmsKeyArn") if name in deployment.parameters}
+
+    sids = {"InputKmsKeyArn": "DecryptInput", "OutputKmsKeyArn": "EncryptDocuments"}
+    assert {sid for sid, each in granted.items() if each["Resource"] == KEY} == {sids[name] for name in given}
+    if deployment.name == "two prefixes":
+        for bucket in (INPUT, OUTPUT):
+            (rule,) = boto3.client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+            assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
+
+
+@deployed("older names", "everything")
+def test_buckets_have_the_names_that_were_chosen(deployment):
+    buckets = {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
+    older = {"coatcheck-input-123456789012", "coatcheck-output-123456789012"}
+
+    assert buckets - {"packages"} == (older if deployment.name == "older names" else {INPUT, OUTPUT})
+
+
+@deployed("default", "everything")
+def test_eventbridge_is_told_of_documents_on_demand_alone(deployment):
+    told = deployment.evaluated["OutputBucket"].get("NotificationConfiguration")
+
+    assert told == ({"EventBridgeConfiguration": {"EventBridgeEnabled": True}} if deployment.name == "everything" else None)
 
 
 @deployed(*ALL_TRIGGERS)
@@ -129,9 +230,10 @@ def test_the_alias_leads_to_the_version_that_was_published(deployment):
 
 
 DESCRIPTIONS = {
-    "default": "uploads/ predictions/  x86_64 SnapStart=off",
-    "snapshots of a model": f"uploads/ predictions/ {MODEL} x86_64 SnapStart=on",
-    "elsewhere": "in/ out/  arm64 SnapStart=off",
+    "default": " uploads/  predictions/ with-region  x86_64 SnapStart=off",
+    "snapshots of a model": f" uploads/  predictions/ with-region {MODEL} x86_64 SnapStart=on",
+    "elsewhere": " in/  out/ with-region  arm64 SnapStart=off",
+    "existing buckets": "photos raw/,camera/front/ photos predictions/ with-region  x86_64 SnapStart=off",
 }
 
 
@@ -221,7 +323,7 @@ def test_the_function_may_use_what_it_is_told_of(deployment):
     model = {"ReadModel": "arn:aws:s3:::models/fashion-mnist/2.0.0/*"} if "ModelUri" in deployment.parameters else {}
 
     assert granted == model | {
-        "ReadInput": f"arn:aws:s3:::{INPUT}/uploads/*",
+        "ReadInput": [f"arn:aws:s3:::{INPUT}/uploads/*"],
         "ListInput": f"arn:aws:s3:::{INPUT}",
         "WriteDocuments": f"arn:aws:s3:::{OUTPUT}/predictions/*",
         "RecogniseDocuments": f"arn:aws:s3:::{OUTPUT}/predictions/*",

@@ -14,11 +14,17 @@ import pytest
 from handler.delivery import FIRST_RETRY_S, MAX_RETRY_S, RETRY_FACTOR
 from infra.package import PYTHON_VERSION
 from infra.template import read_template
+from tests.intrinsics import Evaluator
+from tests.permissions import KMS_CALLS
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = read_template((ROOT / "template.yaml").read_text())
-INPUT = "arn:${AWS::Partition}:s3:::${AWS::StackName}-input-${AWS::AccountId}"
-OUTPUT = "arn:${AWS::Partition}:s3:::${AWS::StackName}-output-${AWS::AccountId}"
+INPUT = "coatcheck-input-123456789012-us-east-1"
+OUTPUT = "coatcheck-output-123456789012-us-east-1"
+QUEUE, DEAD_LETTER_QUEUE = (
+    f"arn:aws:sqs:us-east-1:123456789012:coatcheck-{name}*" for name in ("UploadQueue", "DeadLetterQueue")
+)
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ALIAS = {"Ref": "ScoringFunction.Alias"}
 ACCOUNT = {"Ref": "AWS::AccountId"}
 NOTHING = {"Ref": "AWS::NoValue"}
@@ -42,10 +48,7 @@ def put(path, value):
     """A mutant that sets what is at `path`: "Resource/property/…" or, from the top, "Outputs/…"; statements go by Sid."""
 
     def mutate(template):
-        *parents, last = _steps(template, path)
-        node = template
-        for step in parents:
-            node = node[_place(node, step)]
+        node, last = _walk(template, path)
         node[_place(node, last)] = value
 
     mutate.__name__ = f"{path}={json.dumps(value)}"
@@ -56,19 +59,22 @@ def drop(path):
     """A mutant that removes what is at `path`."""
 
     def mutate(template):
-        *parents, last = _steps(template, path)
-        node = template
-        for step in parents:
-            node = node[_place(node, step)]
+        node, last = _walk(template, path)
         del node[_place(node, last)]
 
     mutate.__name__ = f"no {path}"
     return mutate
 
 
-def _steps(template, path):
+def _walk(template, path):
+    """What holds the last step of `path`, and that step."""
     first, *rest = path.split("/")
-    return [first, *rest] if first in template else ["Resources", first, "Properties", *rest]
+    *parents, last = [first, *rest] if first in template else ["Resources", first, "Properties", *rest]
+    node = template
+    for step in parents:
+        found = node[_place(node, step)]
+        node = unwrap(found) if isinstance(node, list) and not step.isdigit() else found
+    return node, last
 
 
 def _place(node, step):
@@ -84,6 +90,19 @@ def unwrap(value):
 
 def properties(template, name):
     return template["Resources"][name]["Properties"]
+
+
+def evaluated(template, name, **parameters):
+    """The properties of a resource, as CloudFormation evaluates them with these parameters."""
+    return Evaluator(template, parameters).value(properties(template, name))
+
+
+def allowed(template, name, **parameters):
+    """The statements of a role or of a resource policy that these parameters leave, and that allow something, by Sid."""
+    described = evaluated(template, name, **parameters)
+    documents = [policy["PolicyDocument"] for policy in described.get("Policies", [described])]
+    rules = [statement for document in documents for statement in document["Statement"]]
+    return {statement["Sid"]: statement for statement in rules if statement["Effect"] == "Allow"}
 
 
 def named(template, kind):
@@ -151,37 +170,55 @@ def a_message_stays_hidden_while_it_may_still_be_worked_on(template):
     put("DeadLetterQueue/MessageRetentionPeriod", 345600),
     put("UploadQueue/MessageRetentionPeriod", 1209600),
 )
-def what_fails_again_and_again_is_kept_for_two_weeks(template):
+def what_fails_again_and_again_is_kept_for_two_weeks_from_when_it_was_sent(template):
     queue = properties(template, "UploadQueue")
 
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 8
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == DEAD_LETTERS
     assert properties(template, "DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 24 * 3600
-    assert queue["MessageRetentionPeriod"] < 14 * 24 * 3600  # a message keeps its age when it is moved
+    left_days = (14 * 24 * 3600 - queue["MessageRetentionPeriod"]) // (24 * 3600)  # a message keeps its age when it is moved
+    assert left_days >= 10
+    assert f"for {left_days} days at least" in properties(template, "DeadLettersAlarm")["AlarmDescription"]
+    assert f"for {left_days} days at least" in template["Outputs"]["DeadLetterQueueUrl"]["Description"]
+    waiting_days = queue["MessageRetentionPeriod"] // (24 * 3600)
+    assert f"after {waiting_days} days" in properties(template, "WaitingUploadsAlarm")["AlarmDescription"]
 
 
 @fact(
     put("InputBucket/NotificationConfiguration/QueueConfigurations/Fn::If/0", "TriggerIsDirect"),
     put("InputBucket/NotificationConfiguration/QueueConfigurations/Fn::If/1/0/Queue", DEAD_LETTERS),
+    put("InputBucket/NotificationConfiguration/QueueConfigurations/Fn::If/1/2/Fn::If/0", "HasPrefix2"),
     put("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/2", []),
     put("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Event", "s3:ObjectCreated:Put"),
     drop("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/0/Filter"),
+    drop("InputBucket/NotificationConfiguration/LambdaConfigurations/Fn::If/1/3"),
     put("InputBucket/NotificationConfiguration/EventBridgeConfiguration/Fn::If/0", "TriggerIsQueue"),
-    put("InputBucket/NotificationConfiguration/EventBridgeConfiguration/Fn::If/1/EventBridgeEnabled", True),  # before its rule
 )
 def an_upload_is_told_of_once_and_by_what_was_chosen(template):
-    configuration = properties(template, "InputBucket")["NotificationConfiguration"]
-    filtered = {"S3Key": {"Rules": [{"Name": "prefix", "Value": {"Ref": "InputPrefix"}}]}}
-    common = {"Event": "s3:ObjectCreated:*", "Filter": filtered}
-    function = {"Fn::Select": [0, [ALIAS, {"Ref": "DirectPermission"}]]}
-    queue = {"Fn::GetAtt": ["UploadQueue", "Arn"]}
-    enabled = {"Fn::Select": [0, ["true", {"Ref": "UploadRule"}, {"Ref": "UploadRulePermission"}]]}
+    """S3 refuses filters that overlap, so there is one for each prefix that was given, and no more."""
 
-    assert configuration == {
-        "QueueConfigurations": {"Fn::If": ["TriggerIsQueue", [{**common, "Queue": queue}], NOTHING]},
-        "LambdaConfigurations": {"Fn::If": ["TriggerIsDirect", [{**common, "Function": function}], NOTHING]},
-        "EventBridgeConfiguration": {"Fn::If": ["TriggerIsEventBridge", {"EventBridgeEnabled": enabled}, NOTHING]},
-    }
+    def told(trigger, prefixes):
+        parameters = {"UploadTrigger": trigger, "InputPrefix": ",".join(prefixes)}
+        return evaluated(template, "InputBucket", **parameters)["NotificationConfiguration"]
+
+    def entries(destination, prefixes):
+        rules = [{"S3Key": {"Rules": [{"Name": "prefix", "Value": prefix}]}} for prefix in prefixes]
+        return [{"Event": "s3:ObjectCreated:*", **destination, "Filter": rule} for rule in rules]
+
+    for prefixes in (["a/"], ["a/", "b/"], ["a/", "b/", "c/"], ["a/", "b/c/", "d/", "e/"]):
+        function = {"Function": "coatcheck-ScoringFunction.Alias"}
+        assert told("queue", prefixes) == {"QueueConfigurations": entries({"Queue": QUEUE}, prefixes)}
+        assert told("direct", prefixes) == {"LambdaConfigurations": entries(function, prefixes)}
+        assert told("eventbridge", prefixes) == {"EventBridgeConfiguration": {"EventBridgeEnabled": "true"}}
+
+
+@fact(
+    put("InputBucket/NotificationConfiguration/EventBridgeConfiguration/Fn::If/1/EventBridgeEnabled", True),
+)
+def a_rule_is_there_before_the_bucket_tells_of_uploads(template):
+    enabled = properties(template, "InputBucket")["NotificationConfiguration"]["EventBridgeConfiguration"]
+
+    assert mentioned(enabled, template["Resources"]) == {"UploadRule", "UploadRulePermission"}
 
 
 @fact(
@@ -193,13 +230,14 @@ def s3_may_send_before_the_bucket_says_that_it_will(template):
     bucket = template["Resources"]["InputBucket"]
 
     assert bucket["DependsOn"] == "UploadQueuePolicy"
-    assert mentioned(bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"], ["DirectPermission"])
+    for entry in bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]["Fn::If"][1]:
+        assert mentioned(entry, ["DirectPermission"])
 
 
 @fact(
     put("DirectPermission/FunctionName", {"Ref": "ScoringFunction"}),
     put("DirectPermission/Principal", "*"),
-    drop("DirectPermission/SourceArn"),
+    put("DirectPermission/SourceArn", {"Fn::Sub": "arn:${AWS::Partition}:s3:::${AWS::StackName}-input-${AWS::AccountId}"}),
     drop("DirectPermission/SourceAccount"),
 )
 def s3_may_invoke_the_function_for_this_bucket_alone(template):
@@ -207,9 +245,10 @@ def s3_may_invoke_the_function_for_this_bucket_alone(template):
         "Action": "lambda:InvokeFunction",
         "FunctionName": ALIAS,
         "Principal": "s3.amazonaws.com",
-        "SourceArn": {"Fn::Sub": INPUT},
+        "SourceArn": properties(template, "DirectPermission")["SourceArn"],
         "SourceAccount": ACCOUNT,
     }
+    assert evaluated(template, "DirectPermission")["SourceArn"] == f"arn:aws:s3:::{INPUT}"
 
 
 @fact(
@@ -219,15 +258,69 @@ def s3_may_invoke_the_function_for_this_bucket_alone(template):
     put("UploadRule/State", "DISABLED"),
 )
 def the_rule_matches_what_may_be_read(template):
-    assert properties(template, "UploadRule")["State"] == "ENABLED"
-    assert properties(template, "UploadRule")["EventPattern"] == {
-        "source": ["aws.s3"],
-        "detail-type": ["Object Created"],
-        "detail": {
-            "bucket": {"name": [{"Fn::Sub": "${AWS::StackName}-input-${AWS::AccountId}"}]},
-            "object": {"key": [{"prefix": {"Ref": "InputPrefix"}}]},
-        },
-    }
+    for parameters, bucket in (({}, INPUT), ({"ExistingInputBucket": "photos"}, "photos")):
+        for prefixes in (["a/"], ["a/", "b/"], ["a/", "b/c/", "d/", "e/"]):
+            rule = evaluated(template, "UploadRule", InputPrefix=",".join(prefixes), **parameters)
+            assert rule["State"] == "ENABLED"
+            assert rule["EventPattern"] == {
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": prefix} for prefix in prefixes]}},
+            }
+
+
+_EXISTING = {"ExistingInputBucket": "photos"}
+
+
+@fact(
+    put("Conditions/HasUploadRule", {"Condition": "TriggerIsEventBridge"}),
+    put("UploadRule/Targets/0/Arn", ALIAS),
+    put("Resources/UploadRule/Condition", "TriggerIsEventBridge"),
+    drop("UploadQueuePolicy/PolicyDocument/Statement/TakeEventsOfTheUploadRuleOnly"),
+    put("UploadQueuePolicy/PolicyDocument/Statement/1/Fn::If/1/Condition/ArnEquals/aws:SourceArn", "*"),
+    put("UploadQueuePolicy/PolicyDocument/Statement/0/Fn::If/0", "TriggerIsQueue"),
+    put("Resources/InputBucket/Condition", "MakesOutput"),
+    drop("Resources/InputBucketPolicy/Condition"),
+)
+def an_existing_bucket_tells_of_uploads_by_a_rule_to_the_queue_or_to_the_function(template):
+    """And none of its own settings is the stack's, nor may S3 itself send to the queue."""
+    for trigger, target in (("queue", QUEUE), ("eventbridge", "coatcheck-ScoringFunction.Alias")):
+        parameters = {**_EXISTING, "UploadTrigger": trigger}
+        made = {
+            name
+            for name, part in template["Resources"].items()
+            if "Condition" not in part or Evaluator(template, parameters).holds(part["Condition"])
+        }
+        (allows,) = allowed(template, "UploadQueuePolicy", **parameters).values() if trigger == "queue" else [None]
+
+        assert evaluated(template, "UploadRule", **parameters)["Targets"][0]["Arn"] == target
+        assert "UploadRule" in made
+        assert not {"InputBucket", "InputBucketPolicy", "DirectPermission"} & made
+        assert ("UploadRulePermission" in made) is (trigger == "eventbridge")
+        assert allowed(template, "DeadLetterQueuePolicy", **parameters)
+        if trigger == "eventbridge":
+            assert allowed(template, "UploadQueuePolicy", **parameters) == {}
+            continue
+        assert allows["Principal"] == {"Service": "events.amazonaws.com"}
+        assert (allows["Action"], allows["Resource"]) == ("sqs:SendMessage", QUEUE)
+        assert allows["Condition"] == {"ArnEquals": {"aws:SourceArn": "UploadRule.Arn"}}
+
+
+@fact(
+    put("Conditions/HasDocumentEvents", {"Condition": "MakesOutput"}),
+    put("Resources/OutputBucket/Condition", "MakesInput"),
+    drop("Resources/OutputBucketPolicy/Condition"),
+    drop("OutputBucket/NotificationConfiguration"),
+)
+def documents_are_told_of_to_eventbridge_if_asked_for_and_an_existing_output_is_left_alone(template):
+    silent = evaluated(template, "OutputBucket")
+    telling = evaluated(template, "OutputBucket", DocumentEvents="on")
+    evaluator = Evaluator(template, {"ExistingOutputBucket": "photos"})
+
+    assert "NotificationConfiguration" not in silent
+    assert telling["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    for name in ("OutputBucket", "OutputBucketPolicy"):
+        assert not evaluator.holds(template["Resources"][name]["Condition"])
 
 
 @fact(
@@ -237,14 +330,13 @@ def the_rule_matches_what_may_be_read(template):
     put("UploadRule/Targets/0/DeadLetterConfig/Arn", {"Fn::GetAtt": ["UploadQueue", "Arn"]}),
     drop("DeadLetterQueuePolicy/PolicyDocument/Statement/TakeWhatTheRuleCouldNotDeliver"),
     drop("DeadLetterQueuePolicy/PolicyDocument/Statement/1/Fn::If/1/Condition"),
-    put("UploadRulePermission/SourceArn", {"Fn::Sub": INPUT}),
+    put("UploadRulePermission/SourceArn", "*"),
 )
 def what_the_rule_cannot_deliver_is_tried_again_and_then_kept(template):
     (target,) = properties(template, "UploadRule")["Targets"]
     rule = {"Fn::GetAtt": ["UploadRule", "Arn"]}
     (kept,) = (each for each in statements(template, "DeadLetterQueuePolicy") if each["Effect"] == "Allow")
 
-    assert target["Arn"] == ALIAS
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86400}
     assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
     assert kept["Principal"] == {"Service": "events.amazonaws.com"}
@@ -320,24 +412,57 @@ def the_scheduler_may_start_sweeps_for_this_account_and_no_more(template):
 # The function
 
 
+_ENVIRONMENT = "ScoringFunction/Environment/Variables"
+
+
 @fact(
-    put("ScoringFunction/Environment/Variables/INPUT_URIS/Fn::Sub", "s3://${AWS::StackName}-output-${AWS::AccountId}/"),
-    put("OutputBucket/BucketName/Fn::Sub", "${AWS::StackName}-input-${AWS::AccountId}"),
-    drop("ScoringFunction/Environment/Variables/QUEUE_URL"),
-    put("ScoringFunction/Environment/Variables/QUEUE_URL", {"Ref": "DeadLetterQueue"}),
-    put("ScoringFunction/Environment/Variables/MODEL_URI", {"Ref": "ModelUri"}),
+    put(f"{_ENVIRONMENT}/INPUT_URIS", "s3://coatcheck-output-123456789012-us-east-1/"),
+    put(f"{_ENVIRONMENT}/INPUT_URIS/Fn::Select/1/Fn::Split/1/Fn::Sub/1/End2", ""),
+    put(f"{_ENVIRONMENT}/OUTPUT_URI/Fn::Sub/1/Bucket", {"Ref": "ExistingOutputBucket"}),
+    put("OutputBucket/BucketName", {"Fn::Sub": "${AWS::StackName}-input-${AWS::AccountId}-${AWS::Region}"}),
+    drop(f"{_ENVIRONMENT}/QUEUE_URL"),
+    put(f"{_ENVIRONMENT}/QUEUE_URL", {"Ref": "DeadLetterQueue"}),
+    put(f"{_ENVIRONMENT}/MODEL_URI", {"Ref": "ModelUri"}),
 )
 def the_function_knows_its_buckets_its_queue_and_its_model(template):
-    """Input and output are buckets of their own; an empty MODEL_URI would be no model, so there is none instead."""
-    names = [properties(template, name)["BucketName"]["Fn::Sub"] for name in ("InputBucket", "OutputBucket")]
+    """Input and output are buckets of their own, unless existing ones are named; an empty MODEL_URI would be no model."""
+    cases = [
+        ({}, [f"{INPUT}/uploads/"], f"{OUTPUT}/predictions/"),
+        ({"InputPrefix": "a/,b/"}, [f"{INPUT}/a/", f"{INPUT}/b/"], f"{OUTPUT}/predictions/"),
+        ({"InputPrefix": "a/,b/,c/"}, [f"{INPUT}/a/", f"{INPUT}/b/", f"{INPUT}/c/"], f"{OUTPUT}/predictions/"),
+        ({**_EXISTING, "InputPrefix": "a/,b/,c/,d/"}, [f"photos/{each}/" for each in "abcd"], f"{OUTPUT}/predictions/"),
+        ({**_EXISTING, "ExistingOutputBucket": "photos", "OutputPrefix": "o/"}, ["photos/uploads/"], "photos/o/"),
+    ]
+    names = [evaluated(template, name)["BucketName"] for name in ("InputBucket", "OutputBucket")]
 
-    assert names[0] != names[1]
-    assert properties(template, "ScoringFunction")["Environment"]["Variables"] == {
-        "INPUT_URIS": {"Fn::Sub": f"s3://{names[0]}/${{InputPrefix}}"},
-        "OUTPUT_URI": {"Fn::Sub": f"s3://{names[1]}/${{OutputPrefix}}"},
-        "QUEUE_URL": {"Ref": "UploadQueue"},
-        "MODEL_URI": {"Fn::If": ["HasModel", {"Ref": "ModelUri"}, NOTHING]},
-    }
+    assert names == [INPUT, OUTPUT]
+    for parameters, inputs, output in cases:
+        assert evaluated(template, "ScoringFunction", **parameters)["Environment"]["Variables"] == {
+            "INPUT_URIS": ",".join(f"s3://{place}" for place in inputs),
+            "OUTPUT_URI": f"s3://{output}",
+            "QUEUE_URL": "coatcheck-UploadQueue",
+        }
+    variables = evaluated(template, "ScoringFunction", ModelUri="s3://models/v1/")["Environment"]["Variables"]
+    assert variables["MODEL_URI"] == "s3://models/v1/"
+    assert properties(template, "ScoringFunction")["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": "UploadQueue"}
+
+
+_LONGEST_REGION = "us-isof-south-1"
+
+
+@fact(
+    put("Parameters/BucketNames/Default", "without-region"),
+    put("Conditions/HasRegionInNames", {"Fn::Equals": ["a", "a"]}),
+    put("OutputBucket/BucketName", {"Fn::Sub": "${AWS::StackName}-output-${AWS::AccountId}"}),
+)
+def buckets_are_named_for_each_region_and_keep_their_older_names_if_asked_to(template):
+    """A bucket's name belongs to all regions; a bucket whose name changes is replaced by an empty one."""
+    for name, kind in (("InputBucket", "input"), ("OutputBucket", "output")):
+        assert evaluated(template, name)["BucketName"] == f"coatcheck-{kind}-123456789012-us-east-1"
+        assert evaluated(template, name, BucketNames="without-region")["BucketName"] == f"coatcheck-{kind}-123456789012"
+    longest_stack = 63 - len(f"-output-123456789012-{_LONGEST_REGION}")
+    assert f"at most {longest_stack} characters" in template["Description"]
+    assert f"at most {longest_stack} characters" in (ROOT / "samconfig.toml").read_text()
 
 
 @fact(
@@ -372,23 +497,25 @@ def snapshots_are_paid_for_by_those_who_ask_and_for_one_version_only(template):
 
 @fact(
     put("ScoringFunction/VersionDescription/Fn::Sub", "${InputPrefix} ${OutputPrefix} ${Architecture} ${SnapStart}"),
+    put("ScoringFunction/VersionDescription/Fn::Sub", "a longer text " * 10 + "${InputPrefix}"),
     drop("ScoringFunction/AutoPublishAliasAllProperties"),
     put("ScoringFunction/Environment/Variables/LOG_DAYS", {"Ref": "LogRetentionDays"}),
-    drop("Parameters/ModelUri/MaxLength"),
-    put("Parameters/InputPrefix/MaxLength", 200),
 )
 def a_change_of_any_parameter_of_the_function_is_published(template):
-    """A version keeps the settings it was published with, so what the alias leads to would go on with the old ones."""
+    """A version keeps the settings it was published with, so what the alias leads to would go on with the old ones.
+
+    Lambda refuses a description of more than 256 characters, and CloudFormation the deployment; some 200 are for the names.
+    """
     parameters, function = template["Parameters"], properties(template, "ScoringFunction")
     described = mentioned(function["VersionDescription"], parameters)
     rest = {name: value for name, value in function.items() if name != "VersionDescription"}
     conditions = {name: template["Conditions"][name] for name in mentioned(rest, template["Conditions"])}
-    longest = [parameters[name].get("MaxLength") or max(map(len, parameters[name]["AllowedValues"])) for name in described]
     around = re.sub(r"\$\{[^}]*\}", "", function["VersionDescription"]["Fn::Sub"])
 
     assert described == mentioned(rest, parameters) | mentioned(conditions, parameters)
     assert function["AutoPublishAliasAllProperties"] is True
-    assert sum(longest) + len(around) <= 256
+    chosen = [name for name in described if "AllowedValues" in parameters[name]]
+    assert len(around) + sum(max(map(len, parameters[name]["AllowedValues"])) for name in chosen) <= 56
 
 
 @fact(
@@ -425,9 +552,13 @@ def the_log_is_json_and_does_not_grow_for_ever(template):
 _ROLE = "ScoringRole/Policies/0/PolicyDocument/Statement"
 
 
+_ALL_KEYS = {"InputKmsKeyArn": KEY, "OutputKmsKeyArn": f"{KEY}-o", "ModelKmsKeyArn": f"{KEY}-m", "ModelUri": "s3://models/v1/"}
+
+
 @fact(
     put(f"{_ROLE}/ReadInput/Action", "s3:*"),
-    put(f"{_ROLE}/ReadInput/Resource/Fn::Sub", f"{INPUT}/*"),
+    put(f"{_ROLE}/ReadInput/Resource", [f"arn:aws:s3:::{INPUT}/*"]),
+    put(f"{_ROLE}/ReadInput/Resource/Fn::Split/1/Fn::Select/1/Fn::Split/1/Fn::Sub/1/End1", ""),
     put(f"{_ROLE}/WriteDocuments/Action", ["s3:PutObject", "s3:DeleteObject"]),
     drop(f"{_ROLE}/TellMissingDocuments"),
     drop(f"{_ROLE}/TakeWork"),
@@ -436,40 +567,80 @@ _ROLE = "ScoringRole/Policies/0/PolicyDocument/Statement"
     put(f"{_ROLE}/10/Fn::If/2", {"Sid": "Other", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}),
 )
 def the_function_may_do_these_things_and_no_more(template):
-    upload_queue = {"Fn::GetAtt": ["UploadQueue", "Arn"]}
-    logs = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${ScoringLogGroup}:*"
-    model = {"Place": {"Fn::Select": [1, {"Fn::Split": ["s3://", {"Ref": "ModelUri"}]}]}}
-    raw = properties(template, "ScoringRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    def may(**parameters):
+        rules = allowed(template, "ScoringRole", **parameters)
+        return {sid: (rule["Action"], rule["Resource"]) for sid, rule in rules.items()}
 
-    assert granted(template, "ScoringRole") == {
-        "ReadInput": ("s3:GetObject", {"Fn::Sub": f"{INPUT}/${{InputPrefix}}*"}),
-        "ListInput": ("s3:ListBucket", {"Fn::Sub": INPUT}),
-        "WriteDocuments": ("s3:PutObject", {"Fn::Sub": f"{OUTPUT}/${{OutputPrefix}}*"}),
-        "RecogniseDocuments": ("s3:GetObject", {"Fn::Sub": f"{OUTPUT}/${{OutputPrefix}}*"}),
-        "TellMissingDocuments": ("s3:ListBucket", {"Fn::Sub": OUTPUT}),
-        "SendSweptWork": ("sqs:SendMessage", upload_queue),
-        "TakeWork": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], upload_queue),
-        "TimeRetries": ("sqs:ChangeMessageVisibility", upload_queue),
-        "KeepFailedInvocations": ("sqs:SendMessage", DEAD_LETTERS),
-        "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::Sub": logs}),
-        "ReadModel": ("s3:GetObject", {"Fn::Sub": ["arn:${AWS::Partition}:s3:::${Place}*", model]}),
+    def expected(inputs, output):
+        (bucket,) = {place.split("/")[0] for place in inputs}
+        documents = f"arn:aws:s3:::{output}*"
+        return {
+            "ReadInput": ("s3:GetObject", [f"arn:aws:s3:::{place}*" for place in inputs]),
+            "ListInput": ("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
+            "WriteDocuments": ("s3:PutObject", documents),
+            "RecogniseDocuments": ("s3:GetObject", documents),
+            "TellMissingDocuments": ("s3:ListBucket", documents.split("/", maxsplit=1)[0]),
+            "SendSweptWork": ("sqs:SendMessage", QUEUE),
+            "TakeWork": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], QUEUE),
+            "TimeRetries": ("sqs:ChangeMessageVisibility", QUEUE),
+            "KeepFailedInvocations": ("sqs:SendMessage", DEAD_LETTER_QUEUE),
+            "WriteLogs": (
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "arn:aws:logs:us-east-1:123456789012:log-group:coatcheck-ScoringLogGroup:*",
+            ),
+        }
+
+    own = expected([f"{INPUT}/uploads/"], f"{OUTPUT}/predictions/")
+    assert may() == own
+    assert may(ModelUri="s3://models/v1/") == own | {"ReadModel": ("s3:GetObject", "arn:aws:s3:::models/v1/*")}
+    for prefixes in (["a/", "b/"], ["a/", "b/", "c/"], ["a/", "b/", "c/", "d/"]):
+        there = {"ExistingInputBucket": "photos", "ExistingOutputBucket": "results", "InputPrefix": ",".join(prefixes)}
+        assert may(**there) == expected([f"photos/{prefix}" for prefix in prefixes], "results/predictions/")
+
+
+@fact(
+    put(f"{_ROLE}/DecryptInput/Action", "kms:*"),
+    put(f"{_ROLE}/EncryptDocuments/Action", "kms:GenerateDataKey"),  # a document that is there could not be told
+    put(f"{_ROLE}/DecryptModel/Resource", "*"),
+    drop(f"{_ROLE}/DecryptInput/Condition"),
+    put(f"{_ROLE}/11/Fn::If/0", "HasOutputKey"),
+    put(f"{_ROLE}/13/Fn::If/0", "HasModel"),
+)
+def keys_are_used_through_s3_alone_and_where_they_are_given(template):
+    def keys(**parameters):
+        rules = allowed(template, "ScoringRole", **parameters).items()
+        return {sid: rule for sid, rule in rules if any("kms:" in action for action in [rule["Action"], *rule["Action"]])}
+
+    given = keys(**_ALL_KEYS)
+
+    assert keys() == keys(ModelUri="s3://models/v1/") == {}
+    assert {sid: rule["Resource"] for sid, rule in given.items()} == {
+        "DecryptInput": KEY,
+        "EncryptDocuments": f"{KEY}-o",
+        "DecryptModel": f"{KEY}-m",
     }
-    assert {statement["Effect"] for statement in statements(template, "ScoringRole")} == {"Allow"}
-    assert [(each["Fn::If"][0], each["Fn::If"][2]) for each in raw if "Fn::If" in each] == [("HasModel", NOTHING)]
+    for sid, rule in given.items():
+        actions = rule["Action"] if isinstance(rule["Action"], list) else [rule["Action"]]
+        assert set(actions) == KMS_CALLS[sid]
+        assert rule["Condition"] == {"StringLike": {"kms:ViaService": "s3.*"}}
+    assert set(keys(InputKmsKeyArn=KEY)) == {"DecryptInput"}
+    assert set(keys(OutputKmsKeyArn=KEY)) == {"EncryptDocuments"}
 
 
 @fact(
     drop(f"{_ROLE}/ListInput/Condition"),
+    put(f"{_ROLE}/ListInput/Condition/StringLikeIfExists/s3:prefix", ["uploads/*"]),
     put(f"{_ROLE}/TellMissingDocuments/Condition/StringLikeIfExists/s3:prefix", "*"),
 )
 def buckets_are_listed_under_their_prefix_only(template):
     """IfExists, because GetObject and HeadObject ask for the permission without naming a prefix, and answer 403 without it."""
-    listings = [each for each in statements(template, "ScoringRole") if each["Action"] == "s3:ListBucket"]
-
-    assert {each["Sid"]: each["Condition"] for each in listings} == {
-        "ListInput": {"StringLikeIfExists": {"s3:prefix": {"Fn::Sub": "${InputPrefix}*"}}},
-        "TellMissingDocuments": {"StringLikeIfExists": {"s3:prefix": {"Fn::Sub": "${OutputPrefix}*"}}},
-    }
+    for prefixes in (["a/"], ["a/", "b/"], ["a/", "b/", "c/", "d/"]):
+        rules = allowed(template, "ScoringRole", InputPrefix=",".join(prefixes))
+        listings = {sid: rule["Condition"] for sid, rule in rules.items() if rule["Action"] == "s3:ListBucket"}
+        assert listings == {
+            "ListInput": {"StringLikeIfExists": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+            "TellMissingDocuments": {"StringLikeIfExists": {"s3:prefix": "predictions/*"}},
+        }
 
 
 @fact(
@@ -494,21 +665,25 @@ def every_permission_is_spelt_out_here_with_its_reason(template):
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
+_SENDER = "UploadQueuePolicy/PolicyDocument/Statement/TakeNotificationsOfTheInputBucketOnly"
+
+
 @fact(
-    drop("UploadQueuePolicy/PolicyDocument/Statement/0/Condition/StringEquals"),
-    put("UploadQueuePolicy/PolicyDocument/Statement/0/Condition/ArnEquals/aws:SourceArn/Fn::Sub", OUTPUT),
-    put("UploadQueuePolicy/PolicyDocument/Statement/0/Principal", "*"),
-    put("UploadQueuePolicy/PolicyDocument/Statement/0/Action", "sqs:*"),
+    drop(f"{_SENDER}/Condition/StringEquals"),
+    put(f"{_SENDER}/Condition/ArnEquals/aws:SourceArn", f"arn:aws:s3:::{OUTPUT}"),
+    put(f"{_SENDER}/Principal", "*"),
+    put(f"{_SENDER}/Action", "sqs:*"),
+    put("Conditions/QueueTakesRule", {"Condition": "TriggerIsQueue"}),
 )
 def the_queue_takes_messages_from_the_input_bucket_of_this_account_alone(template):
-    (allowed,) = (each for each in statements(template, "UploadQueuePolicy") if each["Effect"] == "Allow")
-
-    assert allowed["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert (allowed["Action"], allowed["Resource"]) == ("sqs:SendMessage", {"Fn::GetAtt": ["UploadQueue", "Arn"]})
-    assert allowed["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": {"Fn::Sub": INPUT}},
-        "StringEquals": {"aws:SourceAccount": ACCOUNT},
-    }
+    for trigger in ("queue", "direct", "eventbridge"):
+        (rule,) = allowed(template, "UploadQueuePolicy", UploadTrigger=trigger).values()
+        assert rule["Principal"] == {"Service": "s3.amazonaws.com"}
+        assert (rule["Action"], rule["Resource"]) == ("sqs:SendMessage", QUEUE)
+        assert rule["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{INPUT}"},
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+        }
 
 
 @fact(
@@ -516,7 +691,7 @@ def the_queue_takes_messages_from_the_input_bucket_of_this_account_alone(templat
     put("InputBucketPolicy/PolicyDocument/Statement/0/Effect", "Allow"),
     drop("InputBucketPolicy/PolicyDocument/Statement/0/Condition"),
     put("InputBucketPolicy/PolicyDocument/Statement/0/Condition/Bool/aws:SecureTransport", "true"),
-    put("OutputBucketPolicy/PolicyDocument/Statement/0/Resource", [{"Fn::Sub": f"{OUTPUT}/*"}]),
+    put("OutputBucketPolicy/PolicyDocument/Statement/0/Resource", [{"Fn::Sub": "${OutputBucket.Arn}/*"}]),
     put("OutputBucketPolicy/PolicyDocument/Statement/0/Principal", {"Service": "s3.amazonaws.com"}),
     drop("UploadQueuePolicy/PolicyDocument/Statement/RefusePlainHttp"),
     put("DeadLetterQueuePolicy/PolicyDocument/Statement/RefusePlainHttp/Action", "sqs:SendMessage"),
@@ -536,8 +711,10 @@ def plain_http_is_refused_everywhere(template):
         refused[target["Ref"]] = (denied["Action"], denied["Resource"])
 
     assert refused == {
-        "InputBucket": ("s3:*", [{"Fn::Sub": INPUT}, {"Fn::Sub": f"{INPUT}/*"}]),
-        "OutputBucket": ("s3:*", [{"Fn::Sub": OUTPUT}, {"Fn::Sub": f"{OUTPUT}/*"}]),
+        **{
+            name: ("s3:*", [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}])
+            for name in ("InputBucket", "OutputBucket")
+        },
         "UploadQueue": ("sqs:*", {"Fn::GetAtt": ["UploadQueue", "Arn"]}),
         "DeadLetterQueue": ("sqs:*", DEAD_LETTERS),
     }
@@ -545,6 +722,27 @@ def plain_http_is_refused_everywhere(template):
 
 
 # What is stored
+
+
+def encryption(template, name, **parameters):
+    (rule,) = evaluated(template, name, **parameters)["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    return rule
+
+
+_RULE = "BucketEncryption/ServerSideEncryptionConfiguration/0"
+
+
+@fact(
+    put(f"OutputBucket/{_RULE}/ServerSideEncryptionByDefault/KMSMasterKeyID", {"Ref": "InputKmsKeyArn"}),
+    drop(f"InputBucket/{_RULE}/BucketKeyEnabled"),
+    put(f"InputBucket/{_RULE}/ServerSideEncryptionByDefault/SSEAlgorithm", "AES256"),
+)
+def a_bucket_of_the_stack_is_encrypted_with_the_key_that_was_given(template):
+    for name, parameter in (("InputBucket", "InputKmsKeyArn"), ("OutputBucket", "OutputKmsKeyArn")):
+        assert encryption(template, name, **{parameter: KEY}) == {
+            "BucketKeyEnabled": True,
+            "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+        }
 
 
 @fact(
@@ -558,8 +756,7 @@ def plain_http_is_refused_everywhere(template):
 def what_is_stored_is_private_and_encrypted(template):
     for name in named(template, "AWS::S3::Bucket"):
         bucket = properties(template, name)
-        (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        assert encryption(template, name) == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
         assert list(bucket["PublicAccessBlockConfiguration"].values()) == [True] * 4
         assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     for name in named(template, "AWS::SQS::Queue"):
@@ -600,10 +797,8 @@ def buckets_outlive_the_stack(template):
 
 @fact(
     put(f"{_ROLE}/ReadInput/Resource", {"Fn::GetAtt": ["InputBucket", "Arn"]}),
-    put(
-        "UploadQueuePolicy/PolicyDocument/Statement/0/Condition/ArnEquals/aws:SourceArn", {"Fn::GetAtt": ["InputBucket", "Arn"]}
-    ),
-    put("ScoringFunction/Environment/Variables/INPUT_URIS/Fn::Sub", "s3://${InputBucket}/${InputPrefix}"),
+    put(f"{_SENDER}/Condition/ArnEquals/aws:SourceArn", {"Fn::GetAtt": ["InputBucket", "Arn"]}),
+    put("ScoringFunction/Environment/Variables/INPUT_URIS", {"Fn::Sub": "s3://${InputBucket}/${InputPrefix}"}),
 )
 def buckets_are_referred_to_by_name_so_that_nothing_waits_for_itself(template):
     buckets = named(template, "AWS::S3::Bucket")
@@ -698,12 +893,52 @@ def test_no_fact_is_left_out():
 
 @pytest.mark.parametrize(
     ("prefix", "is_allowed"),
-    [("uploads/", True), ("a/b-1/", True), ("", False), ("no slash", False), ("a,b/", False), ("*/", False)],
+    [("uploads/", True), ("a/b-1/", True), ("", False), ("no slash", False), ("*/", False), ("a|b/", False)],
 )
 def test_prefixes_are_such_as_need_no_encoding(prefix, is_allowed):
-    """S3 matches its filter with encoded keys, INPUT_URIS is split at commas, and a star would be one in a policy."""
+    """S3 matches its filter with encoded keys, and a star would be one in a policy."""
     for name in ("InputPrefix", "OutputPrefix"):
         assert bool(re.fullmatch(TEMPLATE["Parameters"][name]["AllowedPattern"], prefix)) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "is_allowed"),
+    [("a/,b/", True), ("a/,b/c/,d/,e/", True), ("a/,", False), (",a/", False), ("a/, b/", False), ("a/,b/,c/,d/,e/", False)],
+)
+def test_inputs_have_one_to_four_prefixes(prefixes, is_allowed):
+    assert bool(re.fullmatch(TEMPLATE["Parameters"]["InputPrefix"]["AllowedPattern"], prefixes)) is is_allowed
+    assert not re.fullmatch(TEMPLATE["Parameters"]["OutputPrefix"]["AllowedPattern"], prefixes)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "broken"),
+    [
+        ({}, ""),
+        ({"UploadTrigger": "direct"}, ""),
+        ({"UploadTrigger": "direct", **_EXISTING}, "UploadTrigger=direct needs"),
+        ({"UploadTrigger": "eventbridge", **_EXISTING}, ""),
+        ({"DocumentEvents": "on"}, ""),
+        ({"DocumentEvents": "on", "ExistingOutputBucket": "photos"}, "DocumentEvents=on needs"),
+        ({"ModelKmsKeyArn": KEY}, "ModelKmsKeyArn needs"),
+        (_ALL_KEYS, ""),
+        ({**_EXISTING, "ExistingOutputBucket": "photos"}, ""),
+        ({**_EXISTING, "ExistingOutputBucket": "photos", "OutputPrefix": "uploads/"}, "In one bucket"),
+        ({**_EXISTING, "ExistingOutputBucket": "results", "OutputPrefix": "uploads/"}, ""),
+    ],
+    ids=str,
+)
+def test_parameters_that_contradict_each_other_are_refused_before_anything_is_made(parameters, broken):
+    messages = Evaluator(TEMPLATE, parameters).broken_rules()
+
+    assert [message.startswith(broken) for message in messages] == ([True] if broken else [])
+
+
+@pytest.mark.parametrize("name", TEMPLATE["Parameters"])
+def test_every_parameter_is_described_in_whole_sentences_with_its_default_explained(name):
+    text = TEMPLATE["Parameters"][name]["Description"]
+
+    assert re.fullmatch(r"[A-Z].{40,4000}\.", text)
+    assert "default" in text or name in {"InputPrefix", "OutputPrefix"}
 
 
 @pytest.mark.parametrize(
@@ -720,6 +955,16 @@ def test_prefixes_are_such_as_need_no_encoding(prefix, is_allowed):
         ("SweepSchedule", "cron(0 3 * * ? *)", True),
         ("SweepSchedule", "1 hour", False),
         ("SweepSchedule", "at(2026-01-01T00:00:00)", False),
+        ("ExistingInputBucket", "", True),
+        ("ExistingInputBucket", "photos.example-1", True),
+        ("ExistingInputBucket", "s3://photos", False),
+        ("ExistingInputBucket", "photos/raw", False),
+        ("ExistingOutputBucket", "*", False),
+        ("InputKmsKeyArn", "", True),
+        ("InputKmsKeyArn", KEY, True),
+        ("OutputKmsKeyArn", KEY.replace("1234abcd", "mrk-1234abcd").replace("arn:aws:", "arn:aws-us-gov:"), True),
+        ("ModelKmsKeyArn", "arn:aws:kms:us-east-1:123456789012:alias/photos", False),  # a policy does not follow an alias
+        ("ModelKmsKeyArn", "1234abcd-12ab-34cd-56ef-1234567890ab", False),
         ("AlarmEmail", "", True),
         ("AlarmEmail", "me@example.com", True),
         ("AlarmEmail", "me", False),

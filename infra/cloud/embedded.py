@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 STACK = "coatcheck"
 REGION = "us-east-1"
 
+_PARAMETERS = {"BucketNames": "without-region"}  # as the files of `events` name the buckets
+
 _STORAGE_TYPES = {"AWS::S3::Bucket", "AWS::SQS::Queue"}
 
 
@@ -93,7 +95,8 @@ def _deploy(template: dict[str, Any], endpoint: str) -> Cloud:
     function = template["Resources"]["ScoringFunction"]["Properties"]
     variables = function["Environment"]["Variables"]
     values = _create_stack(session.client("cloudformation", endpoint_url=endpoint), template, _outputs(template, variables))
-    (notification,) = json.loads(values["Notified"])["QueueConfigurations"]
+    # moto leaves a null in the place of each further prefix, of which there is none.
+    (notification,) = filter(None, json.loads(values["Notified"])["QueueConfigurations"])
     prefix = notification["Filter"]["S3Key"]["Rules"][0]["Value"]
     _notify(s3, values["Input"], notification["Queue"], notification["Event"], prefix)
     mapping = function["Events"]["Uploads"]["Properties"]
@@ -153,7 +156,8 @@ def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any])
         },
         "Outputs": {name: {"Value": value} for name, value in wanted.items()},
     }
-    client.create_stack(StackName=STACK, TemplateBody=json.dumps(storage))
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in _PARAMETERS.items()]
+    client.create_stack(StackName=STACK, TemplateBody=json.dumps(storage), Parameters=parameters)
     (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
