@@ -63,6 +63,8 @@ build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print 
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 emulate: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
+# The package runs on this machine here, with its libstdc++; 3.4.30 is what the libraries for arm64 need.
+emulate: export GLIBCXX ?= 3.4.30
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator $(ARGS)
 
@@ -80,7 +82,7 @@ clean: ## remove everything that was installed, built or trained
 export ARCHITECTURE ?= x86_64
 .PHONY: build-ScoringFunction
 build-ScoringFunction: .venv/coatcheck
-	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE)
+	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX))
 
 # Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
 .venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python

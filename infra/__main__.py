@@ -80,16 +80,23 @@ def bench() -> None:
 def package(
     target: Annotated[Path, typer.Argument(help="Folder that the package is written to.", file_okay=False)],
     architecture: Annotated[Architecture, typer.Option(help="Architecture of the function's processor.")] = Architecture.x86_64,
+    glibcxx: Annotated[
+        str | None,
+        typer.Option(
+            help="Newest version of libstdc++'s symbols in Lambda's image, if it is newer than is known.", show_default="3.4.29"
+        ),
+    ] = None,
 ) -> None:
     """Makes the deployable package and prints its unzipped size.
 
     `make build` calls this through `sam build`. The package holds the handler and ready-made wheels of its libraries, for
     either architecture on any machine. Where Python 3.13 is installed, it also holds bytecode, which saves half a second of
-    each cold start. The command fails if the package is larger than the project allows.
+    each cold start. The command fails if the package is larger than the project allows, or if Lambda's image, as far as is
+    known, could not load one of its native libraries.
     """
     from infra.package import run
 
-    run(target, architecture)
+    run(target, architecture, glibcxx)
 
 
 @app.command(rich_help_panel=_MAKE)

@@ -2,10 +2,13 @@
 
 make build                         calls `coatcheck package` through `sam build`, for x86_64
 ARCHITECTURE=arm64 make build      does the same for arm64, on any machine, because only ready-made wheels are installed
+
+The command fails if Lambda's image, as far as is known, could not load a native library of the package; see `infra.native`.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +18,7 @@ from pathlib import Path
 import typer
 
 from infra.errors import InfraError
+from infra.native import IMAGE, Version, require_loadable
 from infra.paths import ROOT
 
 PYTHON_VERSION = "3.13"
@@ -119,13 +123,17 @@ def size_bytes(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
-def run(target: Path, architecture: Architecture) -> None:
+def run(target: Path, architecture: Architecture, glibcxx: str | None) -> None:
     """Makes the deployable package in `target` and prints its unzipped size.
 
+    `glibcxx` is the newest version of libstdc++'s symbols in Lambda's image, if it is another one than is known of it.
+
     Raises:
-        InfraError: pip could not install the requirements, or the package is too large.
+        InfraError: pip could not install the requirements, the package is too large, or Lambda's image could not load it.
     """
+    image = dict(IMAGE) | ({} if glibcxx is None else {"GLIBCXX": _parse_version(glibcxx)})
     size = build(target, architecture)
+    require_loadable(target, architecture.value, image)
     parts = {path.name: size_bytes(path) if path.is_dir() else path.stat().st_size for path in target.iterdir()}
     for name in sorted(parts, key=parts.__getitem__, reverse=True)[:8]:
         typer.echo(f"{parts[name] / 1e6:8.1f} MB  {name}")
@@ -137,3 +145,9 @@ def run(target: Path, architecture: Architecture) -> None:
         typer.echo(f"no Python {PYTHON_VERSION} on this machine: the package has no bytecode, and starts 0.5 s slower")
     if size > OUR_LIMIT_BYTES:
         raise InfraError(f"Expected a package of at most {OUR_LIMIT_BYTES / 1e6:.0f} MB. Received: {size / 1e6:.1f} MB.")
+
+
+def _parse_version(text: str) -> Version:
+    if not re.fullmatch(r"\d+(\.\d+)*", text):
+        raise InfraError(f"Expected a version of libstdc++'s symbols, such as 3.4.33. Received: {text!r}.")
+    return tuple(map(int, text.split(".")))

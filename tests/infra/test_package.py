@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from infra.errors import InfraError
-from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, install_wheels, size_bytes
+from infra.native import IMAGE, require_loadable
+from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, install_wheels, run, size_bytes
 from infra.paths import ROOT
 
 
@@ -35,6 +36,31 @@ def test_the_package_is_small_and_holds_nothing_that_trains(architecture, build_
     assert (package / "handler" / "artifact" / "model.tflite").is_file()
     assert not list(package.rglob("libLiteRtWebGpuAccelerator.so"))
     assert (package / "handler" / "__pycache__" / "app.cpython-313.pyc").is_file() == bool(find_interpreter())
+
+
+@pytest.mark.slow
+def test_lambda_can_load_the_package_for_x86_64(build_once):
+    package, _ = build_once(Architecture.x86_64)
+
+    require_loadable(package, "x86_64")
+
+
+@pytest.mark.slow
+def test_the_package_for_arm64_is_refused_unless_the_image_is_said_to_have_a_newer_libstdcxx(build_once):
+    """If this fails, the libraries need less than they did: say so in the README, and drop this test."""
+    package, _ = build_once(Architecture.arm64)
+
+    with pytest.raises(InfraError, match=r"libLiteRt\.so needs GLIBCXX_3\.4\.30 of libstdc\+\+\.so\.6"):
+        require_loadable(package, "arm64")
+    require_loadable(package, "arm64", {**IMAGE, "GLIBCXX": (3, 4, 30)})
+
+
+@pytest.mark.parametrize("text", ["GLIBCXX_3.4.30", "3.4.", "", "new"])
+def test_a_version_of_libstdcxx_that_is_none_is_refused_before_anything_is_installed(text, tmp_path):
+    with pytest.raises(InfraError, match="Expected a version"):
+        run(tmp_path / "package", Architecture.arm64, text)
+
+    assert not (tmp_path / "package").exists()
 
 
 @pytest.mark.slow
