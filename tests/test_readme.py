@@ -3,6 +3,7 @@
 import doctest
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,73 @@ def test_every_parameter_is_in_the_table_with_its_default():
     assert sorted(names) == sorted(parameters)
     for name, default in zip(names, defaults, strict=True):
         assert default in words.get(parameters[name]["Default"], {str(parameters[name]["Default"])}), name
+
+
+def test_values_with_spaces_reach_sam_in_quotes_of_their_own():
+    """The shell takes the outer quotes away, and SAM splits what is left at spaces that are not quoted."""
+    commands = [shlex.split(line) for line in re.findall(r"^    (\.venv-sam/bin/sam .*)", README, re.MULTILINE)]
+    overrides = [word for words in commands for word in words if "=" in word]
+    parameters = read_template((ROOT / "template.yaml").read_text())["Parameters"]
+
+    assert 'SweepSchedule="rate(1 hour)"' in overrides
+    for override in overrides:
+        name, value = override.split("=", 1)
+        assert " " not in value or re.fullmatch(r'"[^"]*"', value)
+        stated = value.strip('"').replace("BUCKET", "bucket").replace("NAME-1", "name-1")
+        assert re.fullmatch(parameters[name].get("AllowedPattern", "|".join(parameters[name].get("AllowedValues", ()))), stated)
+
+
+@pytest.fixture
+def consumer():
+    """The example of a consumer's rule, in a template with the queue that it names."""
+    example = read_template(re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1])
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {"DocumentQueue": {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}}, **example},
+    }
+
+
+def test_the_rule_for_documents_is_valid(consumer, environment):
+    import cfnlint.api
+
+    assert [
+        (fault.rule.id, fault.message) for fault in cfnlint.api.lint(json.dumps(consumer), config={"regions": ["us-east-1"]})
+    ] == []
+
+
+def test_the_rule_for_documents_takes_documents_and_nothing_else(consumer, load_event):
+    from moto.events.models import EventPattern
+
+    event = load_event("eventbridge-upload.json")
+    pattern = EventPattern.load(json.dumps(consumer["Resources"]["DocumentRule"]["Properties"]["EventPattern"]))
+
+    def takes(key, bucket="OUTPUT_BUCKET", kind="Object Created"):
+        return pattern.matches_event(
+            {**event, "detail-type": kind, "detail": {"bucket": {"name": bucket}, "object": {"key": key}}}
+        )
+
+    assert takes("predictions/uploads/coat-0.png.json")
+    assert not takes("predictions/_coatcheck/marker.json")
+    assert not takes("predictions/uploads/coat-0.png.json", bucket="another")
+    assert not takes("predictions/uploads/coat-0.png.json", kind="Object Deleted")
+    assert not takes("uploads/coat-0.png")
+
+
+def test_dead_letters_are_kept_as_long_as_the_page_says():
+    resources = read_template((ROOT / "template.yaml").read_text())["Resources"]
+    waiting, kept = (
+        resources[name]["Properties"]["MessageRetentionPeriod"] // 86400 for name in ("UploadQueue", "DeadLetterQueue")
+    )
+
+    text = " ".join(README.split())
+    assert f"kept for {kept} days from when it was sent" in text
+    assert f"waited there for {waiting} days at most, so at least {kept - waiting} are left" in text
+
+
+def test_arm64_is_said_to_need_and_to_lack_what_the_build_knows():
+    from infra.native import IMAGE
+
+    assert f"`GLIBCXX_{'.'.join(map(str, IMAGE['GLIBCXX']))}`" in README
 
 
 def test_every_error_is_in_the_table():
