@@ -106,8 +106,8 @@ class Inputs:
 def verified(body: BinaryIO) -> Iterator[None]:
     """Reads the rest of `body` at the end, even if the object was rejected.
 
-    Corruption in transit can look like a broken object, or like an object of another format; length and checksum are verified
-    only at the end of the body.
+    Corruption in transit can look like a broken object, or like an object of another format; the length, and those checksums
+    that the store can verify, are verified only at the end of the body.
     """
     try:
         yield

@@ -46,7 +46,9 @@ class S3Storage:
     ) -> OpenObject | None:
         """Opens an object with one GET, and reads the first block of it.
 
-        botocore verifies the length, and a CRC32, SHA-1 or SHA-256 checksum of the whole object, at the end of the body.
+        At the end of the body, botocore verifies the length, and a CRC32, SHA-1, SHA-256 or SHA-512 checksum of the whole
+        object, if it was uploaded with one and is read whole. It verifies neither CRC64NVME, the default of S3 and the AWS CLI,
+        nor a checksum of the checksums of an upload's parts; TLS alone guards the bytes of these objects in transit.
         """
         if end is not None and end <= start:
             return self._open_empty_part(ref, if_match, deadline)

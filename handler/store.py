@@ -77,8 +77,8 @@ class Store(Protocol):
 
         `source` describes the whole object, even if only a part of it is read; a part of no bytes, or one outside of the
         object, is empty. The body is that of `source`, even if the object is replaced meanwhile. Reads of the body end by
-        `deadline` too, and raise StorageUnavailable if the body breaks off. Corruption in transit is detected only at the end
-        of the body, so read it to the end.
+        `deadline` too, and raise StorageUnavailable if the body breaks off. Whatever the store can verify, such as the length
+        and some checksums, it verifies only at the end of the body, so read it to the end.
 
         Raises:
             ObjectChanged: the object has another ETag than `if_match`.

@@ -238,6 +238,21 @@ def test_a_body_that_fails_its_checksum_is_never_taken_for_the_object(environmen
         read(impatient(endpoint), ObjectRef("bucket", "a"))
 
 
+@pytest.mark.parametrize(
+    "checksum",
+    [{"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}, {"x-amz-checksum-crc32": "AAAAAA==-2"}],
+    ids=["crc64nvme", "of parts"],
+)
+def test_a_checksum_that_botocore_cannot_verify_is_passed_over(environment, checksum):
+    """If this fails, botocore verifies more than `S3Storage.open` says."""
+
+    def respond(handler):
+        send(handler, {"Content-Length": "6", "ETag": '"e"', **checksum}, b"pixels")
+
+    with answering(respond) as endpoint:
+        assert read(impatient(endpoint), ObjectRef("bucket", "a"))[1] == b"pixels"
+
+
 def test_no_server_at_all_is_transient(environment):
     with pytest.raises(StorageUnavailable, match="GetObject"):
         read(impatient("http://127.0.0.1:9"), ObjectRef("bucket", "a"))
