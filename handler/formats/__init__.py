@@ -55,8 +55,11 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     stream = Stream(body)
     head = stream.peek(HEAD_BYTES)
     if not head:
-        empty = "an empty object; upload it again if it had content" if name else "a folder, which needs nothing to be done"
-        raise EmptyObject(f"Expected images in one of the known formats. Received: the 0 bytes of {empty}.")
+        content = "an empty object; upload it again if it had content"
+        folder = "a folder, which has no images itself; there is nothing to do"
+        raise EmptyObject(
+            f"Expected images in one of the known formats. Received: the 0 bytes of {content if name else folder}."
+        )
     packing = packing_of(head)
     if not packing:
         recognised = recognise(head, FORMATS)
