@@ -44,8 +44,8 @@ class Body(io.RawIOBase):
         """Reads what is left of a block, or the next one; returns the number of bytes, 0 at the end.
 
         Raises:
-            StorageUnavailable: the body broke off or arrived too slowly, or its length, or a checksum that botocore verifies, is
-                wrong.
+            StorageUnavailable: the body broke off or arrived too slowly, or its length is wrong, or a checksum that botocore
+                verifies.
             OutOfTime: the block did not arrive by the deadline.
         """
         if not self._block and not self._has_ended:
