@@ -43,25 +43,35 @@ class Conversion(msgspec.Struct, frozen=True):
     channel). An image that has the right size already is taken as it is. Colour becomes grey by ITU-R 601 luma; transparent
     pixels show the background.
 
-    `fashion-mnist` makes a photo of one article what that data set's photos became: edges close to the ground's colour (within
-    5%) are trimmed, the longest edge is scaled to fit, outlines are sharpened, and the article is centred on black, negated and
-    made grey. A grey image of the right size is taken as it is, as by `contain`. Source: Xiao, Rasul, Vollgraf,
-    arXiv:1708.07747, section 2. The conversion deviates from this source where users' photos vary more than the photos of one
-    shop:
+    `fashion-mnist` makes a picture of one article what that data set's photos became: edges close to the ground's colour
+    (within 5%) are trimmed, the longest edge is scaled to fit, outlines are sharpened, and the article is centred on black,
+    negated if it is darker than its ground, and made grey. Source: Xiao, Rasul, Vollgraf, arXiv:1708.07747, section 2. The
+    conversion deviates from this source where users' pictures vary more than the photos of one shop:
 
     - The shop's ground was white. Here the ground is the colour of the corners, or of most of the border if an article covers a
       corner; it may change evenly between corners. The ground becomes 0, and the largest possible difference from it 255, so
       that grey ground is black too.
-    - A dark ground is not negated. Transparent pixels count as white, since cut-outs are made for white pages.
+    - Where an uneven ground shows at the border, Otsu's threshold takes the place of the 5%. Whatever is not part of the
+      article, or of a part at least a tenth as large as its largest, becomes black.
+    - A cut-out is what its alpha covers, so a white article is seen too. It is negated as if it lay on white, and made stronger
+      if it is faint then, unless it is nearly white or is lighter inside than at its rim. A rectangle of a picture with a
+      ground of its own, within transparent margins, is no cut-out but a photo.
     - Pixels are averaged, and all of them are sharpened, where the source skips rows and columns and sharpens near outlines:
       this measured better on held-out images (see `handler.conversion`).
 
-    Anything that is lighter than a light ground stays black, as in the data set, which left out white articles for this reason.
-    An image in which nothing differs from the ground becomes black.
+    A grey picture of the right size keeps every pixel in its place: it is taken as it is, or negated if at least three corners
+    agree on a white ground or if it is a dark cut-out; if they agree on a light grey, it is converted as other pictures are. An
+    image in which nothing differs from the ground becomes black.
+
+    `revision` counts the changes of these rules. It is 1 in an artifact that does not state it, since this was the first. The
+    handler knows the present rules alone and applies them to artifacts of earlier revisions too; it refuses a later revision
+    than it knows. Documents belong to the digest of the manifest, so those made by earlier rules stay until the manifest
+    changes.
     """
 
     fit: Literal["contain", "fashion-mnist"] = "contain"
     background: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    revision: Natural = 1
 
 
 class ModelFile(msgspec.Struct, frozen=True):

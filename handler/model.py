@@ -17,6 +17,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from handler.contract import MANIFEST_FILE, MODEL_FILE, Manifest, Model, Scores, golden_images, parse_manifest
+from handler.conversion import REVISIONS
 from handler.deadline import Deadline
 from handler.errors import BadArtifact
 from handler.objects import ObjectRef, Prefix
@@ -127,6 +128,9 @@ def load_model(read: Callable[[str], bytes], threads: int = 1) -> Model:
     """
     text = _read_file(read, MANIFEST_FILE)
     manifest = _parse_manifest(text)
+    conversion = manifest.conversion
+    known = REVISIONS[conversion.fit]
+    _require(conversion.revision <= known, f"conversion {conversion.fit} of revision {known} or earlier", conversion.revision)
     content = _read_file(read, MODEL_FILE)
     _require(len(content) == manifest.model.size_bytes, f"{MODEL_FILE} of {manifest.model.size_bytes} bytes", len(content))
     digest = hashlib.sha256(content).hexdigest()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from handler.contract import parse_manifest
+from handler.conversion import REVISIONS
 from handler.formats import decode
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 
@@ -36,6 +37,12 @@ def test_the_manifest_states_what_the_project_promises():
     assert manifest.model.size_bytes < 2 * 2**20
     assert manifest.training["parameters"] <= 1_000_000
     assert manifest.training["multiplications"] <= 60_000_000
+
+
+def test_the_manifest_states_the_present_revision_of_its_conversion():
+    conversion = parse_manifest((BUNDLED_ARTIFACT / "manifest.json").read_bytes()).conversion
+
+    assert conversion.revision == REVISIONS[conversion.fit]
 
 
 def test_the_samples_are_mostly_right(model, sample_pixels, truth):

@@ -1,8 +1,10 @@
 """The way of `fashion-mnist`: photos become what the data set's own photos became. `contain` is tested with the pictures."""
 
 import dataclasses
+import gzip
 import io
 import itertools
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -18,6 +20,7 @@ from handler.formats import decode
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from tests.handler.formats.samples import saved
 
+DATA = Path("/usr/share/datasets/fashion-mnist")
 GREY, RGB = PixelShape(height=28, width=28, channels=1), PixelShape(height=28, width=28, channels=3)
 FASHION = Conversion(fit="fashion-mnist")
 WHITE, BLACK, OFF_WHITE = (255, 255, 255), (0, 0, 0), (244, 241, 236)
@@ -38,6 +41,10 @@ def card(size=(300, 400), ground=WHITE, colour=(40, 60, 90), box=(90, 80, 209, 3
     return picture
 
 
+def covers(pixels):
+    return (pixels > 0) * 255
+
+
 def seen(picture, shape=GREY):
     return convert(picture, shape, FASHION)[:, :, 0].astype(int)
 
@@ -47,10 +54,72 @@ def is_card(pixels):
     return bool((pixels[1:27, 7:21] > 100).all() and (pixels[:, :6] == 0).all() and (pixels[:, 22:] == 0).all())
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_grey_of_the_right_size_is_taken_as_it_is_however_it_is_stored(mode, sample_pixels):
+MODES = ["L", "LA", "P", "RGB", "RGBA"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_light_on_black_of_the_right_size_is_taken_as_it_is_however_it_is_stored(mode, sample_pixels):
     for pixels in sample_pixels:
         assert np.array_equal(convert(PIL.Image.fromarray(pixels[:, :, 0]).convert(mode), GREY, FASHION), pixels)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_dark_on_white_of_the_right_size_is_negated_and_keeps_every_pixel_in_its_place(mode, sample_pixels):
+    for pixels in sample_pixels:
+        assert np.array_equal(convert(PIL.Image.fromarray(255 - pixels[:, :, 0]).convert(mode), GREY, FASHION), pixels)
+
+
+def test_a_picture_of_one_bit_is_negated_by_its_ground_too(sample_pixels):
+    for pixels in sample_pixels:
+        light = PIL.Image.fromarray(pixels[:, :, 0] >= 128)
+        dark = PIL.Image.fromarray(pixels[:, :, 0] < 128)
+        assert light.mode == dark.mode == "1"
+        assert np.array_equal(seen(light), seen(dark))
+        assert np.array_equal(seen(light) > 0, pixels[:, :, 0] >= 128)
+
+
+@pytest.mark.parametrize("side", [28, 32, 56, 224])
+def test_neither_a_picture_nor_its_negative_is_turned_over_at_any_size(side, sample_pixels):
+    def grown(pixels):
+        return PIL.Image.fromarray(pixels[:, :, 0]).resize((side, side), PIL.Image.Resampling.BICUBIC)
+
+    for pixels in sample_pixels:
+        for picture in grown(pixels), PIL.ImageOps.invert(grown(pixels)):
+            assert np.abs(seen(picture) - pixels[:, :, 0]).mean() < 60  # of a picture and its negative it is 100 and more
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+def test_of_the_ten_thousand_test_images_none_is_turned_over_and_one_negative_is_not():
+    content = gzip.decompress((DATA / "t10k-images-idx3-ubyte.gz").read_bytes())
+    images = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
+
+    kept = sum(np.array_equal(seen(PIL.Image.fromarray(image)), image) for image in images)
+    left = sum(np.array_equal(seen(PIL.Image.fromarray(255 - image)), 255 - image) for image in images)
+    assert (kept, left) == (10_000, 1)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.tile(np.linspace(0, 255, 28).astype(np.uint8), (28, 1)),
+        np.repeat([0, 255], 14 * 28).reshape(28, 28).astype(np.uint8),
+        np.full((28, 28), 127, np.uint8),
+        255
+        - np.eye(28, dtype=np.uint8) * 255 * (np.indices((28, 28)).sum(0) % 27 == 0)
+        - np.flipud(np.eye(28, dtype=np.uint8)) * 255,
+    ],
+    ids=["a gradient", "halves", "grey", "an article in every corner"],
+)
+def test_a_picture_of_the_right_size_whose_ground_is_ambiguous_is_taken_as_it_is(pixels):
+    pixels = pixels.astype(np.uint8)
+
+    assert np.array_equal(seen(PIL.Image.fromarray(pixels)), pixels)
+
+
+def test_a_ground_of_light_grey_becomes_black_at_the_right_size_too():
+    pixels = seen(card((28, 28), ground=(200, 200, 200), colour=(60, 60, 60), box=(7, 1, 20, 26)))
+
+    assert is_card(pixels)
 
 
 @pytest.mark.parametrize("ground", [WHITE, OFF_WHITE, (200, 200, 205), BLACK, (40, 38, 42)])
@@ -121,6 +190,63 @@ def test_a_cut_out_lies_on_white(mode):
     assert seen(cut_out)[14, 14] == pytest.approx(255 - 57, abs=8)
 
 
+@pytest.mark.parametrize("side", [28, 224])
+@pytest.mark.parametrize(
+    ("luma", "alpha", "least"),
+    [
+        (lambda a: a * 0, lambda a: a, 86),  # black, of which alpha alone shows anything
+        (lambda a: a * 0 + 255, lambda a: a, 86),  # white
+        (lambda a: a * 0 + 240, lambda a: a, 86),
+        (lambda a: 255 - a, covers, 84),  # as on a white ground
+        (lambda a: a, covers, 84),  # as on a black ground
+        (lambda a: 255 - a * (25 / 255), covers, 84),  # nearly white, from 230 to 255
+        (lambda a: a * 0 + 255, covers, 55),  # an outline alone, which the model mostly knows
+    ],
+)
+def test_a_cut_out_of_any_brightness_is_seen(luma, alpha, least, side, sample_pixels, truth):
+    model = load_model(directory_reader(BUNDLED_ARTIFACT))
+    cut_outs = [
+        PIL.Image.merge("LA", [PIL.Image.fromarray(layer(pixels[:, :, 0]).astype(np.uint8)) for layer in (luma, alpha)])
+        for pixels in sample_pixels
+    ]
+    grown = [cut_out.resize((side, side), PIL.Image.Resampling.BICUBIC) for cut_out in cut_outs]
+
+    predicted = model.classify(np.stack([convert(picture, GREY, FASHION) for picture in grown])).probabilities.argmax(axis=1)
+    names = [model.manifest.classes[index] for index in predicted]
+    assert sum(name == label for name, label in zip(names, truth.values(), strict=True)) >= least
+
+
+@pytest.mark.parametrize("colour", [WHITE, (250, 250, 250), (128, 128, 128), BLACK])
+def test_a_cut_out_is_trimmed_by_its_alpha_whatever_its_colour(colour):
+    cut_out = card(ground=WHITE, colour=colour).convert("RGBA")
+    cut_out.putalpha(card(ground=BLACK, colour=WHITE).convert("L"))
+
+    assert is_card(seen(cut_out))
+
+
+def test_black_on_transparency_of_the_right_size_keeps_every_pixel(sample_pixels):
+    for pixels in sample_pixels:
+        alpha = PIL.Image.fromarray(pixels[:, :, 0])
+        assert np.array_equal(seen(PIL.Image.merge("LA", [PIL.Image.new("L", (28, 28), 0), alpha])), pixels[:, :, 0])
+        assert np.array_equal(seen(PIL.Image.merge("LA", [PIL.Image.new("L", (28, 28), 255), alpha])), pixels[:, :, 0])
+
+
+@pytest.mark.parametrize("size", [(28, 28), (60, 50)])
+def test_a_picture_that_is_all_transparent_shows_nothing(size):
+    assert not seen(PIL.Image.new("RGBA", size, (255, 0, 0, 0))).any()
+
+
+def test_alpha_that_covers_everything_changes_nothing():
+    assert np.array_equal(seen(card().convert("RGBA")), seen(card()))
+
+
+def test_a_photo_in_transparent_margins_is_no_cut_out():
+    page = PIL.Image.new("RGBA", (400, 400))
+    page.paste(card().convert("RGBA"), (50, 0))
+
+    assert np.array_equal(seen(page), seen(card()))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "I;16"])
 def test_every_way_to_store_a_picture_shows_the_same(mode):
     grey = card(colour=BLACK).convert("L")
@@ -146,7 +272,35 @@ def test_an_article_that_covers_two_corners_is_not_the_ground(covered):
 
     pixels = seen(picture)
     assert np.median(pixels[pixels > 60]) == pytest.approx(255 - 57, abs=15)  # negated: the ground is light still
-    assert np.median(pixels) == 0
+    assert is_card(pixels)  # and what lies in the corners is no part of the article
+
+
+@pytest.mark.parametrize("ground", [(150, 70, 40), (70, 70, 70), (110, 110, 110)])
+def test_an_article_darker_than_a_rather_dark_ground_is_negated(ground):
+    assert is_card(seen(card(ground=ground, colour=(12, 12, 12))))
+
+
+def test_an_article_lighter_than_a_light_ground_is_not_negated():
+    assert is_card(seen(card(ground=(180, 180, 180), colour=WHITE)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_pattern_of_an_uneven_ground_is_ground(seed):
+    tiles = np.random.default_rng(seed).integers(150, 210, (40, 30)).astype(np.uint8)
+    floor = PIL.Image.fromarray(tiles).resize((300, 400), PIL.Image.Resampling.NEAREST).convert("RGB")
+    PIL.ImageDraw.Draw(floor).rectangle((90, 80, 209, 319), (20, 20, 20))
+
+    assert is_card(seen(floor))
+
+
+def test_a_pair_is_kept_and_a_speck_is_not():
+    pair = card(box=(40, 100, 119, 299))
+    PIL.ImageDraw.Draw(pair).rectangle((180, 100, 259, 299), (40, 60, 90))
+    with_speck = pair.copy()
+    PIL.ImageDraw.Draw(with_speck).rectangle((280, 380, 290, 390), (40, 60, 90))
+
+    assert (seen(pair)[14] > 100).sum() in range(19, 24)  # two shoes, with the gap between them
+    assert np.array_equal(seen(with_speck), seen(pair))
 
 
 def test_an_article_that_touches_the_edges_is_kept_whole():

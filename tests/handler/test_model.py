@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from handler.contract import MANIFEST_FILE, MODEL_FILE, golden_images, parse_manifest, render_manifest
+from handler.contract import MANIFEST_FILE, MODEL_FILE, Conversion, golden_images, parse_manifest, render_manifest
+from handler.conversion import REVISIONS
 from handler.errors import BadArtifact
 from handler.model import BUNDLED_ARTIFACT, Classifier, directory_reader, load_model
 
@@ -125,6 +126,28 @@ def test_another_input_than_the_model_s_is_refused(files):
 
     with pytest.raises(BadArtifact, match=r"input \(28, 28, 3\)"):
         load_model(changed(files, input=msgspec.structs.replace(manifest.input, channels=3)))
+
+
+def test_an_artifact_without_a_revision_of_its_conversion_is_of_the_first_and_loads_as_before(files):
+    text = files[MANIFEST_FILE]
+    older = re.sub(rb',\s*"revision": \d+', b"", text, count=1)
+    assert len(older) < len(text)
+
+    assert load_model(reader(files | {MANIFEST_FILE: older})).manifest.conversion == Conversion(fit="fashion-mnist", revision=1)
+
+
+def test_a_later_revision_of_a_conversion_than_the_function_knows_is_refused(files):
+    later = REVISIONS["fashion-mnist"] + 1
+
+    with pytest.raises(BadArtifact, match=f"conversion fashion-mnist of revision {later - 1} or earlier. Received: {later}"):
+        load_model(changed(files, conversion=Conversion(fit="fashion-mnist", revision=later)))
+
+
+def test_a_revision_that_is_no_natural_number_is_refused(files):
+    text = re.sub(rb'"revision": \d+', b'"revision": 0', files[MANIFEST_FILE], count=1)
+
+    with pytest.raises(BadArtifact, match="revision"):
+        load_model(reader(files | {MANIFEST_FILE: text}))
 
 
 def test_a_model_that_behaves_otherwise_is_refused(files):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from handler.contract import Conversion
+from handler.conversion import REVISIONS
 from training.data.dataset import Dataset, Split
 from training.data.fashion_mnist import CLASSES, FASHION_MNIST, FILES, INSTALL_COMMAND, NAME, candidates, find_directory
 from training.data.idx import read_images, read_labels
@@ -52,7 +53,7 @@ def load_dataset(
         classes = CLASSES if not foreign else tuple(str(index) for index in range(len(np.unique(train.labels))))
     _check_labels(directory, train, test, classes)
     name = f"unverified: {directory.resolve().name}" if foreign else NAME
-    conversion = Conversion() if foreign else Conversion(fit="fashion-mnist")
+    conversion = Conversion() if foreign else Conversion(fit="fashion-mnist", revision=REVISIONS["fashion-mnist"])
     return Dataset(name, directory, classes, train, test, checksums, conversion)
 
 

@@ -53,8 +53,10 @@ def _conversion(conversion: Conversion, colours: str) -> str:
             f"background of {conversion.background} (0 is black, 255 white)."
         )
     return (
-        "Photos are made what those of Fashion-MNIST became (arXiv:1708.07747, section 2): turned upright, trimmed, scaled, "
-        f"sharpened, centred on black, negated if their ground is light, and made {colours}."
+        "Photos and cut-outs are made what the photos of Fashion-MNIST became (arXiv:1708.07747, section 2): turned upright, "
+        "trimmed, scaled, sharpened, centred on black, negated if the article is darker than its ground, and made "
+        f"{colours} (revision {conversion.revision} of these rules). Grey pictures of the model's own size are at most "
+        "negated, if their ground is white."
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import keras
 
-_CODE = ("training", "handler/contract.py", "handler/conversion.py", "handler/model.py", "requirements/train.txt")
+_HANDLER = ("contract", "conversion", "article", "article_parts", "model")
+_CODE = ("training", *(f"handler/{name}.py" for name in _HANDLER), "requirements/train.txt")
 _LIBRARIES = ("keras", "numpy", "ai-edge-litert")
 _BACKENDS = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "jax": ("jax",), "torch": ("torch",)}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handler.contract import Conversion
+from handler.conversion import REVISIONS
 from training.data.fashion_mnist import CLASSES, DEBIAN_DIR, FASHION_MNIST, FILES, find_directory
 from training.data.mnist import load_dataset
 from training.errors import DataError
@@ -64,7 +65,7 @@ def test_debian_s_files_are_fashion_mnist():
     dataset = load_dataset(DEBIAN_DIR, environ=NOWHERE)
 
     assert dataset.name == "fashion-mnist"
-    assert dataset.conversion == Conversion(fit="fashion-mnist")
+    assert dataset.conversion == Conversion(fit="fashion-mnist", revision=REVISIONS["fashion-mnist"])
     assert dataset.classes == CLASSES
     assert np.bincount(dataset.train.labels).tolist() == [6000] * 10
     assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
