@@ -1,6 +1,7 @@
 """Defines the maker of a document, by which a document that is still right is told from one that must be replaced. Pure.
 
-A document of predictions is right as long as the model, its thresholds and the conversion of images stay the same. A rejection,
+A document of predictions is right as long as the model, its thresholds and the conversion of images stay the same. The
+conversion is also counted by its revision in this software, since an older artifact is served by the present rules. A rejection,
 and a document in which a part of the object was rejected, is right only as long as the software reads no more than before too:
 a raised limit, a queue for lists, another input prefix or a new format can lift a rejection.
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handler.contract import Model
+from handler.conversion import REVISIONS
 from handler.limits import Limits
 from handler.objects import Prefix
 
@@ -34,7 +36,7 @@ class Maker:
     @classmethod
     def of(cls, model: Model, limits: Limits, inputs: Iterable[Prefix], *, has_queue: bool) -> Maker:
         """Returns the maker that a model and the settings of the function make up."""
-        results = _digest(model.manifest_sha256)
+        results = _digest(model.manifest_sha256, str(REVISIONS[model.manifest.conversion.fit]))
         reading = (READING_REVISION, dataclasses.astuple(limits), sorted(map(str, inputs)), has_queue)
         return cls(results, _digest(results, *map(repr, reading)))
 
