@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
+import botocore.session
+from botocore.utils import parse_timestamp
 
 from handler.aws import MAX_WRITE_S, client_config
 from handler.deadline import Deadline
@@ -32,7 +35,21 @@ _ARCHIVED = {"InvalidObjectState"}
 
 def make_client(concurrency: int) -> S3Client:
     """Builds the client that `S3Storage` needs, with a connection for each of `concurrency` simultaneous calls."""
-    return boto3.client("s3", config=client_config(concurrency))
+    session = botocore.session.Session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
+    return boto3.Session(botocore_session=session).client("s3", config=client_config(concurrency))
+
+
+def parse_time(text: Any) -> datetime:
+    """Returns a time that S3 tells.
+
+    botocore itself spends 34 of 55 ms on the times of a page of a listing, this function less than one.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return parse_timestamp(text)  # "Mon, 02 Nov 2026 10:00:00 GMT" of a header, say
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 class S3Storage:
@@ -121,7 +138,11 @@ class S3Storage:
     def list(self, prefix: Prefix, after: str, *, deadline: Deadline) -> Iterator[StoredObject]:
         """Lists objects with one call for each page of up to 1,000."""
         paginator = self._client.get_paginator("list_objects_v2")
-        pages = iter(paginator.paginate(Bucket=prefix.bucket, Prefix=prefix.prefix, StartAfter=after))
+        pages = iter(
+            paginator.paginate(
+                Bucket=prefix.bucket, Prefix=prefix.prefix, StartAfter=after, OptionalObjectAttributes=["RestoreStatus"]
+            )
+        )
         while (page := call("ListObjectsV2", prefix, deadline, lambda: next(pages, None))) is not None:
             # An empty answer with status 200 would otherwise be taken for the end of the list.
             require_fields("ListObjectsV2", prefix, page, "IsTruncated")
@@ -152,7 +173,8 @@ def _describe(ref: ObjectRef, response: GetObjectOutputTypeDef | HeadObjectOutpu
         int(part.rpartition("/")[2]) if part else response["ContentLength"],
         response.get("Metadata", {}),
         response.get("LastModified"),
-        response.get("StorageClass", STANDARD),
+        str(response.get("ArchiveStatus") or response.get("StorageClass", STANDARD)),
+        'ongoing-request="false"' in response.get("Restore", ""),
     )
 
 
@@ -164,4 +186,5 @@ def _describe_row(bucket: str, row: ObjectTypeDef) -> StoredObject:
         row["Size"],
         last_modified=row.get("LastModified"),
         storage_class=row.get("StorageClass", STANDARD),
+        is_restored="RestoreExpiryDate" in row.get("RestoreStatus", ()),
     )

@@ -21,7 +21,13 @@ from typing import BinaryIO, Protocol
 from handler.deadline import Deadline
 from handler.objects import ObjectRef, Prefix
 
-STANDARD = "STANDARD"  # the storage class of an object that can be read at once
+STANDARD = "STANDARD"  # the storage class that an object has unless its owner chose another
+
+# The storage classes whose objects can be read at once, whenever that is.
+INSTANT = frozenset({STANDARD, "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "REDUCED_REDUNDANCY", "EXPRESS_ONEZONE"})
+
+# The storage classes, and the archive tiers of INTELLIGENT_TIERING, whose objects must be restored before they can be read.
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,8 @@ class StoredObject:
     """The description of one state of an object.
 
     `etag` changes with the content and has no quotes. `version_id` is None in an unversioned bucket. A listing contains neither
-    `version_id` nor `metadata`.
+    `version_id` nor `metadata`. `storage_class` is the archive tier of an object that lies in one, which a listing does not
+    show. `is_restored` is True for a copy of an archived object that can be read for some time.
     """
 
     ref: ObjectRef
@@ -39,6 +46,12 @@ class StoredObject:
     metadata: Mapping[str, str] = field(default_factory=dict)
     last_modified: datetime | None = None
     storage_class: str = STANDARD
+    is_restored: bool = False
+
+    @property
+    def is_archived(self) -> bool:
+        """True if the object cannot be read before it is restored, which takes hours and somebody must ask for."""
+        return self.storage_class in ARCHIVES and not self.is_restored
 
 
 @dataclass(frozen=True, slots=True)

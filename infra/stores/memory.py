@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import threading
@@ -15,7 +16,7 @@ from typing import BinaryIO
 from handler.deadline import Deadline
 from handler.errors import ObjectChanged, OutOfTime
 from handler.objects import ObjectRef, Prefix
-from handler.store import OpenObject, StoredObject, WriteResult
+from handler.store import STANDARD, OpenObject, StoredObject, WriteResult
 
 
 @dataclass(slots=True)
@@ -24,11 +25,12 @@ class MemoryStore:
 
     `before` is called ahead of each call with its name (open, head, create, replace or list) and its object or prefix; what it
     raises is raised, and what it does to the store has happened by then. Objects have a version each if the store
-    `is_versioned`.
+    `is_versioned`. `clock` returns the time at which an object is put.
     """
 
     before: Callable[[str, ObjectRef | Prefix], None] = lambda _method, _place: None
     is_versioned: bool = False
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _objects: dict[ObjectRef, tuple[StoredObject, bytes]] = field(default_factory=dict)
     _versions: Iterator[int] = field(default_factory=lambda: count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -79,14 +81,16 @@ class MemoryStore:
         for ref in sorted(self._objects, key=lambda ref: ref.key.encode()):
             found = self._objects.get(ref)
             if found and prefix.holds(ref) and ref.key.encode() > after.encode():
-                listed = found[0]
-                yield StoredObject(ref, listed.etag, None, listed.size_bytes, last_modified=listed.last_modified)
+                yield dataclasses.replace(found[0], version_id=None, metadata={})
 
-    def place(self, ref: ObjectRef, content: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
+    def place(
+        self, ref: ObjectRef, content: bytes, metadata: Mapping[str, str] | None = None, storage_class: str = STANDARD
+    ) -> StoredObject:
         """Puts an object into the store without any condition, and returns its state."""
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
         version = str(next(self._versions)) if self.is_versioned else None
-        source = StoredObject(ref, etag, version, len(content), MappingProxyType(dict(metadata or {})), datetime.now(UTC))
+        described = MappingProxyType(dict(metadata or {}))
+        source = StoredObject(ref, etag, version, len(content), described, self.clock(), storage_class)
         self._objects[ref] = source, content
         return source
 

@@ -7,12 +7,14 @@ import threading
 import zipfile
 from collections import deque
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import botocore.config
 import botocore.exceptions
 import pytest
 from botocore.stub import Stubber
+from botocore.utils import parse_timestamp
 
 from handler import aws
 from handler.deadline import Deadline
@@ -21,8 +23,9 @@ from handler.formats import decode
 from handler.model import store_reader
 from handler.objects import ObjectRef, Prefix
 from handler.s3_calls import BLOCK_BYTES
-from handler.storage import S3Storage, make_client
+from handler.storage import S3Storage, make_client, parse_time
 from handler.store import WriteResult
+from tests.conftest import INPUT
 
 KEYS = ["a.png", "c++ notes+100%.png", "naïve/ñ 新.png", "../x", "//a", "a\nb", "\u202ertl", "trailing/", "k" * 1024]
 
@@ -491,3 +494,54 @@ def test_a_call_takes_no_longer_than_one_call_may_even_if_there_is_time(environm
         with pytest.raises(StorageUnavailable, match=rf"{operation} of s3://bucket/.*no answer within 0.1 s"):
             CALLS[operation](storage, ObjectRef("bucket", "a"), Deadline.after(3600))
         assert not patience.is_over
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-02T10:00:00.000Z", "2026-11-02T10:00:00Z", "2026-11-02T10:00:00", "Mon, 02 Nov 2026 10:00:00 GMT"]
+)
+def test_times_are_those_that_botocore_would_read(text):
+    assert parse_time(text) == datetime(2026, 11, 2, 10, tzinfo=UTC)
+    assert parse_timestamp(text).replace(tzinfo=UTC) == parse_time(text)
+
+
+def test_a_listing_tells_times_and_what_is_archived(s3, buckets):
+    """moto lists no RestoreStatus, so its answer is given one as S3 would."""
+    s3.put_object(Bucket=INPUT, Key="a", Body=b"a")
+    s3.put_object(Bucket=INPUT, Key="b", Body=b"b", StorageClass="GLACIER")
+    client = make_client(1)
+    asked = []
+
+    def restored(parsed, **_):
+        parsed["Contents"][1]["RestoreStatus"] = {"IsRestoreInProgress": False, "RestoreExpiryDate": datetime.now(UTC)}
+
+    client.meta.events.register("before-parameter-build.s3.*", lambda params, **_: asked.append(params))
+    archived = [one.is_archived for one in S3Storage(client).list(Prefix(INPUT, ""), "", deadline=Deadline.after(60))]
+    client.meta.events.register("after-call.s3.ListObjectsV2", restored)
+    again = list(S3Storage(client).list(Prefix(INPUT, ""), "", deadline=Deadline.after(60)))
+
+    assert asked[0]["OptionalObjectAttributes"] == ["RestoreStatus"]
+    assert archived == [False, True]
+    assert [one.is_archived for one in again] == [False, False]
+    assert all(abs(datetime.now(UTC) - one.last_modified) < timedelta(hours=1) for one in again)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_archived"),
+    [
+        ({}, False),
+        ({"StorageClass": "GLACIER"}, True),
+        ({"StorageClass": "GLACIER_IR"}, False),
+        ({"StorageClass": "DEEP_ARCHIVE", "Restore": 'ongoing-request="true"'}, True),
+        ({"StorageClass": "DEEP_ARCHIVE", "Restore": 'ongoing-request="false", expiry-date="Fri, 21 Dec 2029"'}, False),
+        ({"StorageClass": "INTELLIGENT_TIERING"}, False),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "ARCHIVE_ACCESS"}, True),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "DEEP_ARCHIVE_ACCESS"}, True),
+    ],
+    ids=str,
+)
+def test_head_tells_what_is_archived_and_not_restored(s3, buckets, answer, is_archived):
+    s3.put_object(Bucket=INPUT, Key="a", Body=b"a")
+    client = make_client(1)
+    client.meta.events.register("after-call.s3.HeadObject", lambda parsed, **_: parsed.update(answer))
+
+    assert S3Storage(client).head(ObjectRef(INPUT, "a"), deadline=Deadline.after(60)).is_archived is is_archived
