@@ -27,6 +27,7 @@ from handler.dispatch import Dispatcher
 from handler.documents import Documents
 from handler.inputs import Inputs
 from handler.maker import Maker
+from handler.marks import Marks
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
 from handler.objects import Prefix
 from handler.scoring import Scorer
@@ -115,7 +116,8 @@ def build_parts() -> Parts:
     model = _load_model(settings, store)
     stopwatch = Stopwatch(model.classify)
     maker = Maker.of(model, settings.limits, settings.inputs, has_queue=settings.queue_url is not None)
-    documents = Documents(store, settings.output, settings.layout, maker)
+    marks = Marks(store, settings.output, maker)
+    documents = Documents(store, settings.output, settings.layout, maker, marks=marks)
     inputs = Inputs(store, settings.inputs, documents)
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
     dispatcher = Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(concurrency)) if queue else None
@@ -128,7 +130,15 @@ def build_parts() -> Parts:
         batch_images=settings.model_batch_images,
         concurrency=concurrency,
     )
-    sweeper = Sweeper(inputs=inputs, documents=documents, dispatcher=dispatcher, scorer=scorer, concurrency=concurrency)
+    sweeper = Sweeper(
+        inputs=inputs,
+        documents=documents,
+        dispatcher=dispatcher,
+        scorer=scorer,
+        concurrency=concurrency,
+        max_objects=settings.max_sweep_objects,
+        max_queue_messages=settings.max_sweep_queue_messages,
+    )
     return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper, queue)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -24,6 +24,7 @@ from handler.deadline import Deadline
 from handler.errors import ArchivedObject, ConcurrentWrites, OutOfTime, UnacceptedObject
 from handler.layout import Layout
 from handler.maker import Maker
+from handler.marks import RESERVED, Marks
 from handler.objects import MAX_KEY_BYTES, ObjectRef, Prefix
 from handler.outcomes import Outcome
 from handler.store import Store, StoredObject, WriteResult
@@ -76,7 +77,8 @@ def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> b
 class Documents:
     """The documents under `output`, which the present `maker` makes.
 
-    `sleep` waits for some seconds, and `jitter` returns the factor of a pause.
+    `sleep` waits for some seconds, and `jitter` returns the factor of a pause. With `marks`, sweeps may trust the times of
+    documents; None if no sweep does, as in measurements.
     """
 
     store: Store
@@ -85,6 +87,7 @@ class Documents:
     maker: Maker
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = lambda: _random.uniform(0.5, 1)
+    marks: Marks | None = None
 
     def holds(self, ref: ObjectRef) -> bool:
         """Returns whether `ref` lies where documents do."""
@@ -94,7 +97,7 @@ class Documents:
         """Returns where the document of `ref` belongs: `<OUTPUT_URI><input key>.json`, or `.jsonl`.
 
         Raises:
-            UnacceptedObject: no object can have the key that the document would have.
+            UnacceptedObject: no object can have the key that the document would have, or it is reserved.
         """
         place = ObjectRef(self.output.bucket, f"{self.output.prefix}{ref.key}{self.layout.suffix}")
         key_bytes = len(place.key.encode())
@@ -102,6 +105,11 @@ class Documents:
             raise UnacceptedObject(
                 f"Expected a key whose document's key has at most {MAX_KEY_BYTES} bytes. "
                 f"Received: {key_bytes} bytes for {ref}; it was not read. Shorten the key or OUTPUT_URI."
+            )
+        if ref.key.startswith(RESERVED):
+            raise UnacceptedObject(
+                f"Expected a key whose document lies outside of {self.output}{RESERVED}, where sweeps keep their marks. "
+                f"Received: {ref}; it was not read. Rename it."
             )
         return place
 
@@ -114,6 +122,22 @@ class Documents:
             OutOfTime: the call did not end by `deadline`.
         """
         return self.store.head(self.place(ref), deadline=deadline)
+
+    def list_under(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[StoredObject]:
+        """Yields the objects in the places of the documents of inputs under `prefix`, of all that follow the key `after`.
+
+        They come in the order of their own keys. Every document's key is greater than its input's, so none is left out; some
+        of inputs up to `after` may come too.
+
+        Raises:
+            StorageUnavailable: the store failed.
+            OutOfTime: a call did not end by `deadline`.
+        """
+        places = Prefix(self.output.bucket, self.output.prefix + prefix.prefix)
+        if len(places.prefix.encode()) > MAX_KEY_BYTES:
+            return iter(())
+        start = (self.output.prefix + after).encode()[:MAX_KEY_BYTES].decode(errors="ignore") if after else ""
+        return self.store.list(places, start, deadline=deadline)
 
     def is_finished(self, existing: StoredObject, source: StoredObject) -> bool:
         """Returns whether the document `existing` is about this state of an object that can be read, and by the present maker.
@@ -129,6 +153,14 @@ class Documents:
         """Returns whether `existing` is the finished document of a list, whose objects were sent before it was written."""
         return self.is_finished(existing, source) and existing.metadata.get(_RESULT) == LIST
 
+    def waits_for_restore(self, existing: StoredObject) -> bool:
+        """Returns whether `existing` says that its input is archived, which may have changed without a trace in the input."""
+        return existing.metadata.get(_RESULT) == ArchivedObject.__name__
+
+    def is_by_another_maker(self, existing: StoredObject) -> bool:
+        """Returns whether `existing` was made by another maker than the present one, or names none."""
+        return not self.maker.has_made(existing.metadata.get(_MAKER))
+
     def publish(self, document: Document, deadline: Deadline) -> Outcome:
         """Writes `document`, unless an equal one exists or the input has changed, and returns the outcome of the input.
 
@@ -138,6 +170,8 @@ class Documents:
             UnacceptedObject: the document of another bucket's object is in the place; it is left alone.
             ConcurrentWrites: other writers won every attempt, or the input changed while its document was replaced.
         """
+        if self.marks:
+            self.marks.renew(deadline)
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 self._pause(FIRST_PAUSE_S * 2 ** (attempt - 1) * self.jitter(), document, deadline)

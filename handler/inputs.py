@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -34,7 +35,7 @@ class Inputs:
         """Requires that an object may be read.
 
         Raises:
-            UnacceptedObject: `ref` is outside the inputs or inside the output, or its document's key would be too long.
+            UnacceptedObject: `ref` is outside the inputs or inside the output, or there is no place for its document.
         """
         if self.documents.holds(ref) or not any(prefix.holds(ref) for prefix in self.prefixes):
             raise UnacceptedObject(
@@ -66,7 +67,7 @@ class Inputs:
         if opened is None or opened.source.size_bytes > MAX_WHOLE_BYTES:
             return opened
         with closing(opened.body) as body:
-            return OpenObject(opened.source, io.BytesIO(body.read()))
+            return dataclasses.replace(opened, body=io.BytesIO(body.read()))
 
     def open_either(self, ref: ObjectRef, alternative: ObjectRef | None, deadline: Deadline) -> OpenObject | None:
         """Opens `ref`, or `alternative` if there is no object `ref`; returns and raises the same as `open`."""
@@ -83,6 +84,11 @@ class Inputs:
             with suppress(UnacceptedObject):  # `alternative` may not be read, so there is no object
                 return self.open(alternative, deadline)
         return opened
+
+    def look_at(self, ref: ObjectRef, deadline: Deadline) -> StoredObject | None:
+        """Describes an object without reading it; returns None if there is none, and raises the same as `open`."""
+        self.require_accepted(ref)
+        return self.store.head(ref, deadline=deadline)
 
     def list_under(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[StoredObject]:
         """Yields the objects under `prefix` whose keys follow the key `after`, in the order of the keys' UTF-8 bytes.

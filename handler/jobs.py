@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from handler.deadline import Deadline
@@ -13,49 +14,92 @@ MAX_MESSAGES = 10  # in one call, which is SQS's own limit
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """The state of a sweep that goes on from one invocation to the next.
+
+    The sweep began at `began`. It may still send `may_send` objects. Since it could send no more, it found `unsent` ones, and
+    `unseen` ones whose documents it did not look at. `is_clean` is True if every document so far was found to be right, from
+    the beginning of the prefix on.
+    """
+
+    began: datetime
+    may_send: int
+    unsent: int = 0
+    unseen: int = 0
+    is_clean: bool = True
+
+    def as_message(self) -> dict[str, object]:
+        """Returns this state as a part of a message."""
+        return {
+            "began": self.began.isoformat(),
+            "may_send": self.may_send,
+            "unsent": self.unsent,
+            "unseen": self.unseen,
+            "is_clean": self.is_clean,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
-    """The job to find the inputs under `prefix` that have no document of the present model, and to have them scored.
+    """The job to find the inputs under `prefix` that have no document of the present maker, and to have them scored.
 
     A prefix of None means all inputs. The sweep begins after the key `after`. `scheduled_time` is the time at which the sweep
     was due, as its schedule wrote it; it identifies the run, so that a retried run keeps its identity, whatever the clock says.
+    `rescore` lifts the limit on the number of objects, and `verify` has every document looked at, whatever the listings show.
+    `chain` is the state of the sweep whose rest this one is; None if this one is a beginning.
     """
 
     prefix: Prefix | None = None
     after: str = ""
     scheduled_time: str | None = None
+    rescore: bool = False
+    verify: bool = False
+    chain: Chain | None = None
 
     def __str__(self) -> str:
         due = f" due at {self.scheduled_time}" if self.scheduled_time else ""
         return f"sweep of {self.prefix or 'all inputs'}{due}"
 
-    def as_message(self) -> dict[str, str]:
+    def as_message(self) -> dict[str, object]:
         """Returns the message by which the queue, or a person, asks for the job."""
-        message = {"job": "sweep"}
+        message: dict[str, object] = {"job": "sweep"}
         if self.prefix:
             message["prefix"] = str(self.prefix)
         if self.after:
             message["after"] = self.after
         if self.scheduled_time is not None:
             message["scheduled_time"] = self.scheduled_time
-        return message
+        message |= {name: True for name in ("rescore", "verify") if getattr(self, name)}
+        return message | {"chain": self.chain.as_message()} if self.chain else message
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """The result of a sweep.
+    """The result of a sweep, or of the part of it that one invocation did.
 
-    Of the `examined` inputs, `refused` have no place for a document, and `missing` had no document of the present model. The
-    missing ones were `sent` to the queue, or scored in place with the counts in `outcomes`. `handed_on` is the rest of the
-    sweep, which was sent to the queue as well. `error` is the reason why the sweep is not finished; None if it is.
+    Of the `examined` inputs, `archived` cannot be read before they are restored, `refused` have no place for a document,
+    `missing` had no document of their present state, and `outdated` one of another maker. To know this, the documents of
+    `looked_at` inputs were looked at one by one; listings told the rest. To score the missing and the outdated ones costs about
+    `dollars`. They were `sent` to the queue, or scored in place with the counts in `outcomes`, except for `unsent` ones beyond
+    the limit. Beyond it, `unseen` documents were not looked at either. `handed_on` is the rest of the sweep, which was sent to
+    the queue as well. `stopped` is the reason why the sweep left something undone, for a person to decide on; None if it did
+    not. `error` is the reason why the sweep is not finished; None if it is.
     """
 
     sweep: Sweep
     examined: int = 0
+    archived: int = 0
     refused: int = 0
     missing: int = 0
+    outdated: int = 0
+    looked_at: int = 0
     sent: int = 0
+    unsent: int = 0
+    unseen: int = 0
+    dollars: float = 0.0
     outcomes: Mapping[str, int] = field(default_factory=dict)
     handed_on: tuple[Sweep, ...] = ()
+    stopped: str | None = None
     error: Exception | None = None
 
     @property
@@ -63,10 +107,28 @@ class SweepReport:
         """True if everything that the sweep asks for is durably done."""
         return self.error is None
 
+    def as_row(self) -> dict[str, object]:
+        """Returns the figures as the log and the answers show them."""
+        return {
+            "examined": self.examined,
+            "archived": self.archived,
+            "refused": self.refused,
+            "missing": self.missing,
+            "outdated": self.outdated,
+            "looked_at": self.looked_at,
+            "sent": self.sent,
+            "unsent": self.unsent,
+            "unseen": self.unseen,
+            "dollars": self.dollars,
+            "outcomes": dict(self.outcomes),
+            "handed_on": [sweep.as_message() for sweep in self.handed_on],
+            "stopped": self.stopped,
+        }
 
-def score_message(ref: ObjectRef) -> dict[str, list[str]]:
-    """Returns the message by which the queue, or a person, asks for one object."""
-    return {"objects": [str(ref)]}
+
+def score_message(ref: ObjectRef) -> dict[str, object]:
+    """Returns the message by which sweeps and lists ask for one object, unless its document is right by then."""
+    return {"objects": [str(ref)], "unless_done": True}
 
 
 class Queue(Protocol):
@@ -88,3 +150,6 @@ class Queue(Protocol):
 
     def hide(self, seconds: Mapping[str, int], *, deadline: Deadline) -> None:
         """Has messages that were delivered come again after some seconds from now, each named by its receipt handle."""
+
+    def count_waiting(self, *, deadline: Deadline) -> int:
+        """Returns about how many messages wait to be delivered."""

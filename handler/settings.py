@@ -14,6 +14,8 @@ MAX_MEMBER_BYTES         unpacked; a larger member, picture or array in Fortran 
 MAX_UNPACKED_BYTES       an archive or packed object that unpacks to more is rejected (default: 1 GiB)
 MAX_COMPRESSION_RATIO    unpacked size by compressed size; beyond 1 MiB unpacked, a larger ratio is rejected (default: 100)
 MAX_LIST_OBJECTS         a list that names more objects is rejected (default: 100,000)
+MAX_SWEEP_OBJECTS        a sweep that finds more objects to score sends no more, unless it says "rescore" (default: 100,000)
+MAX_SWEEP_QUEUE_MESSAGES a sweep does nothing while more messages wait in the queue (default: 10,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 16)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
 S3_CONCURRENCY           objects read or written at the same time (default: 8)
@@ -44,6 +46,8 @@ DEFAULTS = {
     "MAX_UNPACKED_BYTES": 2**30,
     "MAX_COMPRESSION_RATIO": 100,
     "MAX_LIST_OBJECTS": 100_000,  # 10,000 calls to SQS, of which S3_CONCURRENCY are made at the same time
+    "MAX_SWEEP_OBJECTS": 100_000,  # about $1.30, if all of them have a document already
+    "MAX_SWEEP_QUEUE_MESSAGES": 10_000,
     "MODEL_BATCH_IMAGES": 16,  # with 64, activations exceed a core's cache: a fifth slower with the bundled model
     "MODEL_THREADS": 1,
     "S3_CONCURRENCY": 8,
@@ -67,6 +71,8 @@ class Settings:
     queue_url: str | None
     layout: Layout
     limits: Limits
+    max_sweep_objects: int
+    max_sweep_queue_messages: int
     model_batch_images: int
     model_threads: int
     s3_concurrency: int
@@ -98,6 +104,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         queue_url=queue_url,
         layout=Layout(layout, numbers["LINES_ABOVE_IMAGES"]),
         limits=_limits(numbers),
+        max_sweep_objects=numbers["MAX_SWEEP_OBJECTS"],
+        max_sweep_queue_messages=numbers["MAX_SWEEP_QUEUE_MESSAGES"],
         model_batch_images=numbers["MODEL_BATCH_IMAGES"],
         model_threads=numbers["MODEL_THREADS"],
         s3_concurrency=numbers["S3_CONCURRENCY"],

@@ -1,154 +1,171 @@
-"""Finds the inputs that have no document of the present model, and has them scored, by the queue if there is one.
+"""Finds the inputs that have no document of the present maker, and has them scored, by the queue if there is one.
 
-    list inputs --> look at each one's document (threads) --> missing, or of another state or model --> send, or score in place
+    inputs, documents --listed side by side--> pairs --in doubt? look (threads)--> missing, outdated --> send, or score in place
 
-Nothing is remembered between sweeps: the bucket is listed as it is now, so a sweep finds every input that a lost message, an
-outage or a new model left without a document. A sweep that runs out of time sends the rest of itself to the queue, as a job of
-its own. No AWS and no clock here: the store, the queue and the time are passed in.
+Buckets are listed as they are now, so a sweep finds every input that a lost message, an outage or a new model left without a
+document. What the listings leave open is looked at, document by document; `handler.marks` says why that is little. A sweep that
+runs out of time sends the rest of itself to the queue, as a job of its own. Such a chain has at most `max_objects` objects
+scored unless its job says "rescore", so that after a new model, or in a new bucket of millions, somebody has to ask for it; it
+goes on by the listings alone, to say how many are left. No AWS and no clock here: all of these are passed in.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher, chunks_of
-from handler.documents import Documents, belongs_to_another_bucket
-from handler.errors import InvocationFailed, OutOfTime, StorageUnavailable, UnacceptedObject
+from handler.documents import Documents
+from handler.errors import OutOfTime
+from handler.examining import Examined, Examiner, State
 from handler.inputs import Inputs
-from handler.jobs import Sweep, SweepReport
-from handler.objects import ObjectRef
+from handler.jobs import Chain, Sweep, SweepReport
+from handler.marks import Settled
+from handler.objects import Prefix
 from handler.outcomes import Record
+from handler.pairing import Pairing, read_ahead
 from handler.scoring import Scorer
 from handler.store import StoredObject
+from handler.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One invocation of a sweep, whose last listing and look must end by `reading`.
+
+    `readers` has a thread for each of two listings, and `lookers` one for each of several documents.
+    """
+
+    sweep: Sweep
+    budget: TimeBudget
+    record: Record
+    reading: Deadline
+    tally: Tally
+    readers: ThreadPoolExecutor
+    lookers: ThreadPoolExecutor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
-    """Sweeps the inputs. Without a queue, `dispatcher` is None, and `scorer` scores the inputs that are found, in place."""
+    """Sweeps the inputs. Without a queue, `dispatcher` is None, and `scorer` scores the inputs that are found, in place.
+
+    A chain of sweeps has at most `max_objects` objects scored, and does not begin while more than `max_queue_messages` messages
+    wait. `now` returns the time of day.
+    """
 
     inputs: Inputs
     documents: Documents
     dispatcher: Dispatcher | None
     scorer: Scorer
     concurrency: int
+    max_objects: int
+    max_queue_messages: int
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def sweep(self, sweep: Sweep, budget: TimeBudget, record: Record) -> SweepReport:
         """Sweeps until the time is over, but one chunk at least, and returns a report.
 
         `record` is called with the report on each object that is scored in place. An error is not raised, but is in the report.
         """
-        tally = _Tally()
-        try:
-            self._sweep(sweep, budget, record, tally)
-        except Exception as error:  # the other messages of the batch must not fail with the sweep
-            tally.error = error
-        return SweepReport(
-            sweep,
-            examined=tally.examined,
-            refused=tally.refused,
-            missing=tally.missing,
-            sent=tally.sent,
-            outcomes=tally.outcomes,
-            handed_on=tally.handed_on,
-            error=tally.error,
-        )
-
-    def _sweep(self, sweep: Sweep, budget: TimeBudget, record: Record, tally: _Tally) -> None:
-        if sweep.prefix:
-            self.inputs.require_accepted_prefix(sweep.prefix)
-        prefixes = [sweep.prefix] if sweep.prefix else self.inputs.outermost()
-        waiting = deque((prefix, sweep.after) for prefix in prefixes)
+        chain = sweep.chain or Chain(self.now(), self.max_objects, is_clean=not sweep.after)
+        tally = Tally(sweep, chain, chain.is_clean)
         # A sweep that comes when little time is left gets somewhere all the same, so it may use the time for finishing.
         reading = budget.finish_by if budget.begin_by.is_over else budget.begin_by
-        while waiting:
-            prefix, after = waiting.popleft()
-            try:
-                for chunk in chunks_of(self.inputs.list_under(prefix, after, reading)):
-                    if tally.examined and budget.begin_by.is_over:
-                        break
-                    self._do(self._examine(chunk, reading, tally), budget, record, tally)
-                    after = chunk[-1].ref.key
-                else:
-                    continue
-            except OutOfTime:  # of a listing that hangs, say
-                if not tally.examined:
-                    raise
-            rest = [(prefix, after), *waiting]
-            self._hand_on([Sweep(*part, sweep.scheduled_time) for part in rest], budget, tally)
-            return
-
-    def _examine(self, chunk: Sequence[StoredObject], deadline: Deadline, tally: _Tally) -> list[ObjectRef]:
-        """Returns the inputs of a chunk that lack a document of the present model."""
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            states = list(pool.map(lambda source: self._look_at(source, deadline), chunk))
-        missing = [source.ref for source, state in zip(chunk, states, strict=True) if state is _State.MISSING]
-        tally.examined += len(chunk)
-        tally.refused += states.count(_State.REFUSED)
-        tally.missing += len(missing)
-        return missing
-
-    def _do(self, missing: Sequence[ObjectRef], budget: TimeBudget, record: Record, tally: _Tally) -> None:
-        """Sends objects without a document to the queue, or scores them in place."""
-        if self.dispatcher:
-            self.dispatcher.send(missing, budget.finish_by)
-            tally.sent += len(missing)
-            return
-        for report in self.scorer.score(missing, budget, record).values():
-            tally.outcomes[report.outcome.value] += 1
-            if not report.is_finished:
-                tally.error = InvocationFailed(
-                    f"Not every object that was swept is finished. The last: {report.ref}: {report.error}"
-                )
-
-    def _look_at(self, source: StoredObject, deadline: Deadline) -> _State:
-        """Returns the state of the document of an input.
-
-        An object whose document has no place is refused: it would go to the dead letters at every sweep, and its own event took
-        it there before. A document that cannot be looked at counts as missing, because the object's own message will report the
-        error.
-        """
         try:
-            self.inputs.require_accepted(source.ref)
-            document = self.documents.find(source.ref, deadline)
-        except UnacceptedObject:
-            return _State.REFUSED
-        except (StorageUnavailable, OutOfTime):
-            return _State.MISSING
-        if document and belongs_to_another_bucket(document, source):
-            return _State.REFUSED
-        return _State.DONE if document and self.documents.is_finished(document, source) else _State.MISSING
+            if sweep.prefix:
+                self.inputs.require_accepted_prefix(sweep.prefix)
+            if sweep.chain or not self._has_to_wait(tally, budget):
+                with ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(self.concurrency) as lookers:
+                    self._sweep(_Run(sweep, budget, record, reading, tally, readers, lookers))
+        except Exception as error:  # the other messages of the batch must not fail with the sweep
+            tally.error = error
+        return tally.report()
 
-    def _hand_on(self, rest: Sequence[Sweep], budget: TimeBudget, tally: _Tally) -> None:
+    def _has_to_wait(self, tally: Tally, budget: TimeBudget) -> bool:
+        """Returns whether too many messages wait, which a sweep would send once more; the tally says so.
+
+        Only a beginning asks: what a chain hands on comes after the messages that it sent itself.
+        """
+        count = self.dispatcher.queue.count_waiting(deadline=budget.finish_by) if self.dispatcher else 0
+        if count <= self.max_queue_messages:
+            return False
+        tally.stopped = (
+            f"Expected at most {self.max_queue_messages} messages to wait in the queue. Received: about {count}; nothing was "
+            "swept. Sweep again once they are done, or raise MAX_SWEEP_QUEUE_MESSAGES."
+        )
+        return True
+
+    def _sweep(self, run: _Run) -> None:
+        marks = self.documents.marks
+        made_since = marks.made_since(run.reading) if marks else None
+        prefixes = deque([run.sweep.prefix] if run.sweep.prefix else self.inputs.outermost())
+        after = run.sweep.after
+        while prefixes:
+            prefix = prefixes.popleft()
+            reached = self._sweep_prefix(prefix, after, made_since, run)
+            if reached is not None:
+                self._hand_on([(prefix, reached), *((other, "") for other in prefixes)], run)
+                return
+            if marks and run.tally.is_clean:
+                marks.note_swept(prefix, run.tally.chain.began, run.budget.finish_by)
+            after, run.tally.is_clean = "", True
+
+    def _sweep_prefix(self, prefix: Prefix, after: str, made_since: datetime | None, run: _Run) -> str | None:
+        """Sweeps a prefix from the key `after` on.
+
+        Returns None at the end of it, or the key that was reached when the time was over: every input up to it is done.
+        """
+        marks = None if run.sweep.verify else self.documents.marks
+        settled = Settled(made_since, marks.swept_since(prefix, run.reading)) if marks else Settled()
+        examiner = Examiner(self.inputs, self.documents, settled, run.lookers)
+        reached = after
+        waiting: Sequence[StoredObject] = ()
+        try:
+            pairing = self._pair(prefix, after, run)
+            for chunk in chunks_of(pairing):
+                if run.tally.examined and run.budget.begin_by.is_over:
+                    break
+                self._do(examiner.examine(chunk, run.reading, may_look=run.tally.room > 0), run)
+                reached, waiting = pairing.after or after, pairing.waiting
+            else:
+                return None
+        except OutOfTime:  # of a listing that hangs, say
+            if not run.tally.examined:
+                raise
+        self._do(examiner.examine_unpaired(waiting, run.budget.finish_by), run)
+        return reached
+
+    def _pair(self, prefix: Prefix, after: str, run: _Run) -> Pairing:
+        sources = read_ahead(run.readers, self.inputs.list_under(prefix, after, run.reading))
+        found = read_ahead(run.readers, self.documents.list_under(prefix, after, run.reading))
+        return Pairing(sources, found, self.documents.output.prefix, self.documents.layout.suffix)
+
+    def _do(self, examined: Sequence[Examined], run: _Run) -> None:
+        """Sends the objects that need it to the queue, or scores them in place, as many as the sweep may."""
+        tally = run.tally
+        tally.add(examined)
+        found = [one.source.ref for one in examined if one.state in {State.MISSING, State.OUTDATED}]
+        chosen = found[: tally.room]
+        tally.unsent += len(found) - len(chosen)
+        tally.taken += len(chosen)
+        if self.dispatcher:
+            self.dispatcher.send(chosen, run.budget.finish_by)
+            tally.sent += len(chosen)
+            return
+        for report in self.scorer.score(chosen, run.budget, run.record).values():
+            tally.add_score(report)
+
+    def _hand_on(self, parts: Sequence[tuple[Prefix, str]], run: _Run) -> None:
+        """Sends the rest to the queue: one sweep for each prefix, which share what may still be sent."""
         if self.dispatcher is None:
             raise OutOfTime(
-                f"Expected to sweep it all in one invocation. Received: {tally.examined} inputs until the time was up, "
-                f"the next one in the {rest[0]}. Sweep again to go on, sweep smaller prefixes, or set QUEUE_URL."
+                f"Expected to sweep it all in one invocation. Received: {run.tally.examined} inputs until the time was up, the "
+                f"next one in {parts[0][0]}. Sweep again to go on, sweep smaller prefixes, or set QUEUE_URL."
             )
-        self.dispatcher.send(rest, budget.finish_by)
-        tally.handed_on = tuple(rest)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """The counts of a sweep so far."""
-
-    examined: int = 0
-    refused: int = 0
-    missing: int = 0
-    sent: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    handed_on: tuple[Sweep, ...] = ()
-    error: Exception | None = None
-
-
-class _State(Enum):
-    """The state of the document of an input."""
-
-    DONE = auto()
-    MISSING = auto()
-    REFUSED = auto()  # there is no place for the document
+        rest = run.tally.rest(parts)
+        self.dispatcher.send(rest, run.budget.finish_by)
+        run.tally.handed_on = rest

@@ -105,17 +105,12 @@ def log_queue_error(error: Exception) -> None:
 
 def log_sweep(report: SweepReport) -> None:
     """Writes the log line of one sweep."""
-    fields: dict[str, object] = {
-        "sweep": report.sweep.as_message(),
-        "examined": report.examined,
-        "refused": report.refused,
-        "missing": report.missing,
-        "sent": report.sent,
-        "handed_on": [sweep.as_message() for sweep in report.handed_on],
-    }
+    fields: dict[str, object] = {"sweep": report.sweep.as_message(), **report.as_row()}
     if report.error:
         fields |= {"error": type(report.error).__name__, "reason": str(report.error)}
         logger.error("sweep", extra=fields, exc_info=report.error)
+    elif report.stopped:
+        logger.warning("sweep", extra=fields)
     else:
         logger.info("sweep", extra=fields)
 

@@ -1,4 +1,4 @@
-"""Sends messages to an SQS queue, and manages the messages that it delivered. Alone talks to SQS.
+"""Sends messages to an SQS queue, counts them, and manages the messages that it delivered. Alone talks to SQS.
 
 Every error of botocore is raised as `QueueUnavailable`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +19,8 @@ from handler.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+T = TypeVar("T")
 
 
 class WorkQueue:
@@ -47,14 +49,14 @@ class WorkQueue:
         """Sends messages with one call, as `handler.jobs.Queue` documents."""
         # The JSON is in ASCII, because SQS refuses some characters that keys may hold, such as U+FFFF.
         entries: list[Any] = [{"Id": str(index), "MessageBody": json.dumps(it)} for index, it in enumerate(messages)]
-        self._call(
+        self._call_for_each(
             "SendMessageBatch", entries, deadline, lambda: self.client.send_message_batch(QueueUrl=self._url, Entries=entries)
         )
 
     def delete(self, handles: Sequence[str], *, deadline: Deadline) -> None:
         """Deletes delivered messages with one call, as `handler.jobs.Queue` documents."""
         entries: list[Any] = [{"Id": str(index), "ReceiptHandle": it} for index, it in enumerate(handles)]
-        self._call(
+        self._call_for_each(
             "DeleteMessageBatch",
             entries,
             deadline,
@@ -67,21 +69,29 @@ class WorkQueue:
             {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": wait}
             for index, (handle, wait) in enumerate(seconds.items())
         ]
-        self._call(
+        self._call_for_each(
             "ChangeMessageVisibilityBatch",
             entries,
             deadline,
             lambda: self.client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries),
         )
 
-    def _call(self, name: str, entries: Sequence[Mapping[str, Any]], deadline: Deadline, call: Callable[[], Any]) -> None:
+    def count_waiting(self, *, deadline: Deadline) -> int:
+        """Returns about how many messages wait with one call, as `handler.jobs.Queue` documents."""
+        response = self._call(
+            "GetQueueAttributes",
+            deadline,
+            lambda: self.client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]),
+        )
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
+
+    def _call_for_each(
+        self, name: str, entries: Sequence[Mapping[str, Any]], deadline: Deadline, call: Callable[[], Mapping[str, Any]]
+    ) -> None:
         """Makes a call, and requires that SQS accepted every one of its entries by name."""
         if not entries:
             return
-        try:
-            response = call_by(deadline, f"{name} to {self._url}", call)
-        except (BotoCoreError, ClientError, NoAnswer) as error:
-            raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error
+        response = self._call(name, deadline, call)
         accepted = {entry["Id"] for entry in response.get("Successful", [])}
         missing = [entry["Id"] for entry in entries if entry["Id"] not in accepted]
         if missing:
@@ -90,3 +100,9 @@ class WorkQueue:
                 f"Expected {self._url} to take {len(entries)} entries of {name}. "
                 f"Received: {len(missing)} not accepted, the first with {codes[0] if codes else 'no reason'}."
             )
+
+    def _call(self, name: str, deadline: Deadline, call: Callable[[], T]) -> T:
+        try:
+            return call_by(deadline, f"{name} to {self._url}", call)
+        except (BotoCoreError, ClientError, NoAnswer) as error:
+            raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error

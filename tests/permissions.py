@@ -51,7 +51,7 @@ def needs(operation, arguments, status):
         return [Need("s3:GetObject", key)] + ([Need("s3:ListBucket", bucket)] if status == 404 else [])
     if operation == "PutObject":
         return [Need("s3:PutObject", key)]
-    if operation in {"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}:
+    if operation in {"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "GetQueueAttributes"}:
         account, name = arguments["QueueUrl"].rsplit("/", 2)[1:]
         return [Need(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:us-east-1:{account}:{name}")]
     return [Need(f"unknown:{operation}", "")]

@@ -580,7 +580,7 @@ def the_function_may_do_these_things_and_no_more(template):
             "WriteDocuments": ("s3:PutObject", documents),
             "RecogniseDocuments": ("s3:GetObject", documents),
             "TellMissingDocuments": ("s3:ListBucket", documents.split("/", maxsplit=1)[0]),
-            "SendSweptWork": ("sqs:SendMessage", QUEUE),
+            "SendSweptWork": (["sqs:SendMessage", "sqs:GetQueueAttributes"], QUEUE),
             "TakeWork": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], QUEUE),
             "TimeRetries": ("sqs:ChangeMessageVisibility", QUEUE),
             "KeepFailedInvocations": ("sqs:SendMessage", DEAD_LETTER_QUEUE),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from handler.errors import InvocationFailed
-from handler.jobs import SweepReport
 from handler.outcomes import Report, count_outcomes
 from handler.triggers.request import Message, Results
 
@@ -25,7 +24,8 @@ def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, 
         raise InvocationFailed(f"{unfinished} of {len(messages)} records are not finished: {shorten(reasons)}")
     reports = list(results.reports.values())
     answer: dict[str, object] = {"objects": [_row(report) for report in reports], **summarise(reports)}
-    return answer | {"sweeps": [_sweep_row(report) for report in results.sweeps.values()]} if results.sweeps else answer
+    sweeps = [report.sweep.as_message() | report.as_row() for report in results.sweeps.values()]
+    return answer | {"sweeps": sweeps} if sweeps else answer
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, object]:
@@ -54,15 +54,3 @@ def _row(report: Report) -> dict[str, object]:
         "document": str(report.document) if report.document else None,
     }
     return row | {"error": type(report.error).__name__, "reason": str(report.error)} if report.error else row
-
-
-def _sweep_row(report: SweepReport) -> dict[str, object]:
-    return {
-        **report.sweep.as_message(),
-        "examined": report.examined,
-        "refused": report.refused,
-        "missing": report.missing,
-        "sent": report.sent,
-        "outcomes": dict(report.outcomes),
-        "handed_on": [sweep.as_message() for sweep in report.handed_on],
-    }

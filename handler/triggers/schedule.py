@@ -2,19 +2,22 @@
 
     {"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "<aws.scheduler.scheduled-time>"}
 
-`prefix` and `scheduled_time` may be left out; without a prefix all of INPUT_URIS is swept. A schedule without input sends a
-bare envelope, which asks for a sweep of all inputs too, and carries the scheduled time itself. Shape of the event:
+`prefix` and `scheduled_time` may be left out; without a prefix all of INPUT_URIS is swept. `"rescore": true` lifts the limit on
+the number of objects, and `"verify": true` has every document looked at. `after` and `chain` are what a sweep hands on to the
+next invocation. A schedule without input sends a bare envelope, which asks for a sweep of all inputs too, and carries the
+scheduled time itself. Shape of the event:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from handler.errors import UnreadableMessage
-from handler.jobs import Sweep
+from handler.jobs import Chain, Sweep
 from handler.objects import Prefix, parse_prefix
 from handler.triggers.answers import answer_or_raise
 from handler.triggers.request import Message, Request
@@ -25,6 +28,18 @@ _SOURCES = ("aws.scheduler", "aws.events")
 _SCHEDULED = "Scheduled Event"
 _SWEEP = "sweep"
 
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Chain(msgspec.Struct, forbid_unknown_fields=True):
+    """The state of a sweep, as the invocation before this one left it."""
+
+    began: Annotated[datetime, msgspec.Meta(tz=True)]
+    may_send: _Count
+    unsent: _Count = 0
+    unseen: _Count = 0
+    is_clean: bool = False
+
 
 class _Job(msgspec.Struct, forbid_unknown_fields=True):
     """An explicit job; a misspelt field is refused, since it must not turn a small sweep into a sweep of all inputs."""
@@ -33,6 +48,9 @@ class _Job(msgspec.Struct, forbid_unknown_fields=True):
     prefix: str | None = None
     after: str = ""
     scheduled_time: str | None = None
+    rescore: bool = False
+    verify: bool = False
+    chain: _Chain | None = None
 
 
 def recognises(event: dict[str, Any]) -> bool:
@@ -74,7 +92,8 @@ def _parse_job(event: dict[str, Any]) -> Sweep:
         ) from error
     if job.after and job.prefix is None:
         raise UnreadableMessage(f"Expected a prefix together with after. Received: after={job.after!r} and no prefix.")
-    return Sweep(_parse_prefix(job.prefix), job.after, job.scheduled_time)
+    chain = Chain(**msgspec.structs.asdict(job.chain)) if job.chain else None
+    return Sweep(_parse_prefix(job.prefix), job.after, job.scheduled_time, job.rescore, job.verify, chain)
 
 
 def _parse_prefix(uri: str | None) -> Prefix | None:

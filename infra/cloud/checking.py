@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 
+from handler.marks import RESERVED
 from infra.cloud.embedded import Cloud
 from infra.cloud.expectations import EMPTY, Expectation, document_key
 from infra.cloud.invocation import Invocation
@@ -26,8 +27,9 @@ def prepare(cloud: Cloud, expectation: Expectation) -> None:
 
 
 def read_documents(cloud: Cloud) -> dict[str, bytes]:
-    """Returns the content of every object in the output bucket, by key."""
-    return _read(cloud, cloud.output_bucket)
+    """Returns the content of every object in the output bucket, by key, but for the marks of sweeps."""
+    marks = document_key(RESERVED).removesuffix(".json")
+    return {key: content for key, content in _read(cloud, cloud.output_bucket).items() if not key.startswith(marks)}
 
 
 def differences(expectation: Expectation, invocation: Invocation, documents: Mapping[str, bytes]) -> list[str]:

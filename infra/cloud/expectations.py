@@ -66,8 +66,16 @@ def _queued(uploads: Mapping[str, str], *returned: str, documents: Mapping[str, 
 def _swept(examined: int, missing: int, **job: str) -> Expectation:
     """Returns the row of a sweep that sends the objects that it finds to the queue, and scores none itself."""
     uploads = _samples("bag-0.png", "coat-0.png")
-    report = {"job": "sweep", **job, "scheduled_time": "2026-11-02T10:00:00Z", "examined": examined, "refused": 0}
-    report |= {"missing": missing, "sent": missing, "outcomes": {}, "handed_on": []}
+    report = {
+        "job": "sweep",
+        **job,
+        "scheduled_time": "2026-11-02T10:00:00Z",
+        "examined": examined,
+        "archived": 0,
+        "refused": 0,
+    }
+    report |= {"missing": missing, "outdated": 0, "looked_at": 0, "sent": missing, "unsent": 0, "unseen": 0, "dollars": 0.0}
+    report |= {"outcomes": {}, "handed_on": [], "stopped": None}
     return Expectation(uploads, {"objects": [], **_counts(), "sweeps": [report]}, documents={})
 
 

@@ -55,6 +55,7 @@ class MemoryQueue:
     """A queue that is a list; `before` is called ahead of each call, with its messages or handles.
 
     `deleted` are the handles of the messages that were deleted, and `hidden` the seconds for which a handle's was hidden.
+    `waiting` is the number of messages that it says wait.
     """
 
     name = "work"
@@ -62,6 +63,10 @@ class MemoryQueue:
     def __init__(self):
         self.messages, self.deleted, self.hidden = [], [], {}
         self.before = lambda messages: None
+        self.waiting = 0
+
+    def count_waiting(self, *, deadline):
+        return self.waiting
 
     def delete(self, handles, *, deadline):
         self._begin(handles, deadline)

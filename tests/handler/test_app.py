@@ -149,14 +149,17 @@ def test_a_new_version_of_an_object_gets_a_new_document(invoke, upload, stored):
 
 @pytest.mark.parametrize("images", [1, 2_000], ids=["small", "large"])
 def test_a_new_object_costs_two_calls_of_s3_and_a_redelivered_one_three(invoke, upload, monkeypatch, images):
-    """Also one of 1.5 MB, which is read when its turn comes, out of the answer to the call that opened it."""
+    """Also one of 1.5 MB, which is read when its turn comes, out of the answer to the call that opened it.
+
+    A process also looks at the marker when it writes its first document.
+    """
     import botocore.client
 
-    calls = []
+    calls, marking = [], []
     make_call = botocore.client.BaseClient._make_api_call
 
     def counting(self, operation, arguments):
-        calls.append(operation)
+        (marking if "_coatcheck/" in arguments.get("Key", "") else calls).append(operation)
         return make_call(self, operation, arguments)
 
     upload("uploads/a.npy", npy(np.zeros((images, 28, 28), np.uint8)))
@@ -167,6 +170,7 @@ def test_a_new_object_costs_two_calls_of_s3_and_a_redelivered_one_three(invoke, 
 
     assert first == ["GetObject", "PutObject"]
     assert calls[len(first) :] == ["GetObject", "PutObject", "HeadObject"]
+    assert marking == ["HeadObject", "PutObject"]  # it was not there
 
 
 BAD_OBJECTS = {
@@ -209,6 +213,7 @@ def test_an_object_that_may_not_be_read_is_neither_read_nor_written_about(invoke
         invoke(event)
 
     assert {arguments["Key"] for _, arguments, _ in recorded_calls} == {
+        "predictions/_coatcheck/maker",
         "uploads/good.png",
         "predictions/uploads/good.png.json",
     }

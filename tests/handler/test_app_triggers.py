@@ -125,7 +125,8 @@ def test_a_sweep_that_runs_out_of_time_goes_on_by_way_of_the_queue(invoke, uploa
 
     assert answer["sweeps"][0]["handed_on"][0]["after"] == "uploads/1"
     job = json.loads(next(body for body in queue() if "job" in body))
-    assert job == load_event("schedule-sweep.json") | {"after": "uploads/1"}
+    assert job == load_event("schedule-sweep.json") | {"after": "uploads/1", "chain": job["chain"]}
+    assert (job["chain"]["may_send"], job["chain"]["is_clean"]) == (99_998, True)
     record = {"eventSource": "aws:sqs", "messageId": "m", "body": json.dumps(job)}
     assert invoke({"Records": [record]}) == {"batchItemFailures": []}
     assert [json.loads(body)["objects"] for body in queue()] == [[f"s3://{INPUT}/uploads/{number}"] for number in (2, 3, 4)]

@@ -68,7 +68,8 @@ class Services:
         if handler.command == "POST":
             self.answer_sqs(handler, body)
         elif handler.command == "PUT":
-            self.documents[path.split("?")[0]] = body
+            if "/_coatcheck/" not in path:
+                self.documents[path.split("?")[0]] = body
             self.answer(handler, b"", ETag='"d"')
         elif "list-type" in path:
             self.answer(handler, LISTING.encode())
@@ -79,13 +80,14 @@ class Services:
             self.answer(handler, content, trickling=self.trickles(handler.command, path), ETag='"e"')
 
     def answer_sqs(self, handler, body):
-        entries = json.loads(body)["Entries"]
+        entries = json.loads(body).get("Entries", [])
         self.sent += [entry["MessageBody"] for entry in entries if "MessageBody" in entry]
         done = [
             {"Id": it["Id"], "MessageId": "m", "MD5OfMessageBody": hashlib.md5(it.get("MessageBody", "").encode()).hexdigest()}
             for it in entries
         ]
-        self.answer(handler, json.dumps({"Successful": done}).encode(), **{"Content-Type": "application/x-amz-json-1.0"})
+        answer = {"Successful": done, "Attributes": {"ApproximateNumberOfMessages": "0"}}
+        self.answer(handler, json.dumps(answer).encode(), **{"Content-Type": "application/x-amz-json-1.0"})
 
     def answer(self, handler, content, *, status=200, trickling=False, **headers):
         handler.send_response(status)

@@ -1,5 +1,6 @@
 """What may be read, and how it is opened, on a store in memory."""
 
+import dataclasses
 import io
 
 import pytest
@@ -59,6 +60,30 @@ def test_a_key_whose_document_would_have_too_long_a_key_is_refused(inputs):
     inputs.require_accepted(ObjectRef("in-bucket", "uploads/" + "é" * (room // 2)))
     with pytest.raises(UnacceptedObject, match="at most 1024 bytes"):
         inputs.require_accepted(ObjectRef("in-bucket", "uploads/" + "é" * (room // 2 + 1)))
+
+
+def test_a_key_whose_document_would_lie_among_the_marks_is_refused():
+    store = MemoryStore()
+    documents = Documents(store, Prefix("out-bucket", "documents/"), Layout(LayoutName.JSON, 1), MAKER)
+    inputs = Inputs(store, (Prefix("in-bucket", ""),), documents)
+
+    inputs.require_accepted(ObjectRef("in-bucket", "_coatcheck"))
+    inputs.require_accepted(ObjectRef("in-bucket", "a/_coatcheck/b"))
+    with pytest.raises(UnacceptedObject, match="_coatcheck/"):
+        inputs.require_accepted(ObjectRef("in-bucket", "_coatcheck/b"))
+
+
+def test_a_small_object_that_is_archived_is_no_empty_one():
+    class Archive(MemoryStore):
+        def open(self, ref, **options):
+            return dataclasses.replace(super().open(ref, **options), body=io.BytesIO(), is_archived=True)
+
+    store = Archive()
+    store.place(ObjectRef("in-bucket", "uploads/a"), b"content")
+    documents = Documents(store, Prefix("out-bucket", ""), Layout(LayoutName.JSON, 1), MAKER)
+    opened = Inputs(store, (Prefix("in-bucket", "uploads/"),), documents).open(ObjectRef("in-bucket", "uploads/a"), DEADLINE)
+
+    assert opened.is_archived
 
 
 @pytest.mark.parametrize(

@@ -809,7 +809,7 @@ def score_list(score, queue):
 def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(score_list, manifest):
     report, document, sent = score_list(b"bucket,a%20b\nbucket,a%20b\nbucket\nbucket,c")
 
-    assert sent == [{"objects": ["s3://bucket/a b"]}, {"objects": ["s3://bucket/c"]}]
+    assert sent == [{"objects": ["s3://bucket/a b"], "unless_done": True}, {"objects": ["s3://bucket/c"], "unless_done": True}]
     assert (report.outcome, report.images) == (Outcome.SCORED, 0)
     assert document == {
         "schema": "coatcheck.list/2",
@@ -840,13 +840,13 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
 def test_a_list_of_json_lines_means_its_own_bucket(score, queue):
     score({"list": b'{"key": "a"}'}, queue=queue)
 
-    assert queue.messages == [{"objects": ["s3://in/a"]}]
+    assert queue.messages == [{"objects": ["s3://in/a"], "unless_done": True}]
 
 
 def test_what_a_list_names_and_may_not_be_read_is_a_row_and_is_not_sent(score_list):
     _, document, sent = score_list(b"bucket,a\nprivate,b")
 
-    assert sent == [{"objects": ["s3://bucket/a"]}]
+    assert sent == [{"objects": ["s3://bucket/a"], "unless_done": True}]
     assert [(row["image"], row["error"]) for row in document["rejected"]] == [("s3://private/b", "UnacceptedObject")]
 
 

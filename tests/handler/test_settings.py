@@ -30,6 +30,7 @@ def test_required_variables_are_enough():
     )
     assert (settings.model_batch_images, settings.model_threads) == (16, 1)
     assert (settings.s3_concurrency, settings.deadline_reserve_ms) == (8, 10_000)
+    assert (settings.max_sweep_objects, settings.max_sweep_queue_messages) == (100_000, 10_000)
 
 
 def test_a_whole_bucket_can_be_named():
@@ -113,7 +114,17 @@ def test_every_limit_is_a_number_of_at_least_one(name, limit):
         load_settings(ENOUGH | {name: "0"})
 
 
-@pytest.mark.parametrize("name", ["MODEL_BATCH_IMAGES", "MODEL_THREADS", "S3_CONCURRENCY", "DEADLINE_RESERVE_MS"])
+OTHERS = [
+    "MODEL_BATCH_IMAGES",
+    "MODEL_THREADS",
+    "S3_CONCURRENCY",
+    "DEADLINE_RESERVE_MS",
+    "MAX_SWEEP_OBJECTS",
+    "MAX_SWEEP_QUEUE_MESSAGES",
+]
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_other_number_is_one_of_at_least_one(name):
     assert getattr(load_settings(ENOUGH | {name: "7"}), name.lower()) == 7
     with pytest.raises(BadSettings, match=f"{name}: expected a whole number from 1 to"):
@@ -121,7 +132,7 @@ def test_every_other_number_is_one_of_at_least_one(name):
 
 
 def test_every_number_is_in_one_of_the_tables_above():
-    assert len(DEFAULTS) == 8 + 4 + len(["LINES_ABOVE_IMAGES"])
+    assert len(DEFAULTS) == 8 + len(OTHERS) + len(["LINES_ABOVE_IMAGES"])
 
 
 @pytest.mark.parametrize(

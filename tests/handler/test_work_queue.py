@@ -58,6 +58,21 @@ def test_ten_messages_go_with_one_call(url, deadline):
     assert len(received(url)) == MAX_MESSAGES == 10
 
 
+def test_the_queue_tells_about_how_many_messages_wait(url, deadline):
+    """Without those that somebody works on."""
+    queue = WorkQueue(url, 1)
+    assert queue.count_waiting(deadline=deadline) == 0
+    queue.send([{"number": number} for number in range(7)], deadline=deadline)
+    boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=2)
+
+    assert queue.count_waiting(deadline=deadline) == 5
+
+
+def test_a_queue_that_does_not_tell_is_an_error_that_can_be_tried_again(aws, deadline):
+    with pytest.raises(QueueUnavailable, match="GetQueueAttributes"):
+        WorkQueue(NO_QUEUE, 1).count_waiting(deadline=deadline)
+
+
 def test_a_queue_that_is_not_there_is_an_error_that_can_be_tried_again(aws, deadline):
     with pytest.raises(QueueUnavailable, match="SendMessageBatch"):
         WorkQueue(NO_QUEUE, 1).send([{"a": 1}], deadline=deadline)

@@ -1,7 +1,9 @@
 """The payloads in events/, and those that others publish."""
 
 import contextlib
+import dataclasses
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import InvocationFailed, UnrecognisedEvent
-from handler.jobs import Sweep, SweepReport
+from handler.jobs import Chain, Sweep, SweepReport
 from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome, Report
 from handler.triggers import TRIGGERS, parse_event
@@ -290,6 +292,12 @@ def test_the_summary_of_a_batch_is_small_however_large_the_batch():
         ({"job": "sweep", "prefix": ""}, "slash at its end"),
         ({"job": "sweep", "prefix": 5}, "prefix"),
         ({"job": "sweep", "after": "uploads/a"}, "a prefix together with after"),
+        ({"job": "sweep", "rescore": "yes"}, "rescore"),
+        ({"job": "sweep", "verify": 1}, "verify"),
+        ({"job": "sweep", "chain": {"may_send": 5}}, "began"),
+        ({"job": "sweep", "chain": {"began": "2026-11-02T10:00:00", "may_send": 5}}, "began"),  # in no time zone
+        ({"job": "sweep", "chain": {"began": "2026-11-02T10:00:00Z", "may_send": -1}}, "may_send"),
+        ({"job": "sweep", "chain": {"began": "2026-11-02T10:00:00Z", "may_send": 5, "is_clena": True}}, "is_clena"),
     ],
 )
 def test_a_job_that_cannot_be_understood_raises(event, problem):
@@ -300,7 +308,20 @@ def test_a_job_that_cannot_be_understood_raises(event, problem):
         request.reply(Results({}))
 
 
-@pytest.mark.parametrize("sweep", [Sweep(), *SWEEPS.values(), Sweep(Prefix("bucket", ""), "k\u2028ey", "t")])
+CHAIN = Chain(datetime(2026, 11, 2, 10, 0, 0, 5, tzinfo=UTC), 7, 8, 9, is_clean=False)
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        Sweep(),
+        *SWEEPS.values(),
+        Sweep(Prefix("bucket", ""), "k\u2028ey", "t"),
+        Sweep(rescore=True),
+        Sweep(Prefix("bucket", "a/"), verify=True, chain=CHAIN),
+        Sweep(Prefix("bucket", "a/"), "a/b", chain=dataclasses.replace(CHAIN, is_clean=True)),
+    ],
+)
 def test_a_sweep_is_read_as_it_is_written(sweep):
     message = sweep.as_message()
 

@@ -23,7 +23,9 @@ def waiting(cloud, url):
 def documents(cloud):
     listed = cloud.s3.list_objects_v2(Bucket=cloud.output_bucket).get("Contents", [])
     return {
-        row["Key"]: json.loads(cloud.s3.get_object(Bucket=cloud.output_bucket, Key=row["Key"])["Body"].read()) for row in listed
+        row["Key"]: json.loads(cloud.s3.get_object(Bucket=cloud.output_bucket, Key=row["Key"])["Body"].read())
+        for row in listed
+        if "_coatcheck/" not in row["Key"]
     }
 
 

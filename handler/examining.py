@@ -1,0 +1,106 @@
+"""Decides what is to be done about an input: by what two listings show, or by a look at its document if that leaves doubt.
+
+No AWS here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+from handler.deadline import Deadline
+from handler.documents import Documents, belongs_to_another_bucket
+from handler.errors import OutOfTime, StorageUnavailable, UnacceptedObject
+from handler.inputs import Inputs
+from handler.marks import Settled
+from handler.pairing import Pair
+from handler.store import StoredObject
+
+
+class State(Enum):
+    """The state of an input and its document."""
+
+    DONE = auto()
+    MISSING = auto()  # there is no document of the input's present state
+    OUTDATED = auto()  # the document is of another maker
+    REFUSED = auto()  # there is no place for the document
+    ARCHIVED = auto()  # the input cannot be read before it is restored
+    DOUBTFUL = auto()  # the listings leave it open, and nobody looked
+
+
+class Examined(NamedTuple):
+    """An input, the object that the listing shows in the place of its document, its state, and whether this took a look."""
+
+    source: StoredObject
+    document: StoredObject | None
+    state: State
+    was_looked_at: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Examines inputs. `settled` is what the times of the listings tell, and the threads of `pool` look at documents."""
+
+    inputs: Inputs
+    documents: Documents
+    settled: Settled
+    pool: Executor
+
+    def examine(self, pairs: Iterable[Pair], deadline: Deadline, *, may_look: bool) -> list[Examined]:
+        """Returns the state of each input, with a look at those that the listings leave open, if this `may_look`."""
+        examined = [Examined(source, document, self._judge(source, document)) for source, document in pairs]
+        return self._settle(examined, State.DOUBTFUL, deadline) if may_look else examined
+
+    def examine_unpaired(self, sources: Iterable[StoredObject], deadline: Deadline) -> list[Examined]:
+        """Returns the state of inputs whose documents the listing did not come to, after a look at each."""
+        return self._settle([Examined(source, None, self._judge(source, None)) for source in sources], State.MISSING, deadline)
+
+    def _settle(self, examined: list[Examined], unsettled: State, deadline: Deadline) -> list[Examined]:
+        looks = [self.pool.submit(self._look_at, one.source, deadline) if one.state is unsettled else None for one in examined]
+        return [
+            one._replace(state=look.result(), was_looked_at=True) if look else one
+            for one, look in zip(examined, looks, strict=True)
+        ]
+
+    def _judge(self, source: StoredObject, document: StoredObject | None) -> State:
+        """Returns the state of one input.
+
+        An object whose document has no place is refused: it would go to the dead letters at every sweep, and its own event took
+        it there before. An archived one is left out, since scoring it is in vain.
+        """
+        try:
+            self.inputs.require_accepted(source.ref)
+        except UnacceptedObject:
+            return State.REFUSED
+        if source.is_archived:
+            return State.ARCHIVED
+        if document is None:
+            return State.MISSING
+        return State.DONE if self.settled.holds(source, document) else State.DOUBTFUL
+
+    def _look_at(self, source: StoredObject, deadline: Deadline) -> State:
+        """Returns the state of one input by its document.
+
+        A document that cannot be looked at counts as missing, because the object's own message will report the error.
+        """
+        try:
+            document = self.documents.find(source.ref, deadline)
+            if document is None:
+                return State.MISSING
+            if belongs_to_another_bucket(document, source):
+                return State.REFUSED
+            if self.documents.waits_for_restore(document) and self._is_archived(source, deadline):
+                return State.ARCHIVED
+            if self.documents.is_by_another_maker(document):
+                return State.OUTDATED
+            return State.DONE if self.documents.is_finished(document, source) else State.MISSING
+        except (StorageUnavailable, OutOfTime):
+            return State.MISSING
+
+    def _is_archived(self, source: StoredObject, deadline: Deadline) -> bool:
+        """Returns whether an object is archived now, of which a listing does not show every kind."""
+        present = self.inputs.look_at(source.ref, deadline)
+        return present is not None and present.is_archived

@@ -1,0 +1,23 @@
+"""Estimates what it costs to score objects, from a few prices that can be edited. Pure.
+
+The prices are those of us-east-1 in 2026, in dollars: https://aws.amazon.com/s3/pricing/, https://aws.amazon.com/sqs/pricing/,
+https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/cloudwatch/pricing/. Each is for a million single pictures,
+which come by the queue in batches of 25; an archive of many pictures costs more.
+"""
+
+from __future__ import annotations
+
+MILLION = 1_000_000
+
+S3_PUT, S3_GET = 5.00, 0.40  # a million calls; HEAD is a GET
+SQS = 0.50  # sending one by one, and receiving and deleting in batches
+LAMBDA = 0.36  # 0.04 million invocations, and 12 ms of 1,769 MB for each picture
+LOGS = 0.39  # 0.78 GB
+
+NEW = 2 * S3_GET + S3_PUT + SQS + LAMBDA + LOGS  # a look for the document, the object, the document
+REPLACED = NEW + 3 * S3_GET + S3_PUT  # the document was there: a refused PUT, a look at it, and two at the object
+
+
+def estimate_dollars(new: int, replaced: int) -> float:
+    """Returns about how many dollars it costs to score `new` objects, and `replaced` ones that have a document already."""
+    return round((new * NEW + replaced * REPLACED) / MILLION, 2)
