@@ -383,6 +383,17 @@ def test_whatever_hangs_the_sweep_goes_on_by_the_queue_where_it_stood(world, han
     assert [(rest.prefix, rest.after) for rest in report.handed_on] == [(UPLOADS, f"uploads/{CHUNK_OBJECTS - 1:04}")]
 
 
+def test_a_listing_that_hangs_from_the_beginning_fails_the_sweep(world):
+    """So that its message comes again, and is not handed on unchanged for ever."""
+    bucket = world("uploads/a")
+    bucket.fail(OutOfTime("no answer"), "list")
+
+    report = bucket.sweep()
+
+    assert isinstance(report.error, OutOfTime)
+    assert report.handed_on == ()
+
+
 # What the listings tell, and what has to be looked at
 
 

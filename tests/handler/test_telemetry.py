@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from handler.jobs import Sweep, SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
-from handler.telemetry import MAX_CLASSES, Journal, Stopwatch, write_metrics
+from handler.telemetry import MAX_CLASSES, Journal, Stopwatch, log_sweep, write_metrics
 
 A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
 SCORED = Report(A, Outcome.SCORED, images=3, size_bytes=100, unsure=1, by_class={"Coat": 2, "Bag": 1})
@@ -121,3 +122,11 @@ def test_the_stopwatch_passes_on_what_goes_wrong():
     with pytest.raises(ZeroDivisionError):
         stopwatch(np.zeros(1))
     assert stopwatch.take_s() > 0
+
+
+def test_a_sweep_that_stopped_is_a_warning_that_says_why(logged):
+    log_sweep(SweepReport(Sweep(rescore=True), examined=5, stopped="because", outcomes={"scored": 2}))
+
+    (line,) = logged()
+    assert (line["level"], line["message"], line["sweep"]) == ("WARNING", "sweep", {"job": "sweep", "rescore": True})
+    assert (line["examined"], line["stopped"], line["outcomes"]) == (5, "because", {"scored": 2})
