@@ -1,7 +1,7 @@
 """Defines the maker of a document, by which a document that is still right is told from one that must be replaced. Pure.
 
 A document of predictions is right as long as the model, its thresholds and the conversion of images stay the same. The
-conversion is also counted by its revision in this software, since an older artifact is served by the present rules. A rejection,
+conversion is also counted by its revision in this software, since older artifacts are served by the present rules. A rejection,
 and a document in which a part of the object was rejected, is right only as long as the software reads no more than before too:
 a raised limit, a queue for lists, another input prefix or a new format can lift a rejection.
 """
