@@ -28,13 +28,12 @@ _SHARPEN = PIL.ImageFilter.UnsharpMask(radius=1, percent=83, threshold=0)
 def convert(picture: PIL.Image.Image, shape: PixelShape, conversion: Conversion) -> np.ndarray:
     """Converts a picture to the model's size, as `Conversion` describes, and returns `(height, width, channels)` uint8, 0..255.
 
-    The picture is first turned upright by its EXIF orientation.
+    The picture is upright, with eight bits a sample, as `handler.formats.picture.read_picture` returns it.
     """
-    upright = _in_eight_bits(PIL.ImageOps.exif_transpose(picture))
     if conversion.fit == "contain":
-        fitted = _contained(_laid_on(conversion.background, upright), shape, conversion.background)
+        fitted = _contained(_laid_on(conversion.background, picture), shape, conversion.background)
     else:
-        fitted = _in_place(upright, shape) or _as_fashion_mnist(upright, shape)
+        fitted = _in_place(picture, shape) or _as_fashion_mnist(picture, shape)
     return np.asarray(fitted, np.uint8).reshape(shape.as_tuple)
 
 
@@ -44,14 +43,6 @@ def is_grey(picture: PIL.Image.Image) -> bool:
         return True
     red, *others = picture.convert("RGB").split()
     return all(PIL.ImageChops.difference(red, other).getbbox() is None for other in others)
-
-
-def _in_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
-    if not picture.mode.startswith("I;16"):
-        return picture
-    values = np.asarray(picture)
-    alpha = np.where(values == picture.info.get("transparency", -1), 0, 255)
-    return PIL.Image.fromarray(np.stack([values >> 8, alpha], axis=-1).astype(np.uint8), "LA")
 
 
 def _laid_on(background: int, picture: PIL.Image.Image) -> PIL.Image.Image:

@@ -7,7 +7,7 @@ QUEUE_URL                queue that sweeps and lists send work to (default: none
 RESULT_FORMAT            json, jsonl, or auto: lines above LINES_ABOVE_IMAGES (default: json)
 LINES_ABOVE_IMAGES       with auto, a document of more rows is in lines (default: 10,000)
 MAX_OBJECT_BYTES         a larger object is rejected undecoded (default: 64 MiB)
-MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 16,777,216)
+MAX_IMAGE_PIXELS         width times height; a larger image is rejected undecoded (default: 67,108,864)
 MAX_IMAGES_PER_OBJECT    an object of more images is rejected (default: 100,000)
 MAX_ARCHIVE_MEMBERS      an archive of more members is rejected (default: 10,000)
 MAX_MEMBER_BYTES         unpacked; a larger member, picture or array in Fortran order is rejected (default: 64 MiB)
@@ -38,7 +38,7 @@ from handler.objects import Prefix, parse_prefix
 # of MAX_MEMBER_BYTES.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
-    "MAX_IMAGE_PIXELS": 2**24,
+    "MAX_IMAGE_PIXELS": 2**26,
     "MAX_IMAGES_PER_OBJECT": 100_000,
     "LINES_ABOVE_IMAGES": 10_000,
     "MAX_ARCHIVE_MEMBERS": 10_000,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
 from handler.formats import decode
+from handler.formats.picture import read_picture
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from tests.handler.formats.samples import saved
 
@@ -260,7 +261,7 @@ def test_a_photo_is_turned_upright_first():
     exif[0x0112] = 6  # the camera was turned by 90 degrees
     lying = card().rotate(90, expand=True)
 
-    assert is_card(seen(PIL.Image.open(io.BytesIO(saved(lying, "JPEG", exif=exif)))))
+    assert is_card(seen(read_picture(saved(lying, "JPEG", exif=exif))))
 
 
 @pytest.mark.parametrize("covered", list(itertools.combinations(range(4), 2)))

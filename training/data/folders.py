@@ -16,7 +16,7 @@ import numpy as np
 
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert, is_grey
-from handler.formats.picture import opened_picture
+from handler.formats.picture import picture_size, read_picture
 from training.data.dataset import Dataset, Split
 from training.data.pictures import each_of, name_some
 from training.errors import DataError
@@ -144,8 +144,7 @@ def _examine(part: Classes, classes: tuple[str, ...]) -> list[_File]:
     def look(path: Path) -> _File:
         content = path.read_bytes()
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        with opened_picture(content) as picture:
-            return _File(path, labels[path], md5, max(picture.size))
+        return _File(path, labels[path], md5, max(picture_size(content)))
 
     return list(each_of(list(labels), look, "examining"))
 
@@ -154,8 +153,7 @@ def _any_colour(files: list[_File]) -> bool:
     """Returns whether any image has a pixel that is not grey, because grey images are often stored as RGB."""
 
     def has_colour(path: Path) -> bool:
-        with opened_picture(path.read_bytes()) as picture:
-            return not is_grey(picture)
+        return not is_grey(read_picture(path.read_bytes()))
 
     return any(each_of([file.path for file in files], has_colour, "comparing"))
 
@@ -186,8 +184,7 @@ def _read(directory: Path, classes: tuple[str, ...], parts: tuple[list[_File], l
 
 def _read_split(files: list[_File], shape: PixelShape) -> Split:
     def read(path: Path) -> np.ndarray:
-        with opened_picture(path.read_bytes()) as picture:
-            return convert(picture, shape, Conversion())
+        return convert(read_picture(path.read_bytes()), shape, Conversion())
 
     pixels = each_of([file.path for file in files], read, "reading")
     images = np.fromiter(pixels, np.dtype((np.uint8, shape.as_tuple)), count=len(files))

@@ -9,6 +9,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from handler.formats.picture import NAME
 from training.errors import DataError
 
 _MAX_NAMED = 5  # files that an error names; the others are counted
@@ -34,7 +35,7 @@ def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterato
     if unreadable:
         first, problem = next(iter(unreadable.items()))
         raise DataError(
-            f"Expected PNG, JPEG or WebP images. Received: {name_some(list(unreadable))}; of {first}: {problem}. "
+            f"Expected {NAME}s. Received: {name_some(list(unreadable))}; of {first}: {problem}. "
             "Move other files away, convert images of other formats, and get broken ones again."
         )
 

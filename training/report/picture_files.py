@@ -10,7 +10,8 @@ from pathlib import Path
 import PIL.Image
 
 from handler.errors import RejectedInput
-from handler.formats.picture import opened_picture
+from handler.formats.picture import NAME
+from handler.formats.picture import read_picture as decode_picture
 from training.errors import PictureError
 
 MAX_FILE_BYTES = 2**30  # a larger file is not read; the largest picture that is shown has 0.3 GB of pixels
@@ -29,7 +30,7 @@ def find_pictures(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 
 
 def read_picture(path: Path) -> PIL.Image.Image:
-    """Reads a PNG, JPEG or WebP file.
+    """Reads a picture file of a kind that the function reads, upright.
 
     Raises:
         PictureError: the file is of another kind, broken or too large, as the function judges files.
@@ -37,14 +38,12 @@ def read_picture(path: Path) -> PIL.Image.Image:
     try:
         if path.exists() and not path.is_file():
             kind = "a folder in which no file can be found" if path.is_dir() else "neither a file nor a folder"
-            raise PictureError(f"Expected a PNG, JPEG or WebP file, or a folder of them. Received: {path}, {kind}.")
+            raise PictureError(f"Expected a {NAME}, or a folder of them. Received: {path}, {kind}.")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise PictureError(f"Expected a file of at most {MAX_FILE_BYTES} bytes. Received: {path}, which is larger.")
-        with opened_picture(path.read_bytes()) as picture:
-            picture.load()
-            return picture
+        return decode_picture(path.read_bytes())
     except (OSError, RejectedInput) as error:
-        raise PictureError(f"Expected a whole PNG, JPEG or WebP file. Received: {path} ({error})") from error
+        raise PictureError(f"Expected a {NAME}. Received: {path} ({error})") from error
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path | None]]:

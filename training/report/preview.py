@@ -153,8 +153,5 @@ def _strip(views: Sequence[View]) -> PIL.Image.Image:
 
 
 def _tile(picture: PIL.Image.Image) -> PIL.Image.Image:
-    upright = PIL.ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16"):  # Pillow cannot convert this mode to colour
-        upright = upright.convert("L")
-    small = PIL.ImageOps.contain(upright.convert("RGBA"), (_TILE, _TILE))
+    small = PIL.ImageOps.contain(picture.convert("RGBA"), (_TILE, _TILE))
     return PIL.Image.alpha_composite(PIL.Image.new("RGBA", small.size, (*_PAPER, 255)), small).convert("RGB")

@@ -8,6 +8,7 @@ import pytest
 
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
+from handler.formats.picture import read_picture
 from tests.training.samples import png_bomb
 from training.data.folders import load_calibration, load_folders
 from training.errors import DataError
@@ -86,7 +87,7 @@ def test_every_image_is_converted_as_the_function_does_it(tmp_path):
 
     dataset = load_folders(tmp_path, 16)
 
-    expected = [convert(PIL.Image.open(path), PixelShape(16, 16, 3), Conversion()) for path in paths]
+    expected = [convert(read_picture(path.read_bytes()), PixelShape(16, 16, 3), Conversion()) for path in paths]
     assert np.array_equal(np.concatenate([dataset.train.images, dataset.test.images]), expected)
 
 
@@ -156,9 +157,9 @@ def test_copies_of_training_images_among_the_test_images_are_counted(animals, ca
             lambda folder: (folder / "readme.txt").write_text("x"),
             r"nothing in .* but folders of images.* Received: .*readme.txt",
         ),
-        (lambda folder: (folder / "cat" / "notes.txt").write_text("x"), r"PNG, JPEG or WebP images.*cat/notes.txt"),
-        (lambda folder: (folder / "cat" / "more").mkdir(), r"PNG, JPEG or WebP images.*cat/more"),
-        (lambda folder: write(folder / "cat" / "old.bmp"), r"old.bmp.*convert images of other formats"),
+        (lambda folder: (folder / "cat" / "notes.txt").write_text("x"), r"PNG, JPEG, .* or AVIF pictures.*cat/notes.txt"),
+        (lambda folder: (folder / "cat" / "more").mkdir(), r"PNG, JPEG, .* or AVIF pictures.*cat/more"),
+        (lambda folder: write(folder / "cat" / "old.ico"), r"old.ico.*convert images of other formats"),
         (lambda folder: (folder / "cat" / "bomb.png").write_bytes(png_bomb()), r"bomb.png.*at most 89478485 pixels"),
         (lambda folder: (folder / "bird").mkdir(), r"at least one image in each folder.* Received: .*bird"),
         (lambda folder: write(folder / "bird" / "x.png"), r"at least 6 images of each class.* Received: .*bird"),

@@ -1,0 +1,84 @@
+"""Reads the sizes that AV1 data state, which a decoder allocates whatever the file around them states. Pure.
+
+Format: https://aomediacodec.github.io/av1-spec/#obu-syntax
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_SEQUENCE_HEADER = 1
+_MAX_UNITS = 10_000  # of one picture, which has a few
+
+
+class _Bits:
+    """Reads single bits; bits behind the end are zeros."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+
+    def read(self, count: int) -> int:
+        self._left -= count
+        shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
+        return shifted & ((1 << count) - 1)
+
+
+def stated_sizes(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields, for each sequence header in `data`, the width and height, and the pixels that one frame can have at most."""
+    position = 0
+    for _ in range(_MAX_UNITS):
+        if position >= len(data):
+            return
+        head = data[position]
+        position += 2 if head & 4 else 1
+        length = len(data) - position
+        if head & 2:
+            length, position = _leb128(data, position)
+        if head >> 3 & 15 == _SEQUENCE_HEADER:
+            yield _frame(_Bits(data[position : position + min(length, 1024)]))
+        position += length
+
+
+def _leb128(data: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 56, 7):
+        byte = data[position] if position < len(data) else 0
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+    return value, position
+
+
+def _frame(bits: _Bits) -> tuple[int, int, int]:
+    bits.read(4)  # profile, still picture
+    is_reduced = bits.read(1)
+    if is_reduced:
+        bits.read(5)  # level
+    else:
+        _skip_operating_points(bits)
+    width_bits, height_bits = bits.read(4) + 1, bits.read(4) + 1
+    width, height = bits.read(width_bits) + 1, bits.read(height_bits) + 1
+    # A frame of a full header may state a size of its own, of as many bits.
+    return width, height, width * height if is_reduced else 1 << (width_bits + height_bits)
+
+
+def _skip_operating_points(bits: _Bits) -> None:
+    delay_bits = 0
+    if bits.read(1):  # timing
+        bits.read(64)
+        if bits.read(1):  # equal intervals, whose length is preceded by as many zeros as it has bits
+            zeros = next((count for count in range(32) if bits.read(1)), 32)
+            bits.read(zeros)
+        if bits.read(1):  # a decoder model
+            delay_bits = bits.read(5) + 1
+            bits.read(32 + 5 + 5)
+    has_display_delay = bits.read(1)
+    for _ in range(bits.read(5) + 1):
+        bits.read(12)
+        if bits.read(5) > 7:  # level
+            bits.read(1)
+        if delay_bits and bits.read(1):
+            bits.read(2 * delay_bits + 1)
+        if has_display_delay and bits.read(1):
+            bits.read(4)

@@ -1,0 +1,81 @@
+"""Finds the data of the items that AVIF and HEIC files hold. Pure.
+
+Format: ISO/IEC 23008-12, and 14496-12 for the boxes `iinf` and `iloc`
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from handler.errors import UnreadableImage
+from handler.formats.pictures.boxes import children
+
+_MAX_PARTS = 10_000  # items, or extents of them; a picture of 64 megapixels in tiles of 512x512 pixels has 256
+
+
+class _Numbers:
+    """Reads whole numbers of stated sizes, one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._position = data, 0
+
+    def read(self, size: int) -> int:
+        part = self._data[self._position : self._position + size]
+        if len(part) < size:
+            raise UnreadableImage("Expected a picture whose parts are all listed. Received: a truncated list; upload it again.")
+        self._position += size
+        return int.from_bytes(part, "big")
+
+
+def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
+    """Yields the data of each item of the type `wanted`.
+
+    Raises:
+        UnreadableImage: the lists of the items are missing or truncated.
+    """
+    boxes = {kind: (start, end) for kind, start, end in children(content, 0, len(content)) if kind == b"meta"}
+    start, end = boxes.get(b"meta", (0, 0))
+    inside = {kind: (start, end) for kind, start, end in children(content, start + 4, end)}
+    if b"iinf" not in inside or b"iloc" not in inside:
+        raise UnreadableImage("Expected a file with a main picture. Received: one without; save that picture as JPEG.")
+    ids = _ids(content, *inside[b"iinf"], wanted)
+    stored = slice(*inside.get(b"idat", (0, 0)))
+    for item, in_store, extents in _locations(_Numbers(content[slice(*inside[b"iloc"])])):
+        if item in ids:
+            source = content[stored] if in_store else content
+            yield b"".join(source[at : at + length if length else None] for at, length in extents)
+
+
+def _ids(content: bytes, start: int, end: int, wanted: bytes) -> set[int]:
+    """Returns the numbers of the items of the type `wanted`, which the box `iinf` lists."""
+    first = start + (6 if content[start : start + 1] == b"\0" else 8)
+    found = set()
+    for kind, inside, _ in children(content, first, end):
+        version, _flags, short, _protection, form = struct.unpack_from(">B3sHH4s", content.ljust(inside + 14, b"\0"), inside)
+        if kind == b"infe" and version == 2 and form == wanted:
+            found.add(short)
+        elif kind == b"infe" and version > 2 and content[inside + 10 : inside + 14] == wanted:
+            found.add(int.from_bytes(content[inside + 4 : inside + 8], "big"))
+    return found
+
+
+def _locations(numbers: _Numbers) -> Iterator[tuple[int, bool, list[tuple[int, int]]]]:
+    """Yields, for each item of the box `iloc`: its number, whether it is in the box `idat`, start and length of its parts."""
+    version = numbers.read(4) >> 24
+    sizes = numbers.read(2)
+    offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    parts = 0
+    for _ in range(numbers.read(4 if version > 1 else 2)):
+        item = numbers.read(4 if version > 1 else 2)
+        in_store = bool(version) and numbers.read(2) & 15 == 1
+        numbers.read(2)
+        base = numbers.read(base_size)
+        extents = []
+        for _ in range(numbers.read(2)):
+            numbers.read(index_size if version else 0)
+            extents.append((base + numbers.read(offset_size), numbers.read(length_size)))
+        parts += 1 + len(extents)
+        if parts > _MAX_PARTS:
+            raise UnreadableImage(f"Expected a picture of at most {_MAX_PARTS} parts. Received: more; save it again.")
+        yield item, in_store, extents
