@@ -78,11 +78,12 @@ clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .venv-uv *.egg-info .aws-sam .demo .training
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-# `sam build` calls this target for ScoringFunction. It does not pass the architecture on, so the environment does.
+# `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64
+export HEIC
 .PHONY: build-ScoringFunction
 build-ScoringFunction: .venv/coatcheck
-	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX))
+	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX)) $(if $(HEIC),--heic)
 
 # Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
 .venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python

@@ -86,6 +86,8 @@ def package(
             help="Newest version of libstdc++'s symbols in Lambda's image, if it is newer than is known.", show_default="3.4.29"
         ),
     ] = None,
+    *,
+    heic: Annotated[bool, typer.Option("--heic", help="Add pi-heif, with which the function reads HEIC.")] = False,
 ) -> None:
     """Makes the deployable package and prints its unzipped size.
 
@@ -96,7 +98,7 @@ def package(
     """
     from infra.package import run
 
-    run(target, architecture, glibcxx)
+    run(target, architecture, glibcxx, heic=heic)
 
 
 @app.command(rich_help_panel=_MAKE)

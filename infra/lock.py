@@ -20,13 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LOCKS = {
     "function": ROOT / "handler" / "requirements.txt",
+    "heic": ROOT / "requirements" / "heic.txt",
     "cloud": ROOT / "requirements" / "cloud.txt",
     "test": ROOT / "requirements" / "test.txt",
     "train": ROOT / "requirements" / "train.txt",
     "emulator": ROOT / "requirements" / "emulator.txt",
 }
-ENVIRONMENTS = (("function", "cloud", "test", "train"), ("emulator",))  # groups that are installed into one environment
-WITHOUT_DEPENDENCIES = {"function"}  # its lines are all that is packaged
+ENVIRONMENTS = (("function", "heic", "cloud", "test", "train"), ("emulator",))  # groups that are installed into one environment
+WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 
 _PIN = re.compile(r"^[\w.-]+(?:\[[\w, -]+\])?==[^\\\n]+", re.MULTILINE)
 

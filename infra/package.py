@@ -2,6 +2,7 @@
 
 make build                         calls `coatcheck package` through `sam build`, for x86_64
 ARCHITECTURE=arm64 make build      does the same for arm64, on any machine, because only ready-made wheels are installed
+HEIC=1 make build                  adds pi-heif, with which the function reads HEIC
 
 The command fails if Lambda's image, as far as is known, could not load a native library of the package; see `infra.native`.
 """
@@ -50,15 +51,18 @@ class Architecture(StrEnum):
     arm64 = "arm64"
 
 
-def build(target: Path, architecture: Architecture, python_version: str = PYTHON_VERSION) -> int:
+def build(target: Path, architecture: Architecture, python_version: str = PYTHON_VERSION, *, heic: bool = False) -> int:
     """Fills the folder `target` with the package, and returns the package's unzipped size in bytes.
+
+    With `heic`, the package holds the decoder of HEIC too.
 
     Raises:
         InfraError: pip could not install the requirements, or the modules could not be compiled.
         OSError: the folder cannot be written to.
     """
     target.mkdir(parents=True, exist_ok=True)
-    install_wheels(target, ROOT / "handler" / "requirements.txt", architecture, python_version)
+    for requirements in ("handler/requirements.txt", *(["requirements/heic.txt"] if heic else [])):
+        install_wheels(target, ROOT / requirements, architecture, python_version)
     shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
     for pattern in _UNUSED:
         for path in list(target.glob(pattern)):
@@ -123,8 +127,8 @@ def size_bytes(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
-def run(target: Path, architecture: Architecture, glibcxx: str | None) -> None:
-    """Makes the deployable package in `target` and prints its unzipped size.
+def run(target: Path, architecture: Architecture, glibcxx: str | None, *, heic: bool = False) -> None:
+    """Makes the deployable package in `target`, with the decoder of HEIC if wanted, and prints its unzipped size.
 
     `glibcxx` is the newest version of libstdc++'s symbols in Lambda's image, if it is another one than is known of it.
 
@@ -132,7 +136,7 @@ def run(target: Path, architecture: Architecture, glibcxx: str | None) -> None:
         InfraError: pip could not install the requirements, the package is too large, or Lambda's image could not load it.
     """
     image = dict(IMAGE) | ({} if glibcxx is None else {"GLIBCXX": _parse_version(glibcxx)})
-    size = build(target, architecture)
+    size = build(target, architecture, heic=heic)
     require_loadable(target, architecture.value, image)
     parts = {path.name: size_bytes(path) if path.is_dir() else path.stat().st_size for path in target.iterdir()}
     for name in sorted(parts, key=parts.__getitem__, reverse=True)[:8]:

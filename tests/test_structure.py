@@ -110,7 +110,7 @@ ALONE = {  # libraries that one place knows alone
     "ai_edge_litert": {"model"},
     "aws_lambda_powertools": {"telemetry", "app"},  # app: the type of Lambda's context alone
     "PIL": {"formats", "conversion", "article", "article_parts"},
-    "pi_heif": {"formats"},
+    "_pi_heif": {"formats"},
 }
 
 

@@ -12,7 +12,7 @@ import PIL.Image
 from handler.errors import UnreadableImage
 from handler.formats.pictures.av1 import stated_sizes
 from handler.formats.pictures.boxes import brands
-from handler.formats.pictures.items import items_of
+from handler.formats.pictures.items import items_of, without_metadata
 from handler.formats.pictures.judged import Judged, require_pixels
 
 NAME = "AVIF"
@@ -37,11 +37,11 @@ def judge(content: bytes, max_pixels: int) -> Judged:
             require_pixels(width, height, max_pixels)
             if frame_pixels > max(_MAX_FRAME_PIXELS, max_pixels):
                 raise UnreadableImage("Expected an AVIF whose frames state one size. Received: another; save it again.")
-    if content[8:12] == _SEQUENCE:  # the main picture is asked for, and not the film
-        content = content[:8] + _PICTURE + content[12:]
-    (width, height), _, _, _, _, turn, _ = _avif.AvifDecoder(content, "auto", _THREADS).get_info()
+    brand = _PICTURE if content[8:12] == _SEQUENCE else content[8:12]  # the main picture is asked for, and not the film
+    plain = b"".join([content[:8], brand, memoryview(without_metadata(content))[12:]])
+    (width, height), _, _, _, _, turn, _ = _avif.AvifDecoder(plain, "auto", _THREADS).get_info()
     require_pixels(width, height, max_pixels)
-    return Judged(content, width, height, turn)
+    return Judged(plain, width, height, turn)
 
 
 def decode(judged: Judged, factor: int) -> PIL.Image.Image:

@@ -1,11 +1,13 @@
 """Judges HEIC files, the default of iPhones, which are read only if the package pi-heif is installed. Pure.
 
-pi-heif decodes and cannot encode: pillow-heif, which also encodes, comes with x265, which is under the GPL.
+pi-heif decodes and cannot encode: pillow-heif, which also encodes, comes with x265, which is under the GPL. Its C module is
+called, because the Python one reads the metadata of every file, and some damaged ones end the process there.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import PIL.Image
 
@@ -17,6 +19,9 @@ NAME = "HEIC"
 
 _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _CONTAINERS = {b"mif1", b"msf1"}  # of pictures in any compression
+_THREADS = 1  # more would make the memory depend on the machine
+_FORM = (True, False, True, True)  # eight bits a sample; RGB and not BGR; rows without padding; 16 bits if not eight
+_ANY_DECODER, _IS_UNLIMITED = "", False
 
 
 def recognises(head: bytes) -> bool:
@@ -27,7 +32,7 @@ def recognises(head: bytes) -> bool:
 
 def is_installed() -> bool:
     """Returns whether the decoder is there."""
-    return importlib.util.find_spec("pi_heif") is not None
+    return importlib.util.find_spec("_pi_heif") is not None
 
 
 def judge(content: bytes, max_pixels: int) -> Judged:
@@ -37,20 +42,23 @@ def judge(content: bytes, max_pixels: int) -> Judged:
             "Expected a picture of a kind that this build reads. Received: HEIC; save it as JPEG (iPhones take JPEG with "
             "Settings, Camera, Formats, Most Compatible), or build the function with HEIC=1."
         )
-    import pi_heif  # late, because it is an option of the build
-
-    pi_heif.options.DECODE_THREADS = 1
-    pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
-    width, height = pi_heif.open_heif(content).size
+    (width, height), _ = _main(content).size_mode
     require_pixels(width, height, max_pixels)
     return Judged(content, width, height)
 
 
 def decode(judged: Judged, factor: int) -> PIL.Image.Image:
     """Returns the decoded main picture, which the decoder turns upright itself."""
-    import pi_heif  # late, because it is an option of the build
+    main = _main(judged.content)
+    pixels = main.data  # decodes, and only then states the size and the length of a row for certain
+    size, mode = main.size_mode
+    picture = PIL.Image.frombytes(mode, size, pixels, "raw", mode, main.stride)
+    return picture.convert("RGBA") if mode == "RGBa" else picture
 
-    main = pi_heif.open_heif(judged.content)
-    pixels = main.data
-    picture = PIL.Image.frombytes(main.mode, main.size, pixels, "raw", main.mode, main.stride)
-    return picture.convert("RGBA") if main.premultiplied_alpha else picture
+
+def _main(content: bytes) -> Any:
+    """Returns the main picture of a file, not decoded yet, in eight bits a sample."""
+    import _pi_heif  # late, because it is an option of the build
+
+    pictures = _pi_heif.load_file(content, _THREADS, *_FORM, _ANY_DECODER, _IS_UNLIMITED)
+    return next(picture for picture in pictures if picture is not None and picture.primary)

@@ -5,12 +5,13 @@ Format: ISO/IEC 23008-12, and 14496-12 for the boxes `iinf` and `iloc`
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
 from handler.errors import UnreadableImage
 from handler.formats.pictures.boxes import children
 
+_METADATA = {b"Exif", b"mime"}
+_UNKNOWN = b"skip"
 _MAX_PARTS = 10_000  # items, or extents of them; a picture of 64 megapixels in tiles of 512x512 pixels has 256
 
 
@@ -34,12 +35,10 @@ def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
     Raises:
         UnreadableImage: the lists of the items are missing or truncated.
     """
-    boxes = {kind: (start, end) for kind, start, end in children(content, 0, len(content)) if kind == b"meta"}
-    start, end = boxes.get(b"meta", (0, 0))
-    inside = {kind: (start, end) for kind, start, end in children(content, start + 4, end)}
+    inside = _inside(content)
     if b"iinf" not in inside or b"iloc" not in inside:
         raise UnreadableImage("Expected a file with a main picture. Received: one without; save that picture as JPEG.")
-    ids = _ids(content, *inside[b"iinf"], wanted)
+    ids = {number for number, kind, _ in _entries(content) if kind == wanted}
     stored = slice(*inside.get(b"idat", (0, 0)))
     for item, in_store, extents in _locations(_Numbers(content[slice(*inside[b"iloc"])])):
         if item in ids:
@@ -47,17 +46,30 @@ def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
             yield b"".join(source[at : at + length if length else None] for at, length in extents)
 
 
-def _ids(content: bytes, start: int, end: int, wanted: bytes) -> set[int]:
-    """Returns the numbers of the items of the type `wanted`, which the box `iinf` lists."""
-    first = start + (6 if content[start : start + 1] == b"\0" else 8)
-    found = set()
-    for kind, inside, _ in children(content, first, end):
-        version, _flags, short, _protection, form = struct.unpack_from(">B3sHH4s", content.ljust(inside + 14, b"\0"), inside)
-        if kind == b"infe" and version == 2 and form == wanted:
-            found.add(short)
-        elif kind == b"infe" and version > 2 and content[inside + 10 : inside + 14] == wanted:
-            found.add(int.from_bytes(content[inside + 4 : inside + 8], "big"))
-    return found
+def without_metadata(content: bytes) -> bytes:
+    """Returns a file whose metadata are of an unknown type, which decoders pass over, whatever is in them."""
+    changed = bytearray(content)
+    for _, kind, at in _entries(content):
+        if kind in _METADATA:
+            changed[at : at + 4] = _UNKNOWN
+    return bytes(changed)
+
+
+def _inside(content: bytes) -> dict[bytes, tuple[int, int]]:
+    """Returns start and end of each box inside of the box `meta`."""
+    start, end = next((place for kind, *place in children(content, 0, len(content)) if kind == b"meta"), (0, 0))
+    return {kind: (start, end) for kind, start, end in children(content, start + 4, end)}
+
+
+def _entries(content: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yields number, type and position of the type of each item that the box `iinf` lists."""
+    start, end = _inside(content).get(b"iinf", (0, 0))
+    for kind, inside, _ in children(content, start + (6 if content[start : start + 1] == b"\0" else 8), end):
+        version = content[inside : inside + 1]
+        number_bytes = 2 if version == b"\2" else 4
+        at = inside + 4 + number_bytes + 2
+        if kind == b"infe" and version >= b"\2":
+            yield int.from_bytes(content[inside + 4 : inside + 4 + number_bytes], "big"), content[at : at + 4], at
 
 
 def _locations(numbers: _Numbers) -> Iterator[tuple[int, bool, list[tuple[int, int]]]]:

@@ -56,8 +56,9 @@ def judge(content: bytes, max_pixels: int) -> Judged:
     blocks = [
         (kind, content[start + 8 : end - 4]) for kind, start, end in chunks if kind in {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}
     ]
+    is_plain = kept[-1][2] - _HEADER_AT == sum(end - start for _, start, end in kept)
     pixels = content
-    if kept != chunks or content[chunks[-1][2] :][: len(_END)] != _END:
+    if not is_plain or not content.startswith(_END, kept[-1][2]):
         pixels = b"".join([_SIGNATURE, *(memoryview(content)[start:end] for _, start, end in kept), _END])
     return Judged(pixels, width, height, orientation(_exif(blocks), _xmp(blocks)))
 

@@ -8,6 +8,7 @@ Format: https://www.adobe.io/open/standards/TIFF.html
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 
@@ -83,6 +84,7 @@ def decode(judged: Judged, factor: int) -> PIL.Image.Image:
     """Returns the decoded first page."""
     import PIL.TiffImagePlugin  # late, so that a cold start loads no decoder
 
+    _silence()
     PIL.TiffImagePlugin.READ_LIBTIFF = True  # one decoder for every compression; Pillow's own cannot read 16-bit planes
     picture = loaded(PIL.TiffImagePlugin.TiffImageFile(io.BytesIO(judged.content)), judged)
     if picture.mode == "La":
@@ -92,6 +94,18 @@ def decode(judged: Judged, factor: int) -> PIL.Image.Image:
     if picture.mode.startswith("I;16"):
         return PIL.Image.fromarray(65535 - np.asarray(picture).astype(np.uint16))
     return PIL.ImageChops.invert(picture)
+
+
+@functools.cache
+def _silence() -> None:
+    """Keeps libtiff from writing its errors to the standard error output, which is the function's log."""
+    import ctypes  # late, so that a cold start does not load it
+
+    from PIL import _imaging  # which is linked to libtiff
+
+    setter = getattr(ctypes.CDLL(_imaging.__file__), "TIFFSetErrorHandler", None)
+    if setter:
+        setter(None)
 
 
 def _require_kind(tags: Tags, meaning: int) -> None:
