@@ -34,8 +34,8 @@ from handler.layout import Layout, LayoutName
 from handler.limits import Limits
 from handler.objects import Prefix, parse_prefix
 
-# The defaults suit a function of 1,769 MB, which has in memory S3_CONCURRENCY objects of up to 1 MiB, and one picture or member
-# of MAX_MEMBER_BYTES.
+# The defaults suit a function of 1,769 MB, which has in memory S3_CONCURRENCY objects of up to 1 MiB, one picture or member of
+# MAX_MEMBER_BYTES, and one decoded picture: up to 1,100 MB were measured, for a WebP of MAX_IMAGE_PIXELS.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**26,
@@ -54,7 +54,7 @@ DEFAULTS = {
     "DEADLINE_RESERVE_MS": 10_000,
 }
 
-# A larger number would not be honoured: Pillow warns of more pixels, Lambda has 1,024 threads, and a call takes two.
+# A larger number would not be honoured: Pillow refuses twice as many pixels, Lambda has 1,024 threads, and a call takes two.
 _MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 400, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
 
 _URL = re.compile(r"https?://[^\s/]+/\S+")

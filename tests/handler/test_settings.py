@@ -20,7 +20,7 @@ def test_required_variables_are_enough():
     assert settings.layout == Layout(LayoutName.JSON, 10_000)
     assert settings.limits == Limits(
         object_bytes=64 * 2**20,
-        image_pixels=2**24,
+        image_pixels=2**26,
         images=100_000,
         archive_members=10_000,
         member_bytes=64 * 2**20,

@@ -113,6 +113,43 @@ print(json.loads(written[0])["predictions"][0]["class_name"])
     assert done.stdout.splitlines()[-1:] == ["Coat"], done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", Architecture)
+def test_the_decoder_of_heic_is_added_if_wanted(architecture, tmp_path, build_once):
+    """AVIF needs no such choice: its decoder is in Pillow's wheels for both processors."""
+    build(tmp_path, architecture, heic=True)
+    plain, _ = build_once(architecture)
+
+    for package, count in ((tmp_path, 1), (plain, 0)):
+        assert len(list(package.glob("_pi_heif*.so"))) == len(list(package.glob("pi_heif.libs/libde265*"))) == count
+        assert not list(package.rglob("*x265*"))
+        assert len(list(package.glob("PIL/_avif*.so"))) == len(list(package.glob("pillow.libs/libavif*"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_interpreter() is None or platform.machine() != "x86_64", reason="needs Python 3.13 on x86-64")
+def test_a_heic_is_read_out_of_the_package_that_was_built_for_it(tmp_path, build_once):
+    heic_package = tmp_path / "package"
+    build(heic_package, Architecture.x86_64, heic=True)
+    sample = ROOT / "tests" / "handler" / "formats" / "pictures" / "heic" / "upright.heic"
+    program = f"""
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+from handler.formats import readable_formats
+from handler.formats.picture import read_picture
+print("heic" in readable_formats(), end=" ")
+print(read_picture(pathlib.Path({str(sample)!r}).read_bytes()).size)
+"""
+    with_it, without_it = (
+        subprocess.run([find_interpreter(), "-I", "-S", "-c", program, package], capture_output=True, text=True, check=False)
+        for package in (heic_package, build_once(Architecture.x86_64)[0])
+    )
+
+    assert with_it.stdout == "True (128, 64)\n", with_it.stderr
+    assert without_it.stdout == "False "
+    assert "Received: HEIC; save it as JPEG" in without_it.stderr
+
+
 def test_requirements_that_cannot_be_installed_are_named(tmp_path):
     with pytest.raises(InfraError, match=r"nowhere\.txt for arm64"):
         install_wheels(tmp_path, tmp_path / "nowhere.txt", Architecture.arm64, "3.13")

@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -22,6 +23,7 @@ import pytest
 from handler.errors import RejectedInput
 from handler.formats import FORMATS, HEAD_BYTES
 from handler.formats.image import Image, Named, Unreadable
+from handler.formats.pictures import KINDS
 from tests.handler.formats.samples import (
     decoded,
     idx,
@@ -43,6 +45,7 @@ FLOOR_S = 0.25  # of processor time; the slowest takes a tenth of it
 TIMES_THE_MEDIAN = 400
 MOST_GROWTH_BYTES = 24 * 2**20
 
+HEIC = Path(__file__).parent / "pictures" / "heic"
 PIXELS = np.random.default_rng(3).integers(0, 256, (3, 28, 28), np.uint8)
 PICTURE = PIL.Image.fromarray(PIXELS[0])
 FILES = {"a.png": png(PIXELS[0][:9, :9]), "b.npy": npy(PIXELS[:1]), "c": idx(PIXELS[:1])}
@@ -56,6 +59,22 @@ SEEDS = {
     "webp": webp(PIXELS[0]),
     "webp, lossy with alpha": saved(PICTURE.convert("RGBA"), "WEBP"),
     "webp, animated": saved(PICTURE, "WEBP", save_all=True, append_images=[PICTURE.rotate(90)]),
+    "gif, interlaced": saved(PICTURE, "GIF", interlace=1),
+    "gif, animated with transparency": saved(
+        PICTURE, "GIF", save_all=True, append_images=[PICTURE.rotate(90)], transparency=3, comment=b"x" * 300
+    ),
+    "bmp": saved(PICTURE.convert("RGB"), "BMP"),
+    "bmp, palette": saved(PICTURE.convert("P"), "BMP"),
+    "tiff, LZW": saved(PICTURE.convert("RGB"), "TIFF", compression="tiff_lzw"),
+    "tiff, 16 bits deflated": saved(PIL.Image.fromarray(PIXELS[0].astype(np.uint16)), "TIFF", compression="tiff_deflate"),
+    "tiff, JPEG": saved(PICTURE.convert("RGB"), "TIFF", compression="jpeg"),
+    "tiff, fax": saved(PICTURE.convert("1"), "TIFF", compression="group4"),
+    "tiff, 64 bits": saved(PICTURE.convert("CMYK"), "TIFF", big_tiff=True),
+    "avif": saved(PICTURE.convert("RGB"), "AVIF"),
+    "avif, alpha": saved(PICTURE.convert("RGBA"), "AVIF"),
+    "avif, animated": saved(PICTURE, "AVIF", save_all=True, append_images=[PICTURE.rotate(90)]),
+    "heic": (HEIC / "turned.heic").read_bytes(),
+    "heic, alpha": (HEIC / "alpha.heic").read_bytes(),
     "npy": npy(PIXELS),
     "npy, Fortran": npy(np.asfortranarray(PIXELS)),
     "idx": idx(PIXELS),
@@ -148,6 +167,10 @@ def test_every_format_has_a_seed():
     recognised = {known.NAME for content in SEEDS.values() for known in FORMATS if known.recognises(content[:HEAD_BYTES])}
 
     assert recognised == {known.NAME for known in FORMATS}, "SEEDS needs a sound object of each format in FORMATS"
+
+
+def test_every_kind_of_picture_has_a_seed():
+    assert all(any(kind.recognises(content) for content in SEEDS.values()) for kind in KINDS)
 
 
 def test_the_seeds_are_sound(fashion_target):
