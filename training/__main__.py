@@ -185,7 +185,9 @@ def samples_command(
 @app.command("convert")
 def convert_command(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder the sheets of pictures are written to.")],
-    pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures of the kinds that the function reads, and folders of them.")] = None,
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures of the kinds that the function reads, and folders of them.")
+    ] = None,
     artifact: options.Artifact = BUNDLED_ARTIFACT,
     *,
     garments: Annotated[bool, typer.Option("--garments", help="Show drawn garments as well.")] = False,

@@ -64,8 +64,10 @@ def test_a_view_holds_the_pixels_that_are_classified(garments, model):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
-def test_a_sheet_shows_pictures_of_every_mode(mode, model):
-    picture = PIL.Image.fromarray(np.full((40, 30), 9000, np.uint16)) if mode == "I;16" else PIL.Image.new(mode, (30, 40))
+def test_a_sheet_shows_pictures_of_every_mode(mode, model, tmp_path):
+    stored = PIL.Image.fromarray(np.full((40, 30), 9000, np.uint16)) if mode == "I;16" else PIL.Image.new(mode, (30, 40))
+    stored.save(tmp_path / "x", "TIFF")
+    picture = read_picture(tmp_path / "x")
 
     sheet = render_sheet([[view("x", picture, model, FASHION), view("x", picture, model, Conversion())]])
     assert sheet.size == (3 * 224, 272)
