@@ -5,10 +5,12 @@ Format: https://aomediacodec.github.io/av1-spec/#obu-syntax
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from handler.errors import UnreadableImage
 
 _SEQUENCE_HEADER = 1
-_MAX_UNITS = 10_000  # of one picture, which has a few
+_MAX_UNITS = 10_000  # in a file; a picture has a few, and one of 64 megapixels in tiles of 512x512 pixels a thousand
 
 
 class _Bits:
@@ -23,20 +25,27 @@ class _Bits:
         return shifted & ((1 << count) - 1)
 
 
-def stated_sizes(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yields, for each sequence header in `data`, the width and height, and the pixels that one frame can have at most."""
-    position = 0
-    for _ in range(_MAX_UNITS):
-        if position >= len(data):
-            return
-        head = data[position]
-        position += 2 if head & 4 else 1
-        length = len(data) - position
-        if head & 2:
-            length, position = _leb128(data, position)
-        if head >> 3 & 15 == _SEQUENCE_HEADER:
-            yield _frame(_Bits(data[position : position + min(length, 1024)]))
-        position += length
+def stated_sizes(pictures: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:
+    """Yields, for each sequence header in the data of `pictures`, width and height, and the most pixels that a frame can have.
+
+    Raises:
+        UnreadableImage: the data are in too many units.
+    """
+    units = 0
+    for data in pictures:
+        position = 0
+        while position < len(data):
+            head = data[position]
+            position += 2 if head & 4 else 1
+            length = len(data) - position
+            if head & 2:
+                length, position = _leb128(data, position)
+            if head >> 3 & 15 == _SEQUENCE_HEADER:
+                yield _frame(_Bits(data[position : position + min(length, 1024)]))
+            position += length
+            units += 1
+            if units > _MAX_UNITS:
+                raise UnreadableImage(f"Expected AV1 data in at most {_MAX_UNITS} units. Received: more; save it again.")
 
 
 def _leb128(data: bytes, position: int) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from handler.errors import UnreadableImage
+
 _MAX_BOXES = 10_000  # of one level; each item of a picture has a few
 
 
@@ -20,7 +22,11 @@ def brands(head: bytes) -> frozenset[bytes]:
 
 
 def children(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yields type, start and end of the content of each box between `start` and `end`, up to one that is damaged."""
+    """Yields type, start and end of the content of each box between `start` and `end`, up to one that is damaged.
+
+    Raises:
+        UnreadableImage: there are too many boxes.
+    """
     for _ in range(_MAX_BOXES):
         if start + 8 > end:
             return
@@ -34,3 +40,4 @@ def children(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int,
             return
         yield kind, inside, box_end
         start = box_end
+    raise UnreadableImage(f"Expected a picture of at most {_MAX_BOXES} boxes. Received: more; save it again.")

@@ -21,7 +21,7 @@ NAME = "GIF"
 _SIGNATURES = (b"GIF87a", b"GIF89a")
 _SCREEN_BYTES = 13  # signature, size of the screen, flags, background, aspect
 _FRAME, _EXTENSION, _CONTROL = b",", b"!", b"\xf9"
-_MAX_BLOCKS = 20_000  # of comments and other extensions before the first frame; each has up to 255 bytes
+_MAX_BLOCKS = 20_000  # extensions, and their blocks of up to 255 bytes, before the first frame
 
 
 def recognises(head: bytes) -> bool:
@@ -59,7 +59,7 @@ def _first_frame(content: bytes, position: int) -> tuple[bytes, int]:
     """Returns the control block of the first frame, which states its transparent colour, and the position of the frame."""
     control, blocks = b"", 0
     while content[position : position + 1] == _EXTENSION:
-        start, position = position, position + 2
+        start, position, blocks = position, position + 2, blocks + 1
         while blocks <= _MAX_BLOCKS and (length := content[position : position + 1]) > b"\0":
             position += 1 + length[0]
             blocks += 1

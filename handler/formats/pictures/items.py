@@ -33,17 +33,24 @@ def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
     """Yields the data of each item of the type `wanted`.
 
     Raises:
-        UnreadableImage: the lists of the items are missing or truncated.
+        UnreadableImage: the lists of the items are missing or truncated, or many items share their data.
     """
     inside = _inside(content)
     if b"iinf" not in inside or b"iloc" not in inside:
         raise UnreadableImage("Expected a file with a main picture. Received: one without; save that picture as JPEG.")
     ids = {number for number, kind, _ in _entries(content) if kind == wanted}
     stored = slice(*inside.get(b"idat", (0, 0)))
+    left = 2 * len(content)
     for item, in_store, extents in _locations(_Numbers(content[slice(*inside[b"iloc"])])):
         if item in ids:
-            source = content[stored] if in_store else content
-            yield b"".join(source[at : at + length if length else None] for at, length in extents)
+            source = memoryview(content)[stored] if in_store else memoryview(content)
+            parts = [source[at : at + length if length else None] for at, length in extents]
+            left -= sum(map(len, parts))
+            if left < 0:
+                raise UnreadableImage(
+                    "Expected a picture whose parts have data of their own. Received: shared ones; save it again."
+                )
+            yield b"".join(parts)
 
 
 def without_metadata(content: bytes) -> bytes:

@@ -90,8 +90,7 @@ def test_the_sizes_that_av1_data_state_are_read(size, frames):
     picture = PIL.Image.new("RGB", size)
     content = avif(picture, save_all=frames > 1, append_images=[picture] * (frames - 1))
 
-    (data,) = items_of(content, b"av01")
-    ((width, height, frame_pixels),) = stated_sizes(data)
+    ((width, height, frame_pixels),) = stated_sizes(items_of(content, b"av01"))
     assert (width, height) == size
     assert width * height <= frame_pixels <= 4 * width * height
 
@@ -100,6 +99,36 @@ def test_the_sizes_that_av1_data_state_are_read(size, frames):
 def test_an_avif_that_is_cut_is_refused(cut):
     with pytest.raises(UnreadableImage):
         read_picture(avif()[:cut])
+
+
+def box(kind, *parts):
+    data = b"".join(parts)
+    return struct.pack(">I", 8 + len(data)) + kind + data
+
+
+def of_items(extents, data, entries=None):
+    """An AVIF of one item for each of `extents`: start and length."""
+    listed = [box(b"infe", b"\2\0\0\0", struct.pack(">HH", number, 0), b"av01") for number in range(len(extents))]
+    listed = listed if entries is None else listed[:1] * entries
+    places = b"".join(struct.pack(">HHHII", number, 0, 1, *extent) for number, extent in enumerate(extents))
+    kinds = box(b"iinf", bytes(4), struct.pack(">H", len(listed) % 65_536), *listed)
+    locations = box(b"iloc", bytes(4), b"\x44\0", struct.pack(">H", len(extents)), places)
+    return box(b"ftyp", b"avif\0\0\0\0avifmif1") + box(b"meta", bytes(4), kinds, locations) + box(b"mdat", data)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (of_items([(0, 10**6)] * 1000, bytes(10**6)), "parts have data of their own"),
+        (of_items([(0, 10)] * 10_001, bytes(10), entries=1), "at most 10000 parts"),
+        (of_items([(300, 30_000)], b"\x0a\0" * 20_000), "at most 10000 units"),
+        (of_items([(0, 10)], bytes(10), entries=10_001), "at most 10000 boxes"),
+    ],
+    ids=["shared", "parts", "units", "boxes"],
+)
+def test_what_would_take_long_to_judge_is_refused(content, named):
+    with pytest.raises(UnreadableImage, match=named):
+        read_picture(content)
 
 
 def test_an_avif_without_a_main_picture_is_refused():
