@@ -25,6 +25,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.delivery import Delivery
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
+from handler.formats.picture import readable_kinds
 from handler.inputs import Inputs
 from handler.maker import Maker
 from handler.marks import Marks
@@ -115,7 +116,8 @@ def build_parts() -> Parts:
     store = S3Storage(make_client(concurrency))
     model = _load_model(settings, store)
     stopwatch = Stopwatch(model.classify)
-    maker = Maker.of(model, settings.limits, settings.inputs, has_queue=settings.queue_url is not None)
+    has_queue = settings.queue_url is not None
+    maker = Maker.of(model, settings.limits, settings.inputs, formats=readable_kinds(), has_queue=has_queue)
     marks = Marks(store, settings.output, maker)
     documents = Documents(store, settings.output, settings.layout, maker, marks=marks)
     inputs = Inputs(store, settings.inputs, documents)

@@ -34,10 +34,10 @@ class Maker:
     rejections: str
 
     @classmethod
-    def of(cls, model: Model, limits: Limits, inputs: Iterable[Prefix], *, has_queue: bool) -> Maker:
-        """Returns the maker that a model and the settings of the function make up."""
+    def of(cls, model: Model, limits: Limits, inputs: Iterable[Prefix], *, formats: Iterable[str], has_queue: bool) -> Maker:
+        """Returns the maker that a model, the settings of the function, and the formats that it reads make up."""
         results = _digest(model.manifest_sha256, str(REVISIONS[model.manifest.conversion.fit]))
-        reading = (READING_REVISION, dataclasses.astuple(limits), sorted(map(str, inputs)), has_queue)
+        reading = (READING_REVISION, dataclasses.astuple(limits), sorted(map(str, inputs)), sorted(formats), has_queue)
         return cls(results, _digest(results, *map(repr, reading)))
 
     def has_made(self, name: str | None) -> bool:

@@ -39,6 +39,7 @@ ARROWS = {
             "delivery",
             "dispatch",
             "documents",
+            "formats.picture",
             "inputs",
             "marks",
             "model",

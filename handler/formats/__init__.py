@@ -75,11 +75,6 @@ def decode(body: Body, name: str, target: Target) -> Decoded:
     return Decoded(recognised.kind(head) + packing.suffix, _items(recognised, unpacked, name, target))
 
 
-def readable_formats() -> tuple[str, ...]:
-    """Returns the names of all that is read here: kinds of pictures, which the build decides on, and the other formats."""
-    return (*picture.readable_kinds(), *(each.NAME for each in FORMATS if each is not picture))
-
-
 def _items(recognised: Format, stream: Stream, name: str, target: Target) -> Iterator[Item]:
     limits, count = target.limits, 0
     max_items, what = (

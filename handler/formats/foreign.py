@@ -58,7 +58,7 @@ _KINDS: tuple[tuple[bytes, str, str], ...] = (  # of several patterns that match
     (rb"(?:\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51)", "a JPEG 2000 image", _PICTURE),
     (rb"(?:\x00\x00\x00\x0cJXL \r\n\x87\n|\xff\x0a)", "a JPEG XL image", _PICTURE),
     (rb"P[1-7]\s[\s#\d]", "a Netpbm image (.pbm, .pgm, .ppm)", _PICTURE),
-    (rb"(?:qoif|DDS |FLIF|BPG\xfb|v/1\x01|#\?RADIANCE|gimp xcf|SIMPLE  =)", "a picture in a rare format", _PICTURE),
+    (rb"(?:II\xbc\x01|qoif|DDS |FLIF|BPG\xfb|v/1\x01|#\?RADIANCE|gimp xcf|SIMPLE  =)", "a picture in a rare format", _PICTURE),
     (rb".{128}DICM", "a DICOM file", _PICTURE),
     (rb"(?:%!PS|\xc5\xd0\xd3\xc6)", "a PostScript file", _PAGES),
     # Videos and sounds.

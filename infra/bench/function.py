@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
+from handler.formats.picture import readable_kinds
 from handler.inputs import Inputs
 from handler.layout import Layout, LayoutName
 from handler.maker import Maker
@@ -61,7 +62,7 @@ def make_scorer(store: Store, layout: LayoutName = LayoutName.JSON) -> Scorer:
     """Returns the function's own scorer at its default settings, but for the limits, over `store`."""
     settings = load_settings(ENVIRONMENT)
     model = load_model(directory_reader(BUNDLED_ARTIFACT))
-    maker = Maker.of(model, LIMITS, settings.inputs, has_queue=False)
+    maker = Maker.of(model, LIMITS, settings.inputs, formats=readable_kinds(), has_queue=False)
     documents = Documents(store, settings.output, Layout(layout, settings.layout.max_json_rows), maker)
     return Scorer(
         model=model,

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from handler.contract import Conversion, Model, ModelFile
+from handler.conversion import REVISIONS
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
 from handler.documents import Document, Documents
@@ -76,10 +77,10 @@ class World(MemoryStore):
 class Function:
     """One deployment of the function: its model, its settings and its process."""
 
-    def __init__(self, world, manifest, limits, *, inputs=(UPLOADS,), has_queue=True):
+    def __init__(self, world, manifest, limits, *, inputs=(UPLOADS,), formats=("png",), has_queue=True):
         model = Model(manifest, fake_classify, hashlib.sha256(msgspec.json.encode(manifest)).hexdigest())
         self.world, self.queue = world, MemoryQueue()
-        maker = Maker.of(model, limits, inputs, has_queue=has_queue)
+        maker = Maker.of(model, limits, inputs, formats=formats, has_queue=has_queue)
         marks = Marks(world, OUTPUT, maker, clock=lambda: world.clock().timestamp())
         documents = Documents(world, OUTPUT, Layout(LayoutName.JSON, 1), maker, marks=marks)
         reading = Inputs(world, inputs, documents)
@@ -125,10 +126,10 @@ def world():
 def deploy(world, manifest, target):
     """Makes a deployment that differs from the first one in some respects."""
 
-    def deploy(limits=None, inputs=(UPLOADS,), has_queue=True, **changes):  # noqa: FBT002
+    def deploy(limits=None, inputs=(UPLOADS,), formats=("png",), has_queue=True, **changes):  # noqa: FBT002
         described = msgspec.structs.replace(manifest, **changes)
         limited = dataclasses.replace(target.limits, **(limits or {}))
-        return Function(world, described, limited, inputs=inputs, has_queue=has_queue)
+        return Function(world, described, limited, inputs=inputs, formats=formats, has_queue=has_queue)
 
     return deploy
 
@@ -149,6 +150,7 @@ def check_that_nothing_is_written_again(function, pass_time):
         ({"model": ModelFile(sha256="e" * 64, size_bytes=9, quantisation="none")}, SCORED + REJECTED),
         ({"limits": {"images": 200}}, REJECTED),
         ({"limits": {"archive_members": 7}}, REJECTED),
+        ({"formats": ("png", "heic")}, REJECTED),
         ({"inputs": (UPLOADS, MORE)}, [*REJECTED, "more/a.npy"]),
     ],
     ids=str,
@@ -176,6 +178,19 @@ def test_software_that_reads_more_replaces_what_it_rejected(world, deploy, pass_
     function.sweep()
 
     assert world.take_written() == dict.fromkeys(REJECTED, 1)
+    check_that_nothing_is_written_again(function, pass_time)
+
+
+def test_software_that_converts_otherwise_replaces_everything(world, deploy, pass_time, monkeypatch):
+    """Even if the artifact stays, and states an earlier revision of the conversion."""
+    deploy().sweep()
+    world.take_written()
+    pass_time()
+    monkeypatch.setitem(REVISIONS, "contain", 10**6)
+    function = deploy()
+    function.sweep()
+
+    assert world.take_written() == dict.fromkeys(SCORED + REJECTED, 1)
     check_that_nothing_is_written_again(function, pass_time)
 
 

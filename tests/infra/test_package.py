@@ -135,9 +135,9 @@ def test_a_heic_is_read_out_of_the_package_that_was_built_for_it(tmp_path, build
     program = f"""
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
-from handler.formats import readable_formats
+from handler.formats.picture import readable_kinds
 from handler.formats.picture import read_picture
-print("heic" in readable_formats(), end=" ")
+print("heic" in readable_kinds(), end=" ")
 print(read_picture(pathlib.Path({str(sample)!r}).read_bytes()).size)
 """
     with_it, without_it = (

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from handler.errors import ObjectTooLarge, UnreadableImage
-from handler.formats import readable_formats
-from handler.formats.picture import kind, read_picture
+from handler.formats.picture import kind, read_picture, readable_kinds
 from handler.formats.pictures import heic
 
 SAMPLES = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "heic").glob("*.heic"))}
@@ -33,13 +32,13 @@ def test_without_its_decoder_it_is_refused_by_its_name_with_what_to_do(name):
 
 
 @pytest.mark.usefixtures("without_decoder")
-def test_without_its_decoder_it_is_none_of_the_readable_formats():
-    assert "heic" not in readable_formats()
-    assert {"png", "jpeg", "webp", "gif", "bmp", "tiff", "avif"} <= set(readable_formats())
+def test_without_its_decoder_it_is_none_of_the_readable_kinds():
+    assert "heic" not in readable_kinds()
+    assert {"png", "jpeg", "webp", "gif", "bmp", "tiff", "avif"} <= set(readable_kinds())
 
 
-def test_with_its_decoder_it_is_one_of_the_readable_formats():
-    assert "heic" in readable_formats()
+def test_with_its_decoder_it_is_one_of_the_readable_kinds():
+    assert "heic" in readable_kinds()
 
 
 def test_its_decoder_is_looked_for_without_being_loaded(monkeypatch):
