@@ -10,6 +10,7 @@ import json
 import struct
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -18,6 +19,9 @@ EVENTS = ROOT / "events"
 IMAGES = EVENTS / "images"
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"  # as in events/*.json
 
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a machine that is busy is no failure
+hypothesis.settings.load_profile("patient")
 
 # The files that take longest. Files are handed out whole, so all other processes would wait for one of these at the end.
 SLOWEST = ("tests/training/test_command.py", "tests/training/recipes/test_fashion_mnist.py", "tests/test_deployment.py")

@@ -111,7 +111,7 @@ def services(environment, monkeypatch, socket_enabled):
     services = Services()
     monkeypatch.setenv("AWS_ENDPOINT_URL", services.endpoint)
     monkeypatch.setenv("QUEUE_URL", f"{services.endpoint}/123456789012/work")
-    monkeypatch.setenv("DEADLINE_RESERVE_MS", "2000")
+    monkeypatch.setenv("DEADLINE_RESERVE_MS", "4000")
     yield services
     services.close()
 
@@ -150,9 +150,9 @@ def failed(answer):
 def test_one_body_that_trickles_fails_alone(services, invoke):
     """Each byte comes sooner than any time-out; the three PNGs before it wait for a full batch of 16, the six after for it."""
     services.trickles = lambda method, path: path.endswith("/uploads/3.png")
-    in_time = Deadline.after(5)
+    in_time = Deadline.after(7)
 
-    answer = invoke({"Records": BATCH}, remaining_ms=5000)
+    answer = invoke({"Records": BATCH}, remaining_ms=7000)
 
     assert not in_time.is_over
     assert failed(answer) == {"3"}
@@ -168,9 +168,9 @@ def test_large_bodies_that_trickle_take_nobody_along(services, invoke, bodies):
     slow = {f"/{INPUT}/uploads/{number}.png" for number in range(bodies)}
     services.contents = dict.fromkeys(slow, PNG + bytes(3 * 2**20))
     services.trickles = lambda method, path: path in slow
-    in_time = Deadline.after(5)
+    in_time = Deadline.after(7)
 
-    answer = invoke({"Records": BATCH}, remaining_ms=5000)
+    answer = invoke({"Records": BATCH}, remaining_ms=7000)
 
     assert not in_time.is_over
     assert failed(answer) == {str(number) for number in range(bodies)}
@@ -181,9 +181,9 @@ def test_large_bodies_that_trickle_take_nobody_along(services, invoke, bodies):
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_a_call_for_one_object_that_hangs_fails_it_alone(services, invoke, method):
     services.hangs = lambda called, path: called == method and "/uploads/3.png" in path
-    in_time = Deadline.after(5)
+    in_time = Deadline.after(7)
 
-    answer = invoke({"Records": BATCH}, remaining_ms=5000)
+    answer = invoke({"Records": BATCH}, remaining_ms=7000)
 
     assert not in_time.is_over
     assert failed(answer) == {"3"}
@@ -193,10 +193,10 @@ def test_a_call_for_one_object_that_hangs_fails_it_alone(services, invoke, metho
 def test_a_look_at_a_document_that_hangs_fails_its_object_alone(services, invoke):
     """Messages that were received before are done one at a time, so those behind the one that hangs are postponed."""
     services.hangs = lambda called, path: called == "HEAD" and "/uploads/3.png" in path
-    in_time = Deadline.after(5)
+    in_time = Deadline.after(7)
 
     answer = invoke(
-        {"Records": [{**each, "attributes": {"ApproximateReceiveCount": "2"}} for each in BATCH]}, remaining_ms=5000
+        {"Records": [{**each, "attributes": {"ApproximateReceiveCount": "2"}} for each in BATCH]}, remaining_ms=7000
     )
 
     assert not in_time.is_over
@@ -206,9 +206,9 @@ def test_a_look_at_a_document_that_hangs_fails_its_object_alone(services, invoke
 
 def test_a_listing_that_hangs_fails_its_sweep_and_no_object(services, invoke):
     services.hangs = lambda called, path: "list-type" in path
-    in_time = Deadline.after(5)
+    in_time = Deadline.after(7)
 
-    answer = invoke({"Records": [*BATCH, message("sweep", {"job": "sweep"})]}, remaining_ms=5000)
+    answer = invoke({"Records": [*BATCH, message("sweep", {"job": "sweep"})]}, remaining_ms=7000)
 
     assert not in_time.is_over
     assert failed(answer) == {"sweep"}
@@ -218,9 +218,9 @@ def test_a_listing_that_hangs_fails_its_sweep_and_no_object(services, invoke):
 def test_a_queue_that_hangs_fails_the_list_and_no_object(services, invoke):
     services.hangs = lambda called, path: called == "POST"
     services.contents = {f"/{INPUT}/uploads/list": f"{INPUT},uploads/0.png\n".encode()}
-    in_time = Deadline.after(6)
+    in_time = Deadline.after(8)
 
-    answer = invoke({"Records": [*BATCH, message("list", upload_event("uploads/list"))]}, remaining_ms=6000)
+    answer = invoke({"Records": [*BATCH, message("list", upload_event("uploads/list"))]}, remaining_ms=8000)
 
     assert not in_time.is_over
     assert failed(answer) == {"list"}
@@ -229,9 +229,9 @@ def test_a_queue_that_hangs_fails_the_list_and_no_object(services, invoke):
 
 def test_everything_that_hangs_at_once_fails_everything_in_time(services, invoke):
     services.hangs = lambda called, path: True
-    in_time = Deadline.after(5)
+    in_time = Deadline.after(7)
 
-    answer = invoke({"Records": BATCH}, remaining_ms=5000)
+    answer = invoke({"Records": BATCH}, remaining_ms=7000)
 
     assert not in_time.is_over
     assert failed(answer) == {str(number) for number in range(10)}

@@ -54,8 +54,8 @@ Tags = dict[int, tuple[int, ...]]
 
 
 def recognises(head: bytes) -> bool:
-    """Returns whether `head` begins a TIFF file."""
-    return head.startswith(_BEGINNINGS)
+    """Returns whether `head` begins a TIFF file, other than a Canon camera's raw photo, which is named as such."""
+    return head.startswith(_BEGINNINGS) and head[8:10] != b"CR"
 
 
 def judge(content: bytes, max_pixels: int) -> Judged:
