@@ -27,7 +27,7 @@ def kept(cells):
     return np.asarray(large_parts(PIL.Image.fromarray(cells.astype(np.uint8) * 255))) > 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), filled=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_a_part_is_kept_if_it_is_a_tenth_of_the_largest_or_lies_next_to_one_that_is(height, width, filled, seed):
     cells = np.random.default_rng(seed).random((height, width)) < filled

@@ -333,7 +333,7 @@ def test_a_model_in_colour_gets_colour():
     assert pixels[14, 14].tolist() == pytest.approx([55, 235, 235], abs=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     width=st.integers(1, 90),
     height=st.integers(1, 90),

@@ -290,7 +290,7 @@ def test_a_replacement_whose_answer_was_lost_is_looked_at_as_one():
 CALLS = ["create", "find", "identify", "replace"]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     uploads=st.lists(st.tuples(st.sampled_from(CALLS), st.sampled_from(["e0", "e1", "e2"])), max_size=6),
     standing=st.sampled_from([None, "e0", "e1"]),

@@ -599,7 +599,7 @@ KEYS = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(KEYS, max_size=12), st.sets(KEYS, max_size=12), st.sets(KEYS, max_size=4), st.integers(1, 3))
 def test_a_chain_finds_what_one_sweep_finds(model, target, keys, with_document, of_other_buckets, size):
     """Wherever it is broken off, whatever the keys are, and whatever else lies where documents do."""

@@ -385,7 +385,7 @@ def test_a_tar_cut_before_its_closing_zeros_is_refused_and_after_them_whole(fash
     ),
     piece_bytes=st.integers(1, 600),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_pixels_survive_any_container_and_any_pieces(pixels, pack, piece_bytes):
     limits = Limits(
         object_bytes=10**9,
@@ -410,7 +410,7 @@ name_parts = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), m
 
 
 @given(names=st.lists(st.lists(name_parts, min_size=1, max_size=4).map("/".join), min_size=1, max_size=5, unique=True))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_name_is_kept_as_it_is(names):
     limits = Limits(
         object_bytes=10**9,
@@ -444,7 +444,7 @@ def test_the_magic_number_of_a_following_gzip_stream_may_be_split_between_two_re
 @given(
     content=st.binary(max_size=300), magic=st.sampled_from([b"", *(content[:20] for content in (OBJECTS | SINGLE).values())])
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_images_or_a_rejection(content, magic):
     limits = Limits(
         object_bytes=10**9,

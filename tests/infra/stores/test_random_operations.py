@@ -31,7 +31,7 @@ def some_operations(draw):
 
 
 @given(some_operations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_files_and_memory_do_what_a_dict_would(operations):
     with tempfile.TemporaryDirectory() as folder:
         for bucket in (Bucket(FileStore({BUCKET: Path(folder)})), Bucket(MemoryStore())):
