@@ -95,13 +95,15 @@ class ListingHandler(BaseHTTPRequestHandler):
 def main() -> None:
     """Prints each figure."""
     say = sys.stdout.write
-    store = Generated(GENERATED)
+    store, inputs, output = Generated(GENERATED), Prefix("in-bucket", "uploads/"), Prefix("out-bucket", "predictions/")
+    Marks(store, output, MAKER).made_since(Deadline.after(60))  # the maker begins, at the time of the store
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-    report = sweep(store, Prefix("in-bucket", "uploads/"), Prefix("out-bucket", "predictions/"))
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    report = sweep(store, inputs, output)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     say(
-        f"{report.examined:,} generated objects: {time.perf_counter() - began:.0f} s, of which "
-        f"{after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.0f} s of processor time, {dict(store.calls)}, "
+        f"{report.examined:,} generated objects, of which {report.looked_at} were looked at: {seconds:.0f} s, "
+        f"{processor_s:.0f} s of processor time, {dict(store.calls)}, "
         f"{(after.ru_maxrss - before.ru_maxrss) / 1024:.0f} MiB more memory at the peak\n"
     )
     say(f"a page of {PAGE_OBJECTS:,} objects: {measure_page_s() * 1000:.1f} ms of processor time\n")
