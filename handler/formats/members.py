@@ -13,7 +13,15 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, UnreadableArchive, UnrecognisedFormat, UnsafeMember
+from handler.errors import (
+    EmptyObject,
+    ObjectTooLarge,
+    RejectedInput,
+    UnreadableArchive,
+    UnreadableMember,
+    UnrecognisedFormat,
+    UnsafeMember,
+)
 from handler.formats import idx, npy, picture, table
 from handler.formats.foreign import advise, describe, is_archive
 from handler.formats.image import Image, Named, Target, Unreadable
@@ -107,6 +115,12 @@ def _decode_member(member: Member, target: Target) -> list[Image | Unreadable]:
             raise EmptyObject("Expected at least one image. Received: an array with none; leave it out.")
     except RejectedInput as error:
         return [unreadable(member.name, error)]
+    except Exception as error:  # the member is in memory, so whatever its decoder raises is about this member alone
+        problem = UnreadableMember(
+            "Expected a picture or an array that can be decoded. "
+            f"Received: one at which its decoder failed ({type(error).__name__}); save it again."
+        )
+        return [unreadable(member.name, problem)]
     return [dataclasses.replace(item, name=f"{member.name}/{item.name}" if item.name else member.name) for item in decoded]
 
 

@@ -3,9 +3,11 @@
 import gzip
 import io
 import shutil
+import struct
 import subprocess
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -16,7 +18,7 @@ from hypothesis.extra import numpy as arrays
 
 from handler.contract import Conversion, PixelShape
 from handler.errors import EmptyObject, ObjectTooLarge, RejectedInput, StorageUnavailable, UnrecognisedFormat
-from handler.formats import decode
+from handler.formats import decode, members
 from handler.formats.image import Image, Target
 from handler.formats.member_names import is_skipped
 from handler.limits import Limits
@@ -470,3 +472,21 @@ def test_a_colour_picture_in_an_archive_is_converted_as_one_outside(fashion_targ
 
     (outside,), (inside,) = decoded(content, fashion_target), decoded(zipped({"a.jpg": content}), fashion_target)
     assert np.array_equal(outside.pixels, inside.pixels)
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
+def test_whatever_the_decoder_of_a_member_raises_costs_that_member_alone(pack, fashion_target, monkeypatch):
+    """As a bug in it would: the format here is one of ours in all respects but that its decoder fails."""
+
+    def decode(body, target):
+        raise struct.error(f"{len(body.read(100))} bytes of {target.shape}")
+
+    failing = SimpleNamespace(
+        NAME="failing", recognises=lambda head: head.startswith(b"FAIL"), kind=lambda head: "failing", decode=decode
+    )
+    monkeypatch.setattr(members, "_FORMATS", (failing, *members._FORMATS))
+
+    items = decoded(pack({"a.png": png(PIXELS[0]), "b": b"FAIL", "c.png": png(PIXELS[0])}), fashion_target)
+
+    assert [item.name for item in items] == ["a.png", "b", "c.png"]
+    assert str(items[1].error).endswith("Received: one at which its decoder failed (error); save it again.")
