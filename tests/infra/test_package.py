@@ -98,7 +98,7 @@ documents = dataclasses.replace(scorer.documents, store=OneObject(), marks=None)
 inputs = dataclasses.replace(scorer.inputs, store=OneObject(), documents=documents)
 scorer = dataclasses.replace(scorer, inputs=inputs, documents=documents)
 scorer.score([ObjectRef("in-bucket", "coat-0.png")], TimeBudget.of(60, 10, 1), lambda named, report: None)
-print(json.loads(written[-1])["predictions"][0]["class_name"])  # after the marker
+print(json.loads(written[0])["predictions"][0]["class_name"])
 """
 
     done = subprocess.run(
