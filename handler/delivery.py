@@ -36,6 +36,10 @@ from handler.triggers.request import Message, Request, Results
 
 FIRST_RETRY_S, RETRY_FACTOR, MAX_RETRY_S = 5, 4, 900  # 5, 20, 80, 320, 900, 900, 900 s: an outage of 50 minutes costs nothing
 
+# A message that failed so often is not sent again as a new one any more, so that the queue gives it up at last. It is what the
+# template gives to maxReceiveCount.
+MAX_FAILURES = 8
+
 # Messages are kept hidden by a lease that is renewed, so that they come again soon after the process was killed.
 LEASE_S = 180
 RENEW_S = 60
@@ -113,11 +117,15 @@ class Delivery:
     def _can_be_postponed(self, message: Message) -> bool:
         unfinished = [result for asked in message.asked if not (result := self._results.of(asked)).is_finished]
         late = [result for result in unfinished if isinstance(result, Report) and result.can_be_postponed]
-        return bool(self.queue and message.body and not message.problem and unfinished and len(late) == len(unfinished))
+        may_be_sent = self.queue and message.body and not message.problem and message.receive_count <= MAX_FAILURES
+        return bool(may_be_sent and unfinished and len(late) == len(unfinished))
 
     def _send(self, batch: Sequence[Message]) -> bool:
         """Sends the content of some messages as new messages; returns whether the queue took all of them."""
-        contents = [json.loads(message.body or "") for message in batch]
+        contents = [
+            {"postponed": True, "message": message.body, "failures": message.receive_count - 1}  # see handler.triggers.sqs
+            for message in batch
+        ]
         return self.queue is not None and self._call(partial(self.queue.send, contents))
 
     def _hide_failed(self, messages: Iterable[Message]) -> None:

@@ -66,6 +66,8 @@ class Dispatcher:
             OutOfTime: the time was over before the last chunk was sent; sending the whole list again is harmless.
         """
         existing = self.documents.find(listing.source.ref, budget.finish_by)
+        if existing:
+            self.documents.require_same_bucket(listing.source, existing)  # otherwise the list would be sent at each delivery
         if existing and self.documents.is_sent_list(existing, listing.source):
             return
         for position, chunk in enumerate(chunks_of(listing.refs)):
@@ -93,6 +95,8 @@ class Listing:
     def add(self, named: Named) -> None:
         """Adds the next object that the list names."""
         ref = ObjectRef(named.bucket or self.source.ref.bucket, named.key)
+        if ref == self.source.ref:  # a list of a whole prefix names itself, and would be sent without end if its document
+            return  # could not be written
         try:
             self.inputs.require_accepted(ref)
         except UnacceptedObject as error:

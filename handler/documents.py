@@ -203,7 +203,7 @@ class Documents:
 
     def _replace(self, document: Document, existing: StoredObject, deadline: Deadline) -> Outcome | None:
         """Replaces `existing` by `document` if the input is unchanged; returns None if a concurrent write interfered."""
-        self._require_same_bucket(document, existing)
+        self.require_same_bucket(document.source, existing)
         if existing.metadata == document.metadata:
             return Outcome.DUPLICATE
         current = self.store.head(document.source.ref, deadline=deadline)
@@ -226,10 +226,15 @@ class Documents:
             deadline=deadline,
         )
 
-    def _require_same_bucket(self, document: Document, existing: StoredObject) -> None:
-        if belongs_to_another_bucket(existing, document.source):
+    def require_same_bucket(self, source: StoredObject, existing: StoredObject) -> None:
+        """Requires that `existing`, found in the place of the document of `source`, is about an object of the same bucket.
+
+        Raises:
+            UnacceptedObject: it is another bucket's.
+        """
+        if belongs_to_another_bucket(existing, source):
             raise UnacceptedObject(
-                f"Expected {existing.ref} to be free, or the document of {document.source.ref}. "
+                f"Expected {existing.ref} to be free, or the document of {source.ref}. "
                 f"Received: an object that belongs to input bucket {existing.metadata.get(_BUCKET)!r}; it was left alone. "
                 "Give each input bucket an OUTPUT_URI, and so a function, of its own."
             )

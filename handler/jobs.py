@@ -18,8 +18,8 @@ class Chain:
     """The state of a sweep that goes on from one invocation to the next.
 
     The sweep began at `began`. It may still send `may_send` objects. Since it could send no more, it found `unsent` ones, and
-    `unseen` ones whose documents it did not look at. `is_clean` is True if every document so far was found to be right, from
-    the beginning of the prefix on.
+    `unseen` ones whose documents it did not look at. `is_clean` is True if every document so far was found to be right by
+    `maker`, from the beginning of the prefix on.
     """
 
     began: datetime
@@ -27,6 +27,7 @@ class Chain:
     unsent: int = 0
     unseen: int = 0
     is_clean: bool = True
+    maker: str = ""
 
     def as_message(self) -> dict[str, object]:
         """Returns this state as a part of a message."""
@@ -36,6 +37,7 @@ class Chain:
             "unsent": self.unsent,
             "unseen": self.unseen,
             "is_clean": self.is_clean,
+            "maker": self.maker,
         }
 
 

@@ -11,6 +11,7 @@ goes on by the listings alone, to say how many are left. No AWS and no clock her
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +72,10 @@ class Sweeper:
 
         `record` is called with the report on each object that is scored in place. An error is not raised, but is in the report.
         """
-        chain = sweep.chain or Chain(self.now(), self.max_objects, is_clean=not sweep.after)
+        maker = self.documents.maker.rejections
+        chain = sweep.chain or Chain(self.now(), self.max_objects, is_clean=not sweep.after, maker=maker)
+        if chain.maker != maker:  # a new version was deployed since the chain began
+            chain = dataclasses.replace(chain, is_clean=False, maker=maker)
         tally = Tally(sweep, chain, chain.is_clean)
         # A sweep that comes when little time is left gets somewhere all the same, so it may use the time for finishing.
         reading = budget.finish_by if budget.begin_by.is_over else budget.begin_by
@@ -119,6 +123,8 @@ class Sweeper:
 
         Returns None at the end of it, or the key that was reached when the time was over: every input up to it is done.
         """
+        if run.tally.examined and run.budget.begin_by.is_over:
+            return after
         marks = None if run.sweep.verify else self.documents.marks
         settled = Settled(made_since, marks.swept_since(prefix, run.reading)) if marks else Settled()
         examiner = Examiner(self.inputs, self.documents, settled, run.lookers)

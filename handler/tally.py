@@ -53,9 +53,10 @@ class Tally:
         for source, document, state, was_looked_at in examined:
             self.states[state] += 1
             self.looked_at += was_looked_at
-            if state is State.DOUBTFUL or (
-                state in {State.MISSING, State.OUTDATED} and document and soon_settled.holds(source, document)
-            ):
+            is_wrong = state in {State.MISSING, State.OUTDATED}
+            # Of a document that was only looked at, no time is known, so it may come to pass for a settled one.
+            may_pass = soon_settled.holds(source, document) if document else was_looked_at
+            if state is State.DOUBTFUL or (is_wrong and may_pass):
                 self.is_clean = False
 
     def add_score(self, report: Report) -> None:
@@ -73,8 +74,9 @@ class Tally:
         """
         left = max(0, self.chain.may_send - self.taken)
         share = left // len(parts)
-        chains = [Chain(self.chain.began, share) for _ in parts]
-        chains[0] = Chain(self.chain.began, left - share * (len(parts) - 1), *self._left_behind, is_clean=self.is_clean)
+        began, maker = self.chain.began, self.chain.maker
+        chains = [Chain(began, share, maker=maker) for _ in parts]
+        chains[0] = Chain(began, left - share * (len(parts) - 1), *self._left_behind, is_clean=self.is_clean, maker=maker)
         sweep = self.sweep
         return tuple(
             Sweep(prefix, after, sweep.scheduled_time, sweep.rescore, sweep.verify, chain)

@@ -209,7 +209,7 @@ def test_only_the_entry_point_reads_the_environment():
 
 
 def test_blind_excepts_stand_where_they_are_explained():
-    """One isolates objects from each other, one pictures, one sweeps, one logs what ends an invocation; there is no fifth."""
+    """They isolate objects, members, pictures and sweeps, and log what ends an invocation; there is no sixth."""
     blind = [
         path.stem
         for path in (ROOT / "handler").rglob("*.py")
@@ -218,7 +218,7 @@ def test_blind_excepts_stand_where_they_are_explained():
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
     ]
 
-    assert sorted(blind) == ["app", "picture", "sweeping", "work"]
+    assert sorted(blind) == ["app", "members", "picture", "sweeping", "work"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

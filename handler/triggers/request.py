@@ -36,7 +36,8 @@ class Message:
     `unless_done`, objects are not scored if their documents are there and right.
 
     A message of a queue has the name of the queue, a `body`, which can be sent again, a `receipt_handle`, by which the queue is
-    told what to do with the message, and a `receive_count`, which is 1 at the first delivery.
+    told what to do with the message, and a `receive_count`, which is 1 at the first delivery. If the message is sent again as a
+    new one, it keeps its original `body`, and its earlier failures are counted in `receive_count`.
     """
 
     id: str

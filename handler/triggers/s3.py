@@ -36,7 +36,7 @@ _PREFIX = "s3:"  # before the event names of MinIO, RustFS, Dell ObjectScale and
 _CREATED = "ObjectCreated"
 _READABLE = {  # other events after which an object can be read that could not be read before
     "ObjectRestore:Completed",  # from an archive
-    "ObjectSynced:Create",  # Ceph's name for an object that another zone sent
+    *("ObjectSynced:Create", "Replication:Create"),  # Ceph's names for an object that another zone sent
 }
 _IDLE = {  # the first words of the events that are known to make no object, of S3 and then of the other stores
     *("IntelligentTiering", "LifecycleExpiration", "LifecycleTransition", "ObjectAcl", "ObjectAnnotation", "ObjectRemoved"),

@@ -38,6 +38,7 @@ class _Chain(msgspec.Struct, forbid_unknown_fields=True):
     may_send: _Count
     unsent: _Count = 0
     unseen: _Count = 0
+    maker: str = ""
     is_clean: bool = False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -31,6 +31,17 @@ class _Record(msgspec.Struct):
     receiptHandle: Any = None
     attributes: Any = None
     eventSourceARN: Any = None
+
+
+class _Postponed(msgspec.Struct, forbid_unknown_fields=True):
+    """A message that the function sent again since other objects used up the time, after so many `failures` of its own.
+
+    `message` is the body of the original message. Parts of it may be done.
+    """
+
+    postponed: Literal[True]
+    message: str
+    failures: Annotated[int, msgspec.Meta(ge=0, le=10**6)]
 
 
 def recognises(event: dict[str, Any]) -> bool:
@@ -61,13 +72,25 @@ def parse(event: dict[str, Any]) -> Request:
 def _parse(record: _Record) -> Message:
     handle = record.receiptHandle if isinstance(record.receiptHandle, str) else None
     arn = record.eventSourceARN
+    postponed = _parse_postponed(record.body)
+    body = postponed.message if postponed else record.body
+    message = parse_carried(record.messageId, body)
     return dataclasses.replace(
-        parse_carried(record.messageId, record.body),
+        message,
+        unless_done=message.unless_done or postponed is not None,
         queue_name=arn.rpartition(":")[2] if isinstance(arn, str) else None,
-        body=record.body,
+        body=body,
         receipt_handle=handle,
-        receive_count=_receive_count(record.attributes),
+        receive_count=_receive_count(record.attributes) + (postponed.failures if postponed else 0),
     )
+
+
+def _parse_postponed(body: str) -> _Postponed | None:
+    """Returns the message that the function sent again, if `body` is one; None for every other message."""
+    try:
+        return msgspec.json.decode(body, type=_Postponed)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
 
 
 def _receive_count(attributes: object) -> int:

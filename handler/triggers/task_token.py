@@ -23,7 +23,7 @@ def refuse_task_token(event: dict[str, Any]) -> None:
     Raises:
         UnrecognisedEvent: there is a task token, which nobody would send back.
     """
-    found = next((name for name in _names(event) if _LETTERS.sub("", name.lower()) == "tasktoken"), None)
+    found = next((name for name in _names(event) if _LETTERS.sub("", name.lower()).endswith("tasktoken")), None)
     if found is None and "Items" in event and "token" in event:
         found = "token"
     if found is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import threading
 
 import numpy as np
@@ -20,10 +21,11 @@ from handler.triggers import parse_event
 from handler.triggers.request import Message, Results
 from infra.stores.memory import MemoryStore
 from tests.handler.formats.samples import idx
-from tests.handler.simulation import Clock, Killed, SimulatedQueue, Worker, record
+from tests.handler.simulation import Clock, Killed, Sent, SimulatedQueue, Worker, record
 from tests.handler.values import MAKER
 
 IMAGES = 100  # of an object, each of which takes as long as a thousand, so that the object stands for one of 100,000
+HOPELESS = 7  # the pixels of images that take 9 s each
 RATE = 2_254  # images a second, of the bundled model
 
 
@@ -54,7 +56,7 @@ class World:
     def worker(self, batch_images=16, **parts):
         def classify(images):
             self.classified += len(images)
-            self.clock.now_s += len(images) / self.speed
+            self.clock.now_s += len(images) / self.speed + 9 * (images == HOPELESS).all(axis=(1, 2, 3)).sum()
             return self.model.classify(images)
 
         scorer = Scorer(
@@ -96,6 +98,48 @@ def test_a_batch_of_the_largest_objects_ends_in_as_many_documents_and_no_dead_le
     postponed = [report for reports in worker.invocations for report in reports.values() if report.outcome is Outcome.POSTPONED]
     assert postponed
     assert all(report.outcome is not Outcome.FAILED for reports in worker.invocations for report in reports.values())
+
+
+def test_one_message_of_many_large_objects_gets_on_with_every_delivery(world):
+    """What is done is not scored again, although the message that is sent again is a new one."""
+    world.upload(*KEYS)
+    world.queue.messages.clear()
+    world.queue.send([{"objects": [f"s3://inputs/{key}" for key in KEYS]}], deadline=world.forever)
+
+    worker = world.worker()
+    worker.drain(10)
+
+    assert world.documented == set(KEYS)
+    assert (world.queue.messages, world.queue.dead) == ({}, [])
+    assert world.classified < 27 * IMAGES
+
+
+def test_an_object_that_never_ends_becomes_a_dead_letter_beside_others_that_keep_coming(world):
+    """Whenever others used up the time it is sent again as a new message, which keeps the count of its failures."""
+    world.upload("hopeless.idx", content=idx(np.full((IMAGES, 2, 3), HOPELESS, np.uint8)))
+    worker, number = world.worker(batch_images=1), 0
+    while not world.queue.dead and number < 200:
+        number += 1
+        if number % 2:
+            world.upload(f"{number}.idx", f"{number}a.idx")
+        batch = world.queue.receive(25)
+        if batch:
+            worker.invoke(batch)
+
+    (dead,) = world.queue.dead
+    assert "hopeless.idx" in str(dead.body)
+    assert len(world.documented) > 10
+
+
+def test_a_message_that_was_sent_again_is_the_original_one(world):
+    body = {"objects": ["s3://inputs/a.idx"]}
+    again = {"postponed": True, "message": json.dumps(body), "failures": 3}
+    event = {"Records": [record(Sent("m", again, receive_count=2))]}
+
+    (message,) = parse_event(event).messages
+
+    assert (message.objects, message.receive_count) == ((ObjectRef("inputs", "a.idx"),), 5)
+    assert (message.unless_done, json.loads(message.body)) == (True, body)
 
 
 def test_an_object_that_was_opened_early_and_whose_turn_came_late_is_postponed(world):

@@ -173,9 +173,9 @@ def test_large_bodies_that_trickle_take_nobody_along(services, invoke, bodies):
     answer = invoke({"Records": BATCH}, remaining_ms=7000)
 
     assert not in_time.is_over
-    assert failed(answer) == {str(number) for number in range(bodies)}
+    assert failed(answer) <= {str(number) for number in range(bodies)}
     assert len(services.documents) == (10 - bodies if bodies < 8 else 0)
-    assert len(services.documents) + len(services.sent) == 10 - bodies
+    assert len(services.documents) + len(services.sent) + len(failed(answer)) == 10
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])

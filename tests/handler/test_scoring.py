@@ -911,6 +911,23 @@ def test_without_a_queue_a_list_is_rejected_and_says_what_to_set(score_list):
     assert "QUEUE_URL" in document["error"]["message"]
 
 
+def test_a_list_that_names_itself_is_not_sent_itself(score_list):
+    """Otherwise it would be sent without end if its document could not be written."""
+    _, document, sent = score_list(b'{"key": "list.csv"}\n{"bucket": "bucket", "key": "a"}')
+
+    assert [message["objects"] for message in sent] == [["s3://bucket/a"]]
+    assert document["summary"] == {"objects": 1, "rejected": 0}
+
+
+def test_a_list_whose_document_has_no_place_is_not_sent(score_list, store, queue):
+    store.place(ObjectRef("out", "list.csv.json"), b"{}", {"input-bucket": "another"})
+
+    report, _, _ = score_list(b"bucket,a")
+
+    assert isinstance(report.error, UnacceptedObject)
+    assert queue.messages == []
+
+
 def test_a_list_that_was_once_rejected_sends_its_objects_when_it_is_delivered_again(score_list, queue):
     """The rejection is about the same state of the list, and yet nothing was sent."""
     score_list(b"bucket,a", queue=None)

@@ -15,6 +15,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import CHUNK_OBJECTS, Dispatcher
 from handler.documents import Document, Documents
 from handler.errors import InvocationFailed, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject
+from handler.examining import Examined, State
 from handler.inputs import Inputs
 from handler.jobs import Chain, Sweep
 from handler.layout import Layout, LayoutName
@@ -22,7 +23,9 @@ from handler.marks import RESERVED, SETTLED, Marks
 from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome
 from handler.scoring import Scorer
+from handler.store import StoredObject
 from handler.sweeping import Sweeper
+from handler.tally import Tally
 from infra.stores.memory import MemoryStore
 from tests.handler.conftest import MemoryQueue
 from tests.handler.values import MAKER
@@ -212,8 +215,8 @@ def test_a_sweep_that_runs_out_of_time_hands_on_what_is_left_and_that_goes_on_th
     last = f"uploads/{2 * CHUNK_OBJECTS - 1:04}"
     left = 10**6 - 2 * CHUNK_OBJECTS
     assert report.handed_on == (
-        Sweep(UPLOADS, last, "t", chain=Chain(bucket.time, left // 2)),
-        Sweep(MORE, "", "t", chain=Chain(bucket.time, left // 2)),
+        Sweep(UPLOADS, last, "t", chain=Chain(bucket.time, left // 2, maker=MAKER.rejections)),
+        Sweep(MORE, "", "t", chain=Chain(bucket.time, left // 2, maker=MAKER.rejections)),
     )
     assert bucket.sent[-2:] == [sweep.as_message() for sweep in report.handed_on]
     assert report.is_finished
@@ -769,3 +772,27 @@ def test_a_report_says_about_what_it_costs(world):
 
     assert 0.06 < missing.dollars < 0.08
     assert 0.12 < outdated.dollars < 0.15
+
+
+@pytest.mark.parametrize(("maker", "is_noted"), [(MAKER.rejections, True), ("another", False), ("", False)])
+def test_what_another_maker_found_right_is_not_noted_as_right(world, maker, is_noted):
+    """A version that was deployed while a sweep was handed on goes on with it, but has not seen its beginning."""
+    bucket = world("uploads/a", "uploads/b")
+    bucket.put_document("uploads/b")
+
+    bucket.sweep(Sweep(UPLOADS, "uploads/a", chain=Chain(bucket.time, 5, is_clean=True, maker=maker)))
+
+    assert any("_coatcheck/swept/" in ref.key for ref in bucket.store.refs()) is is_noted
+
+
+@pytest.mark.parametrize(
+    ("state", "was_looked_at", "is_clean"),
+    [(State.OUTDATED, True, False), (State.MISSING, True, False), (State.MISSING, False, True), (State.DONE, True, True)],
+)
+def test_a_wrong_document_of_which_no_time_is_known_leaves_no_note(state, was_looked_at, is_clean):
+    """It was found when the time was over, and would pass for right by the note if nobody scored its input."""
+    tally = Tally(Sweep(), Chain(datetime(2026, 11, 2, tzinfo=UTC), 5))
+
+    tally.add([Examined(StoredObject(ObjectRef("in", "a"), "e", None, 1), None, state, was_looked_at)])
+
+    assert tally.is_clean is is_clean
