@@ -20,7 +20,7 @@ _LIGHT = (
     128  # luma at and above which a ground is light: corners of the training images are below 36, of their negatives above 219
 )
 _CLOSE = 12  # the largest difference that counts as ground: 5% of 255; values from 8 to 20 measured the same
-_SOLID = 128  # the alpha from which on a pixel belongs to a picture rather than to what shows through
+SOLID = 128  # the alpha from which on a pixel belongs to a picture rather than to what shows through
 _CORNER_PARTS = 32  # a corner is a square of 1/32 of the shorter side, so that a speck is not taken for the ground
 _UNEVEN = 40  # the largest difference that light makes between corners; a larger one is an article in the corner
 _GRAINY = 112  # pixels a side, from which on each is averaged with its neighbours, so that no noise stops trimming
@@ -46,7 +46,7 @@ def show_article(picture: PIL.Image.Image) -> PIL.Image.Image:
     if bounds is None:
         return nothing
     inside = picture.crop(bounds)
-    if least(inside.getchannel("A")) < _SOLID:
+    if least(inside.getchannel("A")) < SOLID:
         return show_cut_out(inside)
     in_margins = inside.size != picture.size
     return _in_photo(inside.convert("RGB")) or (show_cut_out(inside) if in_margins else nothing)

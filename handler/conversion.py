@@ -8,7 +8,7 @@ import PIL.ImageChops
 import PIL.ImageFilter
 import PIL.ImageOps
 
-from handler.article import is_white, least, light_ground, show_article, show_cut_out
+from handler.article import SOLID, is_white, least, light_ground, show_article, show_cut_out
 from handler.contract import Conversion, PixelShape
 
 # The revision of each conversion's rules. A change that gives other pixels for the same picture raises it, and the one in the
@@ -79,7 +79,7 @@ def _in_place(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image | 
     if picture.size != (shape.width, shape.height) or not is_grey(picture):
         return None
     layer = _layer(picture)
-    if layer.mode == "RGBA":
+    if layer.mode == "RGBA" and least(layer.getchannel("A")) < SOLID:
         return show_cut_out(layer).convert(_mode(shape))
     grey = layer.convert("L")
     ground = light_ground(grey)

@@ -106,6 +106,6 @@ def _alone(found: Kind) -> Iterator[None]:
         raise
     except Exception as error:  # decoders raise errors of every type on damaged files, and their texts are not for users
         raise UnreadableImage(
-            f"Expected a whole {found.NAME} picture. Received: one that cannot be decoded ({type(error).__name__}); "
-            "save it again, or as PNG."
+            f"Expected a whole {found.NAME} picture. Received: one that is truncated or damaged; upload it again, or save it "
+            "as PNG."
         ) from error

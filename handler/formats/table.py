@@ -71,6 +71,8 @@ def decode(body: Stream, target: Target) -> Iterator[Image | Unreadable]:
     separator = _separator(first)
     names = _split(first, separator)
     has_names = not _VALUES.fullmatch(first) or (_are_counted(names[1:-1]) and len(names) > _MAX_VALUE)
+    pixels = [names[column] for column in _pixel_columns(names)]
+    has_names = has_names and len(set(pixels)) == len(pixels)  # values repeat, as in a line that has its label in words
     columns = _columns(names, values, has_names=has_names)
     rows = lines if has_names else chain([first], lines)
     items = (_image(number, _split(line, separator), len(names), columns, target) for number, line in enumerate(rows))

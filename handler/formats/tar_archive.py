@@ -95,5 +95,7 @@ def _require_readable(entry: Entry, limits: Limits) -> None:
     if entry.is_sparse:
         raise UnsafeMember("Expected a file with all of its bytes. Received: a sparse one; pack it without --sparse.")
     if entry.kind not in _FILES:
-        raise UnsafeMember("Expected a file. Received: a link or a special file; pack the files that links lead to (tar -h).")
+        raise UnsafeMember(
+            "Expected a file. Received: a link or a special file; pack what links lead to (tar -h --hard-dereference)."
+        )
     require_size(entry.size_bytes, limits)

@@ -77,7 +77,7 @@ def read_entry(body: Stream) -> Entry | None:
         is_begun |= header.type != tarfile.XGLTYPE
         if header.type not in _EXTENSIONS:
             _skip_pieces(body, header, block)
-            return _combine(header, extended, problem)
+            return _combine(block, header, extended, problem)
         if header.size <= _MAX_EXTENSION_BYTES:
             extended |= _read_extension(body, header)
         else:
@@ -173,11 +173,13 @@ def _parse_pax(content: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _combine(header: tarfile.TarInfo, extended: dict[bytes, bytes], problem: RejectedInput | None) -> Entry:
+def _combine(block: bytes, header: tarfile.TarInfo, extended: dict[bytes, bytes], problem: RejectedInput | None) -> Entry:
     size = extended.get(b"size", b"%d" % header.size)
     if not size.isdigit() or len(size) > 20:
         raise UnreadableArchive(f"Expected a member's size. Received: {size[:20]!r}; pack it again.")
-    written = header.name.encode("utf-8", "surrogateescape")
+    # In GNU's own headers, the bytes where others have the beginning of a long name may hold times.
+    is_gnu = block[257:265] == b"ustar  \0"
+    written = block[:100].partition(b"\0")[0] if is_gnu else header.name.encode("utf-8", "surrogateescape")
     name = readable_name(extended.get(_SPARSE + b"name") or extended.get(b"path", written))
     is_sparse = header.type == tarfile.GNUTYPE_SPARSE or any(key.startswith(_SPARSE) for key in extended)
     return Entry(name, header.type, 0 if header.type in _WITHOUT_CONTENT else int(size), is_sparse, problem)

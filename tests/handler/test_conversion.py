@@ -237,6 +237,17 @@ def test_a_picture_that_is_all_transparent_shows_nothing(size):
     assert not seen(PIL.Image.new("RGBA", size, (255, 0, 0, 0))).any()
 
 
+@pytest.mark.parametrize("least", [128, 250, 254])
+def test_alpha_that_hides_nothing_makes_no_cut_out_of_a_drawing(least, sample_pixels):
+    """One pixel that is not quite opaque must not turn light on black over."""
+    for pixels in sample_pixels[::10, :, :, 0]:
+        alpha = np.full((28, 28), 255, np.uint8)
+        alpha[0, 0] = least
+        picture = PIL.Image.fromarray(np.dstack([pixels] * 3 + [alpha]), "RGBA")
+
+        assert np.array_equal(convert(picture, GREY, FASHION)[:, :, 0], pixels)
+
+
 def test_alpha_that_covers_everything_changes_nothing():
     assert np.array_equal(seen(card().convert("RGBA")), seen(card()))
 

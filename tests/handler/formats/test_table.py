@@ -37,6 +37,7 @@ TABLES = {
     "numbers as names": with_names(["label", *range(784)]),
     "pandas": with_names(["", *range(784)]),
     "no names": written(PIXELS, names=False),
+    "no names, and labels in words": text(*(["coat.png", *row[1:]] for row in values(PIXELS))),
     "no labels": written(PIXELS, labels=False),
     "neither": written(PIXELS, names=False, labels=False),
     "CRLF": written(PIXELS, newline="\r\n"),

@@ -299,3 +299,15 @@ def test_a_gzip_stream_whose_output_ends_with_a_read_is_read_on(fashion_target):
 
     for piece_bytes in (1, 2, 1000):
         assert len(list(decode(Forwards(content, piece_bytes), "x", fashion_target))) == 1000
+
+
+def test_times_in_gnu_s_headers_are_no_part_of_a_name(fashion_target):
+    """`tar --format=gnu -g` writes them where other kinds of tar write the beginning of a long name."""
+    packed = tarred({"a.png": PNG})
+    block = bytearray(packed[:512])
+    block[257:265] = b"ustar  \0"
+    block[345:357] = b"15302635011\0"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block[:512])
+
+    assert rows(bytes(block) + packed[512:], fashion_target) == ["a.png"]

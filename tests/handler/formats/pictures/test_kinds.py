@@ -48,7 +48,7 @@ def test_whatever_a_decoder_raises_is_the_error_of_its_picture(error, fashion_ta
     with pytest.raises(UnreadableImage) as raised:
         decoded(EACH["png"], fashion_target)
     assert str(raised.value) == (
-        f"Expected a whole PNG picture. Received: one that cannot be decoded ({error.__name__}); save it again, or as PNG."
+        "Expected a whole PNG picture. Received: one that is truncated or damaged; upload it again, or save it as PNG."
     )
 
 
