@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.delivery import FIRST_RETRY_S, MAX_RETRY_S, RETRY_FACTOR
+from handler.delivery import FIRST_RETRY_S, MAX_FAILURES, MAX_RETRY_S, RETRY_FACTOR
 from infra.package import PYTHON_VERSION
 from infra.template import read_template
 from tests.intrinsics import Evaluator
@@ -173,7 +173,7 @@ def a_message_stays_hidden_while_it_may_still_be_worked_on(template):
 def what_fails_again_and_again_is_kept_for_two_weeks_from_when_it_was_sent(template):
     queue = properties(template, "UploadQueue")
 
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 8
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_FAILURES == 8
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == DEAD_LETTERS
     assert properties(template, "DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 24 * 3600
     left_days = (14 * 24 * 3600 - queue["MessageRetentionPeriod"]) // (24 * 3600)  # a message keeps its age when it is moved
