@@ -95,8 +95,8 @@ class Listing:
     def add(self, named: Named) -> None:
         """Adds the next object that the list names."""
         ref = ObjectRef(named.bucket or self.source.ref.bucket, named.key)
-        if ref == self.source.ref:  # a list of a whole prefix names itself, and would be sent without end if its document
-            return  # could not be written
+        if ref == self.source.ref:  # the list of a whole prefix names itself, and it is being scored already
+            return
         try:
             self.inputs.require_accepted(ref)
         except UnacceptedObject as error:
@@ -108,14 +108,17 @@ class Listing:
         """Requires that the list names an object that may be read; any table of two columns looks like a list.
 
         Raises:
-            UnreadableList: all of the named objects are refused.
+            UnreadableList: all of the named objects are refused, or the list names itself alone.
         """
-        if not self.refs:
-            raise UnreadableList(
-                f"Expected a list that names objects under INPUT_URIS. Received: {len(self.refused)} names, none "
-                "of which lies there; if this is a list, mend the names, and if not, upload images in its place. "
-                f"The first name: {self.refused[0].message}"
-            )
+        if self.refs:
+            return
+        if not self.refused:
+            raise UnreadableList("Expected a list that names other objects. Received: one that names itself alone.")
+        raise UnreadableList(
+            f"Expected a list that names objects under INPUT_URIS. Received: {len(self.refused)} names, none "
+            "of which lies there; if this is a list, mend the names, and if not, upload images in its place. "
+            f"The first name: {self.refused[0].message}"
+        )
 
     def objects(self) -> Iterator[NamedObject]:
         """Yields each accepted object with the place of its document, as the list's own document contains them."""

@@ -24,7 +24,7 @@ NAME = "tar archive of them (.tar, .tar.gz, .tar.bz2, .tar.xz)"
 _FILES = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE}
 _FOLDERS = {tarfile.DIRTYPE, b"D"}  # GNU tar's D is a folder with the names of its files
 
-_PIECE_BYTES = 2**16  # in one read of bytes that are skipped
+_PIECE_BYTES = 2**14  # in one read of bytes that are skipped
 
 
 def recognises(head: bytes) -> bool:

@@ -31,7 +31,7 @@ _MAX_EXTENSION_BYTES = 2**16
 _SPARSE = b"GNU.sparse."
 _MORE_PIECES_AT, _MORE_PIECES_AGAIN_AT = 482, 504  # of a flag: a block with more pieces of a sparse file follows
 
-_PIECE_BYTES = 2**16  # in one read of bytes that are skipped
+_PIECE_BYTES = 2**14  # in one read of bytes that are skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -919,6 +919,12 @@ def test_a_list_that_names_itself_is_not_sent_itself(score_list):
     assert document["summary"] == {"objects": 1, "rejected": 0}
 
 
+def test_a_list_that_names_itself_alone_is_rejected(score_list):
+    report, document, sent = score_list(b'{"key": "list.csv"}')
+
+    assert (report.outcome, document["error"]["name"], sent) == (Outcome.REJECTED, "UnreadableList", [])
+
+
 def test_a_list_whose_document_has_no_place_is_not_sent(score_list, store, queue):
     store.place(ObjectRef("out", "list.csv.json"), b"{}", {"input-bucket": "another"})
 
