@@ -94,8 +94,8 @@ class Delivery:
     def _do(self, messages: Sequence[Message]) -> None:
         """Scores the objects of some messages, and then does their sweeps, unless another message asked for the same."""
         part = Request(self.request.trigger, tuple(messages), self.request.answer)
-        refs = [ref for ref in part.objects if ref not in self.reports]
-        self.reports.update(self.scorer.score(refs, self.budget, self._record, part.alternatives, part.unless_done))
+        asked = [one for one in part.asked if one.ref not in self.reports]
+        self.reports.update(self.scorer.score(asked, self.budget, self._record))
         for sweep in part.sweeps:
             if sweep not in self.sweeps:
                 self.sweeps[sweep] = self.sweeper.sweep(sweep, self.budget, self.record)

@@ -20,12 +20,15 @@ from handler.documents import Documents
 from handler.errors import OutOfTime, UnacceptedObject, UnreadableList
 from handler.formats.image import Named
 from handler.inputs import Inputs
-from handler.jobs import MAX_MESSAGES, Queue, Sweep, score_message
+from handler.jobs import MAX_MESSAGES, Asked, Queue, Sweep
 from handler.objects import ObjectRef
 from handler.predictions import NamedObject, RejectedImage
 from handler.store import StoredObject
 
 T = TypeVar("T")
+
+# As long as no document can be written, lists that name each other are sent at each delivery. This bounds what comes of it.
+MAX_LISTS = 3
 
 CHUNK_OBJECTS = 100  # sent or scored between two checks of the time, in about a second
 
@@ -45,32 +48,34 @@ class Dispatcher:
     queue: Queue
     pool: ThreadPoolExecutor
 
-    def send(self, chunk: Sequence[ObjectRef | Sweep], deadline: Deadline) -> None:
+    def send(self, chunk: Sequence[Asked | Sweep], deadline: Deadline) -> None:
         """Sends one chunk of objects and sweeps, each as a message of its own.
 
         Raises:
             QueueUnavailable: some messages were not taken; sending all of them again is harmless.
             OutOfTime: a call did not end by `deadline`.
         """
-        messages = [score_message(it) if isinstance(it, ObjectRef) else it.as_message() for it in chunk]
+        messages = [job.as_message() for job in chunk]
         batches = [messages[start : start + MAX_MESSAGES] for start in range(0, len(messages), MAX_MESSAGES)]
         list(self.pool.map(partial(self.queue.send, deadline=deadline), batches))
 
     def send_listing(self, listing: Listing, budget: TimeBudget) -> None:
         """Sends the objects that a list names, unless its document says that they were sent before.
 
-        Without this condition, a list that names itself would never come to an end.
+        Without this condition, lists that name each other would never come to an end.
 
         Raises:
+            UnacceptedObject: the document of another bucket's object is in the place of the list's document.
             QueueUnavailable: some messages were not taken; sending the whole list again is harmless.
             OutOfTime: the time was over before the last chunk was sent; sending the whole list again is harmless.
         """
         existing = self.documents.find(listing.source.ref, budget.finish_by)
         if existing:
-            self.documents.require_same_bucket(listing.source, existing)  # otherwise the list would be sent at each delivery
+            self.documents.require_same_bucket(listing.source, existing)
         if existing and self.documents.is_sent_list(existing, listing.source):
             return
-        for position, chunk in enumerate(chunks_of(listing.refs)):
+        jobs = (Asked(ref, unless_done=True, lists=listing.lists) for ref in listing.refs)
+        for position, chunk in enumerate(chunks_of(jobs)):
             if position and budget.begin_by.is_over:
                 raise OutOfTime(
                     f"Expected to send the {len(listing.refs)} objects that {listing.source.ref} names in one invocation. "
@@ -83,12 +88,14 @@ class Dispatcher:
 class Listing:
     """The objects that one list names.
 
-    `refs` holds the objects that are accepted, each once, and `refused` a row for each of the other objects.
+    `refs` holds the objects that are accepted, each once, and `refused` a row for each of the other objects. `lists` is the
+    number of lists by which they are named, this one included.
     """
 
     source: StoredObject
     inputs: Inputs
     documents: Documents
+    lists: int = 1
     refs: dict[ObjectRef, None] = field(default_factory=dict)
     refused: list[RejectedImage] = field(default_factory=list)
 
@@ -108,8 +115,12 @@ class Listing:
         """Requires that the list names an object that may be read; any table of two columns looks like a list.
 
         Raises:
-            UnreadableList: all of the named objects are refused, or the list names itself alone.
+            UnreadableList: all of the named objects are refused, or the list names itself alone, or too many lists led to it.
         """
+        if self.lists > MAX_LISTS:
+            raise UnreadableList(
+                f"Expected at most {MAX_LISTS} lists, each named by the one before. Received: more; name the objects directly."
+            )
         if self.refs:
             return
         if not self.refused:

@@ -128,9 +128,26 @@ class SweepReport:
         }
 
 
-def score_message(ref: ObjectRef) -> dict[str, object]:
-    """Returns the message by which sweeps and lists ask for one object, unless its document is right by then."""
-    return {"objects": [str(ref)], "unless_done": True}
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The job to score one object.
+
+    If there is no object `ref`, its `alternative` is scored, unless that is None. With `unless_done`, nothing is scored if the
+    object's document is there and right. `lists` is the number of lists by which the object was named, each of which but the
+    first was named by the one before.
+    """
+
+    ref: ObjectRef
+    alternative: ObjectRef | None = None
+    unless_done: bool = False
+    lists: int = 0
+
+    def as_message(self) -> dict[str, object]:
+        """Returns the message by which the queue, or a person, asks for the job; an alternative is not part of it."""
+        message: dict[str, object] = {"objects": [str(self.ref)]}
+        if self.unless_done:
+            message["unless_done"] = True
+        return message | {"lists": self.lists} if self.lists else message
 
 
 class Queue(Protocol):

@@ -73,7 +73,7 @@ class Opener:
         work.is_early = budget.is_early
         with isolated(work):
             require_time(budget)
-            opened = self.inputs.open_either(work.named, work.alternative, budget.begin_by)
+            opened = self.inputs.open_either(work.asked.ref, work.asked.alternative, budget.begin_by)
             work.idle_until = budget.begin_by.from_now(MAX_IDLE_S)
             work.source, work.body = (opened.source, opened.body) if opened else (None, None)
             if opened and opened.is_archived:
@@ -81,7 +81,7 @@ class Opener:
                     "Expected an object that can be read. Received: an archived one, of the storage class "
                     f"{opened.source.storage_class}. Restore it: then the next sweep, or any event that names it, scores it."
                 )
-            if work.unless_done and opened:
+            if work.asked.unless_done and opened:
                 existing = self.documents.find(opened.source.ref, budget.begin_by)
                 work.is_done = existing is not None and self.documents.is_finished(existing, opened.source)
         return work

@@ -11,11 +11,10 @@ affects no other object. No AWS, no LiteRT, no clock here: all of these are pass
 from __future__ import annotations
 
 import io
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from handler.batching import Batcher
 from handler.calls import Calls
@@ -27,6 +26,7 @@ from handler.errors import ObjectTooLarge, UnreadableList
 from handler.formats import decode
 from handler.formats.image import Image, Named, Target, Unreadable
 from handler.inputs import Inputs, verified
+from handler.jobs import Asked
 from handler.limits import Limits
 from handler.objects import ObjectRef
 from handler.opening import Opener, require_time
@@ -53,21 +53,14 @@ class Scorer:
     batch_images: int
     concurrency: int
 
-    def score(
-        self,
-        refs: Iterable[ObjectRef],
-        budget: TimeBudget,
-        record: Record,
-        alternatives: Mapping[ObjectRef, ObjectRef] = MappingProxyType({}),
-        unless_done: Container[ObjectRef] = (),
-    ) -> dict[ObjectRef, Report]:
-        """Scores each object once, however often it is named, and returns the report on each one, in the order of `refs`.
+    def score(self, asked: Iterable[Asked], budget: TimeBudget, record: Record) -> dict[ObjectRef, Report]:
+        """Scores each object once, however often it is asked for.
 
-        If an object does not exist but its alternative does, the alternative is scored, and the report names the alternative.
-        An object of `unless_done` is scored only if its document is missing or no longer right. An object that is not decoded
-        by `budget.begin_by` has failed. `record` is called with each report as soon as the report is made.
+        Returns the report on each, by the object that was asked for and in the order of `asked`. A report names the object that
+        was scored, which may be an alternative. An object that is not decoded by `budget.begin_by` has failed. `record` is
+        called with each report as soon as the report is made.
         """
-        works = [Work(ref, alternatives.get(ref), ref in unless_done) for ref in dict.fromkeys(refs)]
+        works = [Work(one) for one in {one.ref: one for one in asked}.values()]
         reports: dict[ObjectRef, Report] = {}
 
         def note(finished: Iterable[tuple[ObjectRef, Report]]) -> None:
@@ -89,7 +82,7 @@ class Scorer:
         finally:
             for work in works:
                 work.close()
-        return {work.named: reports[work.named] for work in works}
+        return {work.asked.ref: reports[work.asked.ref] for work in works}
 
     def _decoded(
         self, works: Iterable[Work | None], budget: TimeBudget
@@ -125,7 +118,7 @@ class Scorer:
             for item in decoded:
                 require_time(budget)
                 if isinstance(item, Named):
-                    work.listing = work.listing or Listing(work.source, self.inputs, self.documents)
+                    work.listing = work.listing or Listing(work.source, self.inputs, self.documents, work.asked.lists + 1)
                     work.listing.add(item)
                 else:
                     yield item
@@ -145,7 +138,7 @@ class Scorer:
                 place = self.documents.place(work.source.ref)
                 outcome = Outcome.DUPLICATE if work.is_done else self._publish(work, work.source, budget)
         work.close()
-        return work.named, report_on(work, outcome, place)
+        return work.asked.ref, report_on(work, outcome, place)
 
     def _publish(self, work: Work, source: StoredObject, budget: TimeBudget) -> Outcome:
         if self.dispatcher and work.listing and not work.rejection:

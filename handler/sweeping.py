@@ -24,7 +24,7 @@ from handler.documents import Documents
 from handler.errors import OutOfTime
 from handler.examining import Examined, Examiner, State
 from handler.inputs import Inputs
-from handler.jobs import Chain, Sweep, SweepReport
+from handler.jobs import Asked, Chain, Sweep, SweepReport
 from handler.marks import Settled
 from handler.objects import Prefix
 from handler.outcomes import Record
@@ -154,7 +154,7 @@ class Sweeper:
         """Sends the objects that need it to the queue, or scores them in place, as many as the sweep may."""
         tally = run.tally
         tally.add(examined)
-        found = [one.source.ref for one in examined if one.state in {State.MISSING, State.OUTDATED}]
+        found = [Asked(one.source.ref, unless_done=True) for one in examined if one.state in {State.MISSING, State.OUTDATED}]
         chosen = found[: tally.room]
         tally.unsent += len(found) - len(chosen)
         tally.taken += len(chosen)

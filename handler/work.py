@@ -11,6 +11,7 @@ from typing import BinaryIO
 from handler.deadline import Deadline
 from handler.dispatch import Listing
 from handler.errors import RejectedInput
+from handler.jobs import Asked
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
 from handler.store import StoredObject
@@ -21,18 +22,16 @@ from handler.writing import DocumentWriter
 class Work:
     """The state of one object while it is scored.
 
-    `named` is the object that was asked for, `alternative` the one to score if the first does not exist. `source` is None until
+    `asked` is the object that was asked for, and how it is to be scored. `source` is None until
     an object is opened, and stays None if none exists; `body` may wait until `idle_until` before it is read. `writer` takes the
     rows of the object's images, and `listing` the objects that it names if it is a list. `rejection` or `failure` is the error
     that ended the work, if there was one.
 
-    With `unless_done`, the object's document is looked for before the object is scored; `is_done` is true if it was found.
+    `is_done` is true if the object's document was looked for before the object was scored, and was found to be right.
     `is_early` is true if the object's turn came early in the invocation (see `TimeBudget`).
     """
 
-    named: ObjectRef
-    alternative: ObjectRef | None = None
-    unless_done: bool = False
+    asked: Asked
     is_done: bool = False
     is_early: bool = True
     source: StoredObject | None = None
@@ -81,7 +80,7 @@ def report_on(work: Work, outcome: Outcome, place: ObjectRef | None) -> Report:
 
     `place` is where the object's document belongs; None if the work ended before this was known.
     """
-    ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.named, 0)
+    ref, size_bytes = (work.source.ref, work.source.size_bytes) if work.source else (work.asked.ref, 0)
     if work.failure:
         return Report(ref, Outcome.FAILED, error=work.failure, size_bytes=size_bytes, is_early=work.is_early)
     document = None if outcome in {Outcome.SUPERSEDED, Outcome.GONE} else place

@@ -68,6 +68,7 @@ def _joined(message_id: str, parts: Iterator[Message]) -> Message:
         {ref: other for message in messages for ref, other in message.alternatives.items()},
         next((message.problem for message in messages if message.problem), None),
         unless_done=any(message.unless_done for message in messages),
+        lists=max((message.lists for message in messages), default=0),
     )
 
 

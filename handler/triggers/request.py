@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from handler.errors import UnreadableMessage
-from handler.jobs import Sweep, SweepReport
+from handler.jobs import Asked, Sweep, SweepReport
 from handler.objects import MAX_BUCKET_CHARACTERS, MAX_KEY_BYTES, ObjectRef
 from handler.outcomes import Report, Reports
 
@@ -33,7 +33,8 @@ class Message:
 
     A message with a `problem` may still name objects; these are scored, and the message fails all the same. `alternatives` maps
     an object to the one that is scored if the first does not exist, for sources that may or may not encode keys. With
-    `unless_done`, objects are not scored if their documents are there and right.
+    `unless_done`, objects are not scored if their documents are there and right. `lists` is the number of lists by which they
+    were named.
 
     A message of a queue has the name of the queue, a `body`, which can be sent again, a `receipt_handle`, by which the queue is
     told what to do with the message, and a `receive_count`, which is 1 at the first delivery. If the message is sent again as a
@@ -46,6 +47,7 @@ class Message:
     alternatives: Mapping[ObjectRef, ObjectRef] = field(default_factory=dict)
     problem: UnreadableMessage | None = None
     unless_done: bool = False
+    lists: int = 0
     queue_name: str | None = None
     body: str | None = None
     receipt_handle: str | None = None
@@ -92,18 +94,22 @@ class Request:
         return tuple(dict.fromkeys(sweep for message in self.messages for sweep in message.sweeps))
 
     @property
-    def alternatives(self) -> dict[ObjectRef, ObjectRef]:
-        """The objects to score instead, by the object that may not exist."""
-        return {ref: other for message in self.messages for ref, other in message.alternatives.items()}
+    def asked(self) -> tuple[Asked, ...]:
+        """The objects that the event names, in the event's order, each once, and how they are to be scored.
 
-    @property
-    def unless_done(self) -> frozenset[ObjectRef]:
-        """The objects that are scored only if their documents are missing or no longer right.
-
-        A message that was received before may have been done all the same.
+        A message that was received before may have been done all the same, so its objects' documents are looked for.
         """
-        looked_for = [message for message in self.messages if message.unless_done or message.receive_count > 1]
-        return frozenset(ref for message in looked_for for ref in message.objects)
+        asked = {ref: Asked(ref) for ref in self.objects}
+        for message in self.messages:
+            for ref in message.objects:
+                one = asked[ref]
+                asked[ref] = Asked(
+                    ref,
+                    message.alternatives.get(ref, one.alternative),
+                    one.unless_done or message.unless_done or message.receive_count > 1,
+                    max(one.lists, message.lists),
+                )
+        return tuple(asked.values())
 
     def reply(self, results: Results) -> object:
         """Returns the answer to the event's source, given the results of all `objects` and `sweeps`.

@@ -12,6 +12,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.formats.picture import readable_kinds
 from handler.inputs import Inputs
+from handler.jobs import Asked
 from handler.layout import Layout, LayoutName
 from handler.maker import Maker
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
@@ -96,7 +97,7 @@ def score(scorer: Scorer, refs: list[ObjectRef]) -> int:
     Raises:
         InfraError: one of the benchmark's own objects was not scored.
     """
-    reports = scorer.score(refs, TimeBudget.of(3600, 10, 1), lambda _named, _report: None)
+    reports = scorer.score([Asked(ref) for ref in refs], TimeBudget.of(3600, 10, 1), lambda _named, _report: None)
     if errors := [str(report.error) for report in reports.values() if report.error]:
         raise InfraError(f"Expected the benchmark's own objects to be scored. Received: {errors[0]}")
     return sum(report.images for report in reports.values())

@@ -12,7 +12,7 @@ from handler.documents import Documents
 from handler.errors import OutOfTime, QueueUnavailable
 from handler.formats.image import Named
 from handler.inputs import Inputs
-from handler.jobs import Sweep
+from handler.jobs import Asked, Sweep
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef, Prefix
 from infra.stores.memory import MemoryStore
@@ -100,7 +100,7 @@ def test_lists_that_are_sent_at_the_same_time_share_the_calls(dispatcher, queue,
 
 def test_a_call_that_fails_fails_the_chunk(dispatcher, queue, budget):
     def failing(messages):
-        if {"objects": ["s3://in/15.png"], "unless_done": True} in messages:
+        if {"objects": ["s3://in/15.png"], "unless_done": True, "lists": 1} in messages:
             raise QueueUnavailable("full")
 
     queue.before = failing
@@ -110,7 +110,7 @@ def test_a_call_that_fails_fails_the_chunk(dispatcher, queue, budget):
 
 
 def test_objects_and_sweeps_are_messages_of_their_own(dispatcher, queue):
-    dispatcher.send([ObjectRef("in", "a b.png"), Sweep(Prefix("in", "x/"), "x/y")], Deadline.after(60))
+    dispatcher.send([Asked(ObjectRef("in", "a b.png"), unless_done=True), Sweep(Prefix("in", "x/"), "x/y")], Deadline.after(60))
 
     assert queue.messages == [
         {"objects": ["s3://in/a b.png"], "unless_done": True},

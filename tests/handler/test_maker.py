@@ -20,7 +20,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher
 from handler.documents import Document, Documents
 from handler.inputs import Inputs
-from handler.jobs import Sweep
+from handler.jobs import Asked, Sweep
 from handler.layout import Layout, LayoutName
 from handler.maker import Maker
 from handler.marks import SETTLED, Marks
@@ -90,8 +90,8 @@ class Function:
         self.sweeper = Sweeper(scorer=self.scorer, max_objects=1000, max_queue_messages=1000, now=lambda: world.time, **parts)
 
     def score(self, *keys):
-        refs = [ObjectRef("photos", key) for key in keys]
-        return self.scorer.score(refs, TimeBudget.of(3600, 10, 1), lambda *_: None)
+        asked = [Asked(ObjectRef("photos", key)) for key in keys]
+        return self.scorer.score(asked, TimeBudget.of(3600, 10, 1), lambda *_: None)
 
     def sweep(self):
         """Sweeps everything, and scores what the messages name until none is left."""
@@ -100,7 +100,7 @@ class Function:
         while self.queue.messages:
             (uri,) = self.queue.messages.pop(0)["objects"]
             ref = parse_ref(uri)
-            self.scorer.score([ref], TimeBudget.of(3600, 10, 1), lambda *_: None, unless_done={ref})
+            self.scorer.score([Asked(ref, unless_done=True)], TimeBudget.of(3600, 10, 1), lambda *_: None)
         return report
 
 

@@ -16,12 +16,13 @@ import PIL.Image
 import pytest
 
 from handler.deadline import Deadline, TimeBudget
-from handler.dispatch import Dispatcher
+from handler.dispatch import MAX_LISTS, Dispatcher
 from handler.documents import Documents
 from handler.errors import ObjectTooLarge, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject, UnreadableImage
 from handler.formats import Decoded
 from handler.formats.image import Image, Unreadable
 from handler.inputs import MAX_WHOLE_BYTES, Inputs
+from handler.jobs import Asked
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef, Prefix
 from handler.opening import MAX_IDLE_S
@@ -116,7 +117,7 @@ def score(make_scorer, store, budget):
     Returns the reports by key, and the documents by key.
     """
 
-    def score(objects, *, asked=None, alternatives=None, within=budget, **parts):
+    def score(objects, *, asked=None, alternatives=None, lists=0, within=budget, **parts):
         for key, content in objects.items():
             if isinstance(content, bytes):
                 store.place(ObjectRef("in", key), content)
@@ -128,10 +129,10 @@ def score(make_scorer, store, budget):
                 raise objects[place.key]
 
         store.before = failing
-        refs = [ObjectRef("in", key) for key in (asked or objects)]
-        others = {ObjectRef("in", key): ObjectRef("in", other) for key, other in (alternatives or {}).items()}
+        others = {key: ObjectRef("in", other) for key, other in (alternatives or {}).items()}
+        jobs = [Asked(ObjectRef("in", key), others.get(key), lists=lists) for key in (asked or objects)]
         recorded = []
-        reports = make_scorer(**parts).score(refs, within, lambda *report: recorded.append(report), others)
+        reports = make_scorer(**parts).score(jobs, within, lambda *report: recorded.append(report))
         assert len(recorded) == len(reports)
         assert dict(recorded) == reports
         store.before = before
@@ -415,7 +416,7 @@ def test_memory_is_bounded_by_what_is_in_flight(make_scorer, budget, head, outco
     store = Generated(head + bytes(MAX_WHOLE_BYTES - len(head)))
     gc.disable()  # what only the collector would free is not let go of
     tracemalloc.start()
-    reports = make_scorer(store=store, batch_images=64).score(numbered(60), budget, no_record)
+    reports = make_scorer(store=store, batch_images=64).score(map(Asked, numbered(60)), budget, no_record)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     gc.enable()
@@ -447,7 +448,7 @@ def test_objects_are_opened_no_further_ahead_than_the_concurrency(make_scorer, b
         ahead.append(len(store.opened) - 2 * len(ahead) - len(images))
         return model.classify(images)
 
-    make_scorer(store=store, classify=slow, batch_images=2, concurrency=3).score(numbered(40), budget, no_record)
+    make_scorer(store=store, classify=slow, batch_images=2, concurrency=3).score(map(Asked, numbered(40)), budget, no_record)
 
     assert len(ahead) == 20
     assert max(ahead) <= 3
@@ -561,7 +562,7 @@ def stream(make_scorer, budget):
         assert len(content) > MAX_WHOLE_BYTES
         store = Streaming(breaks=breaks)
         store.place(A, content)
-        (report,) = make_scorer(store=store, **parts).score([A], budget, no_record).values()
+        (report,) = make_scorer(store=store, **parts).score([Asked(A)], budget, no_record).values()
         return report, documents_in(store, budget), store.bodies
 
     return stream
@@ -637,7 +638,7 @@ def test_an_open_body_is_not_kept_waiting_for_long_and_opened_again_as_the_objec
 
     clocked = TimeBudget(Deadline(1000, lambda: now[0]), Deadline(1000, lambda: now[0]))
     scorer = make_scorer(store=store, classify=slow, batch_images=1)
-    reports = scorer.score([ObjectRef("in", "slow"), A], clocked, no_record)
+    reports = scorer.score([Asked(ObjectRef("in", "slow")), Asked(A)], clocked, no_record)
 
     assert {report.outcome for report in reports.values()} == {Outcome.SCORED}
     assert [body.closed for body in store.bodies] == [True, True, True]
@@ -661,7 +662,7 @@ def test_an_object_that_is_opened_again_may_be_gone_or_too_large_by_then(make_sc
 
     clocked = TimeBudget(Deadline(1000, lambda: now[0]), Deadline(1000, lambda: now[0]))
     scorer = make_scorer(store=store, classify=slow, batch_images=1, max_object_bytes=len(large(255)))
-    reports = scorer.score([ObjectRef("in", "slow"), A], clocked, no_record)
+    reports = scorer.score([Asked(ObjectRef("in", "slow")), Asked(A)], clocked, no_record)
 
     assert reports[A].outcome is (Outcome.GONE if is_deleted else Outcome.REJECTED)
     assert is_deleted or isinstance(reports[A].error, ObjectTooLarge)
@@ -756,7 +757,7 @@ def test_an_alternative_is_tried_also_for_a_name_that_may_not_be_read(make_score
     named, decoded = ObjectRef("in", "%20" * 340), ObjectRef("in", " " * 340)
     store.place(decoded, npy(0))
 
-    reports = make_scorer().score([named], budget, no_record, {named: decoded})
+    reports = make_scorer().score([Asked(named, decoded)], budget, no_record)
 
     assert (reports[named].outcome, reports[named].ref) == (Outcome.SCORED, decoded)
 
@@ -766,7 +767,7 @@ def test_a_name_that_may_not_be_read_and_has_no_alternative_has_failed(make_scor
     named = ObjectRef("private", "a")
     store.place(named, npy(0))
 
-    reports = make_scorer().score([named], budget, no_record, {named: other})
+    reports = make_scorer().score([Asked(named, other)], budget, no_record)
 
     assert isinstance(reports[named].error, UnacceptedObject)
 
@@ -786,7 +787,7 @@ def test_documents_that_could_not_be_written_are_let_go_of(make_scorer, budget):
         store.place(ref, npy(*[0] * 90))
 
     tracemalloc.start()
-    reports = make_scorer(store=store, batch_images=64).score(refs, budget, no_record)
+    reports = make_scorer(store=store, batch_images=64).score(map(Asked, refs), budget, no_record)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -809,7 +810,10 @@ def score_list(score, queue):
 def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(score_list, manifest):
     report, document, sent = score_list(b"bucket,a%20b\nbucket,a%20b\nbucket\nbucket,c")
 
-    assert sent == [{"objects": ["s3://bucket/a b"], "unless_done": True}, {"objects": ["s3://bucket/c"], "unless_done": True}]
+    assert sent == [
+        {"objects": ["s3://bucket/a b"], "unless_done": True, "lists": 1},
+        {"objects": ["s3://bucket/c"], "unless_done": True, "lists": 1},
+    ]
     assert (report.outcome, report.images) == (Outcome.SCORED, 0)
     assert document == {
         "schema": "coatcheck.list/2",
@@ -840,13 +844,13 @@ def test_what_a_list_names_is_sent_and_its_document_says_where_theirs_will_be(sc
 def test_a_list_of_json_lines_means_its_own_bucket(score, queue):
     score({"list": b'{"key": "a"}'}, queue=queue)
 
-    assert queue.messages == [{"objects": ["s3://in/a"], "unless_done": True}]
+    assert queue.messages == [{"objects": ["s3://in/a"], "unless_done": True, "lists": 1}]
 
 
 def test_what_a_list_names_and_may_not_be_read_is_a_row_and_is_not_sent(score_list):
     _, document, sent = score_list(b"bucket,a\nprivate,b")
 
-    assert sent == [{"objects": ["s3://bucket/a"], "unless_done": True}]
+    assert sent == [{"objects": ["s3://bucket/a"], "unless_done": True, "lists": 1}]
     assert [(row["image"], row["error"]) for row in document["rejected"]] == [("s3://private/b", "UnacceptedObject")]
 
 
@@ -921,6 +925,19 @@ def test_a_list_that_names_itself_is_not_sent_itself(score_list):
 
 def test_a_list_that_names_itself_alone_is_rejected(score_list):
     report, document, sent = score_list(b'{"key": "list.csv"}')
+
+    assert (report.outcome, document["error"]["name"], sent) == (Outcome.REJECTED, "UnreadableList", [])
+
+
+def test_a_list_says_how_many_lists_led_to_what_it_names(score, queue):
+    score({"list.csv": b"bucket,a"}, queue=queue)
+    score({"other.csv": b"bucket,b"}, queue=queue, lists=2)
+
+    assert [message["lists"] for message in queue.messages] == [1, 3]
+
+
+def test_lists_that_name_each_other_come_to_an_end_even_if_no_document_can_be_written(score_list):
+    report, document, sent = score_list(b"bucket,a", lists=MAX_LISTS)
 
     assert (report.outcome, document["error"]["name"], sent) == (Outcome.REJECTED, "UnreadableList", [])
 

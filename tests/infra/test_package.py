@@ -74,6 +74,7 @@ sys.path.insert(0, {str(package)!r})
 import dataclasses, io
 from handler.app import build_parts, lambda_handler
 from handler.deadline import TimeBudget
+from handler.jobs import Asked
 from handler.objects import ObjectRef
 from handler.store import OpenObject, StoredObject, WriteResult
 
@@ -97,7 +98,7 @@ scorer = build_parts().scorer
 documents = dataclasses.replace(scorer.documents, store=OneObject(), marks=None)
 inputs = dataclasses.replace(scorer.inputs, store=OneObject(), documents=documents)
 scorer = dataclasses.replace(scorer, inputs=inputs, documents=documents)
-scorer.score([ObjectRef("in-bucket", "coat-0.png")], TimeBudget.of(60, 10, 1), lambda named, report: None)
+scorer.score([Asked(ObjectRef("in-bucket", "coat-0.png"))], TimeBudget.of(60, 10, 1), lambda named, report: None)
 print(json.loads(written[0])["predictions"][0]["class_name"])
 """
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import InvocationFailed, UnrecognisedEvent
+from handler.jobs import Asked
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
 from handler.triggers import parse_event
@@ -69,7 +70,7 @@ def test_an_object_that_was_restored_is_scored_unless_it_was_before(name):
     """While it was archived, its upload was answered with a rejection."""
     request = parse_event({"Records": [record(name=name)]})
 
-    assert (request.objects, request.unless_done) == ((ObjectRef(INPUT, "a.png"),), {ObjectRef(INPUT, "a.png")})
+    assert request.asked == (Asked(ObjectRef(INPUT, "a.png"), unless_done=True),)
 
 
 def test_what_is_missing_from_a_record_and_not_needed_is_not_missed():
