@@ -21,6 +21,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler.contract import Model
+from handler.custody import Custody
 from handler.deadline import Deadline, TimeBudget
 from handler.delivery import Delivery
 from handler.dispatch import Dispatcher
@@ -79,10 +80,9 @@ def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> 
         request=request,
         scorer=parts.scorer,
         sweeper=parts.sweeper,
-        queue=parts.queue,
+        custody=Custody(parts.queue, budget.finish_by, log_queue_error),
         budget=budget,
         record=journal.record,
-        warn=log_queue_error,
     )
     try:
         results = delivery.run()

@@ -36,6 +36,7 @@ LEAVES = {
 ARROWS = {
     "app": {
         *{
+            "custody",
             "delivery",
             "dispatch",
             "documents",
@@ -55,7 +56,8 @@ ARROWS = {
     "aws": set(),
     "batching": {"formats.image", "predictions", "work"},
     "calls": set(),
-    "delivery": {"scoring", "sweeping", "triggers.request"},
+    "custody": {"triggers.request"},
+    "delivery": {"custody", "scoring", "sweeping", "triggers.request"},
     "dispatch": {"documents", "formats.image", "inputs", "predictions"},
     "documents": {"marks"},
     "examining": {"documents", "inputs", "marks", "pairing"},

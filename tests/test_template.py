@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.delivery import FIRST_RETRY_S, MAX_FAILURES, MAX_RETRY_S, RETRY_FACTOR
+from handler.custody import MAX_FAILURES
+from handler.delivery import FIRST_RETRY_S, MAX_RETRY_S, RETRY_FACTOR
 from infra.package import PYTHON_VERSION
 from infra.template import read_template
 from tests.intrinsics import Evaluator

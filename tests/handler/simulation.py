@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
+from handler.custody import Custody
 from handler.deadline import Deadline, TimeBudget
 from handler.delivery import Delivery
 from handler.errors import OutOfTime
@@ -109,10 +110,9 @@ class Worker:
             request=parse_event({"Records": [record(sent) for sent in batch]}),
             scorer=self.scorer,
             sweeper=self.sweeper,
-            queue=self.queue,
+            custody=Custody(self.queue, budget.finish_by, lambda error: None),
             budget=budget,
             record=lambda named, report: reports.setdefault(named.key, report),
-            warn=lambda error: None,
         )
         try:
             answer = delivery.request.reply(delivery.run())

@@ -201,7 +201,7 @@ def test_a_look_at_a_document_that_hangs_fails_its_object_alone(services, invoke
     )
 
     assert not in_time.is_over
-    assert "3" in failed(answer) or upload_event("uploads/3.png") in [json.loads(body) for body in services.sent]
+    assert "3" in failed(answer) or "uploads/3.png" in str(services.sent)
     assert len(services.documents) + len(services.sent) + len(failed(answer)) == 10
 
 
