@@ -37,6 +37,7 @@ T = TypeVar("T")
 _MANIFEST = re.compile(rb'\s*\[\s*\{\s*"prefix"\s*:')
 _JSON_LINE = re.compile(rb'\s*\{[^\n]*"(key|source-ref)"\s*:', re.IGNORECASE)
 _CSV_LINE = re.compile(rb'"?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"?,[^\x00-\x1f,]+(,[^\x00-\x1f]*)?\r?(\n|$)')
+_CSV_NAMES = re.compile(rb'(?i)"?bucket"?\s*,\s*"?key"?(,[^\x00-\x1f]*)?\r?(\n|$)')  # a first line of names, which people add
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")  # the oldest names may be longer, and have capitals
 _JSON_NAMES = {int: "a number", float: "a number", bool: "true or false", dict: "an object", list: "an array"}
 _MAX_CSV_BYTES = 2**14  # of one line: more than a key of 1,024 bytes needs, each of them encoded as three
@@ -46,10 +47,10 @@ _MAX_JSON_BYTES = 2**17  # of one line; SageMaker allows 100,000 characters of l
 def recognises(head: bytes) -> bool:
     """Returns whether `head` begins a list.
 
-    CSV has no magic number, so a first line of a bucket name and a key is taken for CSV.
+    CSV has no magic number, so a first line of a bucket name and a key, or of the words "bucket" and "key", is taken for CSV.
     """
     text = head.removeprefix(BYTE_ORDER_MARK)
-    return any(pattern.match(text) for pattern in (_MANIFEST, _JSON_LINE, _CSV_LINE))
+    return any(pattern.match(text) for pattern in (_MANIFEST, _JSON_LINE, _CSV_NAMES, _CSV_LINE))
 
 
 def kind(head: bytes) -> str:
@@ -93,7 +94,7 @@ def _read_lines(body: Stream, parse: Callable[[bytes], tuple[str | None, str]], 
         f"Expected lines of at most {max_bytes} bytes. Received: a longer one, so it is no list; name one object a line."
     )
     for number, line in enumerate(read_lines(body, max_bytes, too_long), start=1):
-        if line.strip():
+        if line.strip() and not (number == 1 and _CSV_NAMES.fullmatch(line)):
             yield _named(f"line {number}", parse, line)
 
 

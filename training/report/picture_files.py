@@ -42,8 +42,10 @@ def read_picture(path: Path) -> PIL.Image.Image:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise PictureError(f"Expected a file of at most {MAX_FILE_BYTES} bytes. Received: {path}, which is larger.")
         return decode_picture(path.read_bytes())
-    except (OSError, RejectedInput) as error:
-        raise PictureError(f"Expected a {NAME}. Received: {path} ({error})") from error
+    except OSError as error:
+        raise PictureError(f"Expected a {NAME}. Received: {path}, which cannot be read ({error.strerror}).") from error
+    except RejectedInput as error:
+        raise PictureError(f"{path}: {error}") from error
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path | None]]:

@@ -184,7 +184,7 @@ def test_more_names_than_a_list_may_have_are_refused(read):
 
 
 @pytest.mark.parametrize(
-    "head", [b"<html>", b"bucket", b"Bucket,key", b"", b"%PDF-1.7", b'{"a": 1}', b"[1, 2]", b"ab,\x00", b"a,b"]
+    "head", [b"<html>", b"bucket", b"Photos,key", b"", b"%PDF-1.7", b'{"a": 1}', b"[1, 2]", b"ab,\x00", b"a,b"]
 )
 def test_what_is_no_list_is_not_taken_for_one(head):
     assert not listing.recognises(head)
@@ -212,3 +212,8 @@ def test_whatever_follows_only_names_rows_and_refusals_come_out(content, beginni
     except UnreadableList:
         return
     assert {type(item) for item in items} <= {Named, Unreadable}
+
+
+@pytest.mark.parametrize("names", [b"bucket,key", b"Bucket,Key", b'"Bucket","Key","Size"', b"BUCKET, KEY\r"])
+def test_a_first_line_of_names_is_no_object(names, read):
+    assert read(names + b"\nphotos,a.png\nphotos,b.png\n") == [Named("photos", "a.png"), Named("photos", "b.png")]
