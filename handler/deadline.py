@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ class Deadline:
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
         """Returns the deadline that lies `seconds` from now."""
         return cls(clock() + seconds, clock)
+
+    @classmethod
+    def never(cls) -> Deadline:
+        """Returns the deadline that never comes, for work that nobody ends."""
+        return cls(math.inf)
 
     def from_now(self, seconds: float) -> Deadline:
         """Returns the moment `seconds` from now on the same clock."""

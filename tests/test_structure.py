@@ -91,6 +91,7 @@ INFRA_ARROWS = {
     "schemas": {"paths"},
     "lock": set(),
     "native": {"errors"},
+    "show": {"errors", "show", "stores"},
     "stores": {"stores"},
     "template": set(),
     "errors": set(),

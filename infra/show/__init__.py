@@ -1,0 +1,1 @@
+"""Shows predictions to people and their tools: tables, pages, comparisons, evaluations, explanations."""

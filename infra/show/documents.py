@@ -1,0 +1,198 @@
+"""Reads documents back, wherever they lie and in every layout, and yields one row for each image.
+
+    a folder, or s3://bucket/prefix/ --list, read--> documents --parse--> rows
+
+Documents of all schemas are read, also of `/1`, whose rows have the same fields. One document is in memory at a time, as bytes,
+and its rows are decoded one by one, so that memory depends on the largest document alone. No AWS here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from handler.deadline import Deadline
+from handler.marks import RESERVED
+from handler.objects import Prefix
+from handler.predictions import Input, ModelName, Prediction, Problem, RejectedImage
+from handler.store import Store, StoredObject
+from infra.errors import InfraError
+from infra.stores.folders import open_file, root_folder
+from infra.stores.places import keys_under, object_places
+
+READ_S = 60  # for one document in S3
+CONCURRENCY = 16  # documents in S3 that are read at the same time
+
+_NAMED = re.compile(rb'\s*\{\s*"schema"\s*:\s*"(coatcheck\.[a-z-]+/\d+)"')
+_SUFFIXES = (".json", ".jsonl")
+_VALUES = ("coatcheck.predictions/", "coatcheck.rejection/")
+_LINES = "coatcheck.prediction-lines/"
+
+
+class BrokenDocument(InfraError):
+    """Raised for a document that is incomplete, or that does not follow its schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image of one object, with its prediction or the reason why there is none.
+
+    An object that was rejected as a whole is one row, whose image is named as the last part of the object's key.
+    """
+
+    input: Input
+    model: ModelName
+    result: Prediction | RejectedImage
+
+    @property
+    def object(self) -> str:
+        """The address of the object, `bucket/key`; the bucket of local files is the name of their folder."""
+        return f"{self.input.bucket}/{self.input.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that was found at `place`, a path or an address, with its bytes."""
+
+    place: str
+    content: bytes
+
+    def rows(self) -> Iterator[Row]:
+        """Yields the rows: in the order of the lines, or the predictions first; none for a list or a file that is no document.
+
+        Raises:
+            BrokenDocument: the document does not follow its schema, or its end is missing; rows may have been yielded before.
+        """
+        try:
+            yield from _rows(self.content)
+        except msgspec.MsgspecError as error:
+            raise BrokenDocument(f"Expected a document as its schema says. Received: {self.place}, {error}.") from error
+
+
+class _Schema(msgspec.Struct):
+    schema: str = ""
+
+
+class _Value(msgspec.Struct):
+    """A document that is one JSON value, or the head of one in lines, with its rows as they stand."""
+
+    input: Input
+    model: ModelName
+    predictions: list[msgspec.Raw] = []
+    rejected: list[msgspec.Raw] = []
+    error: Problem | None = None
+
+
+class _Line(msgspec.Struct):
+    """The fields by which the kinds of lines are told apart."""
+
+    summary: Any = None
+    error: str | None = None
+
+
+_value = msgspec.json.Decoder(_Value)
+_line = msgspec.json.Decoder(_Line)
+_prediction = msgspec.json.Decoder(Prediction)
+_rejected = msgspec.json.Decoder(RejectedImage)
+
+
+def read_documents(place: Path | Prefix, store: Callable[[], Store]) -> Iterator[Document]:
+    """Yields the documents in a folder and its subfolders, or under a prefix of S3, in the order of their keys.
+
+    Other files are among them, if their names end as those of documents do; what the writer keeps for itself is not.
+
+    Args:
+        place: the folder or the prefix.
+        store: makes the store that reads S3; it is not called for a folder.
+
+    Raises:
+        OSError: the folder cannot be read.
+        StorageUnavailable: S3 failed.
+    """
+    return _in_store(place, store()) if isinstance(place, Prefix) else _in_folder(place)
+
+
+def _in_folder(folder: Path) -> Iterator[Document]:
+    with root_folder(folder) as root:
+        for key in keys_under(root, "", ""):
+            if _is_document(key):
+                for place in object_places(key):
+                    file = open_file(root, place)
+                    if file:
+                        with file:
+                            yield Document(str(folder / key), file.read())
+                        break
+
+
+def _in_store(prefix: Prefix, store: Store) -> Iterator[Document]:
+    """Yields documents in the order of the listing, of which several are read at the same time, ahead of their turn."""
+
+    def read(found: StoredObject) -> Document | None:
+        opened = store.open(found.ref, deadline=Deadline.after(READ_S))
+        if opened is None:  # it was deleted since it was listed
+            return None
+        with closing(opened.body) as body:
+            return Document(str(found.ref), body.read())
+
+    listed = store.list(prefix, "", deadline=Deadline.never())
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        reading: deque[Future[Document | None]] = deque()
+        for found in listed:
+            if _is_document(found.ref.key.removeprefix(prefix.prefix)):
+                reading.append(pool.submit(read, found))
+            if len(reading) == CONCURRENCY:
+                yield from filter(None, [reading.popleft().result()])
+        yield from filter(None, (one.result() for one in reading))
+
+
+def _is_document(key: str) -> bool:
+    return key.endswith(_SUFFIXES) and not key.startswith(RESERVED)
+
+
+def _rows(content: bytes) -> Iterator[Row]:
+    first, _, rest = content.partition(b"\n")
+    schema = _schema(content)
+    if schema.startswith(_LINES):
+        yield from _rows_of_lines(_value.decode(first), rest)
+    elif schema.startswith(_VALUES):
+        value = _value.decode(content)
+        if value.error:
+            name = value.input.key.rsplit("/", 1)[-1]
+            yield Row(value.input, value.model, RejectedImage(name, value.error.name, value.error.message))
+        for row in value.predictions:
+            yield Row(value.input, value.model, _prediction.decode(row))
+        for row in value.rejected:
+            yield Row(value.input, value.model, _rejected.decode(row))
+
+
+def _schema(content: bytes) -> str:
+    """Returns the schema that a document names; empty if it names none. It comes first, unless somebody sorted the fields."""
+    named = _NAMED.match(content)
+    if named:
+        return named[1].decode()
+    try:
+        return msgspec.json.decode(content, type=_Schema).schema
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _rows_of_lines(head: _Value, lines: bytes) -> Iterator[Row]:
+    start, is_whole = 0, False
+    while start < len(lines):
+        end = lines.find(b"\n", start)
+        line = lines[start : end if end >= 0 else len(lines)]
+        start += len(line) + 1
+        kind = _line.decode(line)
+        is_whole = kind.summary is not None
+        if not is_whole:
+            yield Row(head.input, head.model, (_rejected if kind.error is not None else _prediction).decode(line))
+    if not is_whole:
+        raise msgspec.ValidationError("whose last line, the summary, is missing")
