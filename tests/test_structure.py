@@ -83,9 +83,10 @@ ARROWS = {
 }
 # Who may import whom inside infra/. Any part of it may import handler/, and none may import training/.
 INFRA_ARROWS = {
-    "__main__": {"bench", "cloud", "demo", "errors", "package", "paths", "schemas"},
+    "__main__": {"commands", "errors"},
     "bench": {"bench", "cloud", "errors", "paths", "stores"},
     "cloud": {"cloud", "errors", "package", "paths", "schemas", "template"},
+    "commands": {"bench", "cloud", "demo", "errors", "package", "paths", "schemas", "show"},
     "demo": {"cloud", "errors", "paths"},
     "package": {"errors", "native", "paths"},
     "schemas": {"paths"},

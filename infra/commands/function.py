@@ -1,0 +1,61 @@
+"""Defines the commands that run the function on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.package import Architecture
+from infra.paths import SAM
+
+PANEL = "Run the function here"
+
+commands = typer.Typer()
+
+
+@commands.command(rich_help_panel=PANEL)
+def demo() -> None:
+    """Uploads the sample images to an embedded cloud and shows the predictions.
+
+    S3 and SQS run on 127.0.0.1; an upload reaches the function by the bucket's notification and the queue, as it does on AWS.
+    Copies of all documents are left under `.demo`. The demo takes about 6 s. It fails if a message is not finished, or a
+    document is missing or broken. `MODEL_URI=DIR` in the environment shows another artifact than the bundled one, of any size
+    and classes; only for the classes of the samples it tells how many predictions are right.
+    """
+    from infra.demo import run
+
+    run()
+
+
+@commands.command(rich_help_panel=PANEL)
+def sam_local(
+    sam: Annotated[Path, typer.Option(help="Path of the SAM CLI.", show_default=".venv-sam/bin/sam")] = SAM,
+    architecture: Annotated[
+        Architecture, typer.Option(help="Architecture that the package was built for.")
+    ] = Architecture.x86_64,
+) -> None:
+    """Invokes the built package with every event in Lambda's container image.
+
+    Each file of `events` goes through `sam local invoke`, on an embedded cloud; the command fails if an answer or a document is
+    not the expected one. It needs Docker, and a package that `make build` has made; it takes about two minutes.
+    """
+    from infra.cloud.expectations import EXPECTED
+    from infra.cloud.sam_local import run
+
+    failed = run(sam, architecture)
+    typer.echo(f"{len(EXPECTED) - len(failed)} of {len(EXPECTED)} events as expected")
+    raise typer.Exit(1 if failed else 0)
+
+
+@commands.command(rich_help_panel=PANEL)
+def bench() -> None:
+    """Measures cold start, speed and memory, and prints one table.
+
+    This takes a quarter of an hour, most of it to score a million images; run it on an otherwise idle machine. It needs Linux
+    for the memory figures, and TensorFlow for one comparison.
+    """
+    from infra.bench.report import run
+
+    run()
