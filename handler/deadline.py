@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_NEVER_S = 10**9  # 31 years; waiting functions of the system refuse an infinite time
 EARLY_SHARE = 0.1  # of the time of an invocation; the rest of it is enough for any object that is within the limits
 
 
@@ -24,8 +24,8 @@ class Deadline:
 
     @classmethod
     def never(cls) -> Deadline:
-        """Returns the deadline that never comes, for work that nobody ends."""
-        return cls(math.inf)
+        """Returns a deadline that nobody lives to see, for work that has as long as it takes."""
+        return cls.after(_NEVER_S)
 
     def from_now(self, seconds: float) -> Deadline:
         """Returns the moment `seconds` from now on the same clock."""

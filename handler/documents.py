@@ -236,7 +236,7 @@ class Documents:
             raise UnacceptedObject(
                 f"Expected {existing.ref} to be free, or the document of {source.ref}. "
                 f"Received: an object that belongs to input bucket {existing.metadata.get(_BUCKET)!r}; it was left alone. "
-                "Give each input bucket an OUTPUT_URI, and so a function, of its own."
+                "Give the objects of each bucket an output of their own (OUTPUT_URI, or --out)."
             )
 
     def _require_unchanged(self, source: StoredObject, deadline: Deadline) -> None:

@@ -28,6 +28,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from handler.errors import BadSettings
 from handler.layout import Layout, LayoutName
@@ -95,10 +96,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     for prefix in inputs:
         if output and output.overlaps(prefix):
             reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
-    if reader.faults or output is None:
-        raise BadSettings("The environment is not usable:\n" + "\n".join(f"- {fault}" for fault in reader.faults))
+    reader.require_no_faults()
     return Settings(
-        output=output,
+        output=cast("Prefix", output),  # or it is a fault
         inputs=inputs,
         model=model,
         queue_url=queue_url,
@@ -111,6 +111,18 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         s3_concurrency=numbers["S3_CONCURRENCY"],
         deadline_reserve_ms=numbers["DEADLINE_RESERVE_MS"],
     )
+
+
+def load_limits(environ: Mapping[str, str], defaults: Mapping[str, int]) -> Limits:
+    """Reads the limits on one object alone, whose `defaults` may be others than the function's.
+
+    Raises:
+        BadSettings: variables are malformed; the message names every one of them.
+    """
+    reader = _Reader(environ)
+    limits = _limits({name: reader.natural(name, default) for name, default in defaults.items()})
+    reader.require_no_faults()
+    return limits
 
 
 def _limits(numbers: Mapping[str, int]) -> Limits:
@@ -132,6 +144,10 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.faults: list[str] = []
+
+    def require_no_faults(self) -> None:
+        if self.faults:
+            raise BadSettings("The environment is not usable:\n" + "\n".join(f"- {fault}" for fault in self.faults))
 
     def fault(self, name: str, expected: str, received: str) -> None:
         self.faults.append(f"{name}: expected {expected}. Received: {received}.")

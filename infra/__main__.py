@@ -9,32 +9,47 @@ Each command imports what it needs when it runs, so that help appears at once an
 
 from __future__ import annotations
 
-import typer
+import sys
+from typing import NoReturn
 
-from infra.commands import files, function
-from infra.errors import InfraError
+import typer
+from typer.exceptions import TyperException
+
+from infra.commands import files, function, scoring
+from infra.errors import InfraError, WrongUse
 
 app = typer.Typer(
     help="Coatcheck scores the images that land in S3. These commands run, measure and package its function on this machine.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
-for commands in (function.commands, files.commands):
+for commands in (scoring.commands, function.commands, files.commands):
     app.add_typer(commands)
 
 
 def main() -> None:
-    """Runs the command that the arguments name; an error that the user can mend ends it with one line and exit status 1."""
+    """Runs the command that the arguments name; an error that the user can mend ends it with one line."""
     try:
-        app()
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except TyperException as error:  # a name or a value that the command line does not have
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "coatcheck"
+        _end(f"{error.format_message()} `{path} --help` shows what is possible.", 2)
+    except WrongUse as error:
+        _end(str(error), 2)
     except (InfraError, OSError) as error:
-        raise SystemExit(f"error: {' '.join(str(error).split())}") from error
+        _end(str(error), 1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(("handler", "infra")):
             raise  # a mistake in this checkout, not a library that was never installed
-        raise SystemExit(f"error: Expected the library {error.name}. `make test` installs what every command needs.") from error
+        _end(f"Expected the library {error.name}. `make test` installs what every command needs.", 1)
+    raise SystemExit(status)
+
+
+def _end(message: str, status: int) -> NoReturn:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

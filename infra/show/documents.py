@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ import msgspec
 
 from handler.deadline import Deadline
 from handler.marks import RESERVED
-from handler.objects import Prefix
+from handler.objects import ObjectRef, Prefix
 from handler.predictions import Input, ModelName, Prediction, Problem, RejectedImage
-from handler.store import Store, StoredObject
+from handler.store import Store
 from infra.errors import InfraError
-from infra.stores.folders import open_file, root_folder
+from infra.stores.folders import find_file, open_file, root_folder
 from infra.stores.places import keys_under, object_places
 
 READ_S = 60  # for one document in S3
@@ -111,43 +111,56 @@ def read_documents(place: Path | Prefix, store: Callable[[], Store]) -> Iterator
 
     Args:
         place: the folder or the prefix.
-        store: makes the store that reads S3; it is not called for a folder.
+        store: returns the store that reads S3; it is not called for a folder.
 
     Raises:
         OSError: the folder cannot be read.
         StorageUnavailable: S3 failed.
     """
-    return _in_store(place, store()) if isinstance(place, Prefix) else _in_folder(place)
+    return read_named(place, filter(_is_document, _keys(place, store)), store)
 
 
-def _in_folder(folder: Path) -> Iterator[Document]:
+def read_named(place: Path | Prefix, keys: Iterable[str], store: Callable[[], Store]) -> Iterator[Document]:
+    """Yields the documents of some keys, relative to a folder or a prefix of S3, in the order of `keys`.
+
+    Those that are gone are left out. Of S3, several are read at the same time, ahead of their turn. Raises the same as
+    `read_documents`.
+    """
+    return _in_store(place, keys, store()) if isinstance(place, Prefix) else _in_folder(place, keys)
+
+
+def _keys(place: Path | Prefix, store: Callable[[], Store]) -> Iterator[str]:
+    if isinstance(place, Prefix):
+        for found in store().list(place, "", deadline=Deadline.never()):
+            yield found.ref.key.removeprefix(place.prefix)
+    else:
+        with root_folder(place) as root:
+            yield from keys_under(root, "", "")
+
+
+def _in_folder(folder: Path, keys: Iterable[str]) -> Iterator[Document]:
     with root_folder(folder) as root:
-        for key in keys_under(root, "", ""):
-            if _is_document(key):
-                for place in object_places(key):
-                    file = open_file(root, place)
-                    if file:
-                        with file:
-                            yield Document(str(folder / key), file.read())
-                        break
+        for key in keys:
+            found = find_file(root, object_places(key))
+            file = open_file(root, found[0]) if found else None
+            if file:
+                with file:
+                    yield Document(str(folder / key), file.read())
 
 
-def _in_store(prefix: Prefix, store: Store) -> Iterator[Document]:
-    """Yields documents in the order of the listing, of which several are read at the same time, ahead of their turn."""
-
-    def read(found: StoredObject) -> Document | None:
-        opened = store.open(found.ref, deadline=Deadline.after(READ_S))
-        if opened is None:  # it was deleted since it was listed
+def _in_store(prefix: Prefix, keys: Iterable[str], store: Store) -> Iterator[Document]:
+    def read(key: str) -> Document | None:
+        ref = ObjectRef(prefix.bucket, prefix.prefix + key)
+        opened = store.open(ref, deadline=Deadline.after(READ_S))
+        if opened is None:
             return None
         with closing(opened.body) as body:
-            return Document(str(found.ref), body.read())
+            return Document(str(ref), body.read())
 
-    listed = store.list(prefix, "", deadline=Deadline.never())
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         reading: deque[Future[Document | None]] = deque()
-        for found in listed:
-            if _is_document(found.ref.key.removeprefix(prefix.prefix)):
-                reading.append(pool.submit(read, found))
+        for key in keys:
+            reading.append(pool.submit(read, key))
             if len(reading) == CONCURRENCY:
                 yield from filter(None, [reading.popleft().result()])
         yield from filter(None, (one.result() for one in reading))

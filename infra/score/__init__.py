@@ -1,0 +1,1 @@
+"""Scores files, folders, archives and S3 objects from this machine, with the code that runs in Lambda."""

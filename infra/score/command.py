@@ -1,0 +1,149 @@
+"""Carries out `coatcheck score`: checks what was asked for, shows progress, and writes the table, the page and the summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from handler.deadline import Deadline
+from handler.errors import BadSettings, ScoringError
+from handler.model import BUNDLED_ARTIFACT
+from handler.objects import ObjectRef, Prefix
+from handler.settings import load_limits
+from infra.errors import InfraError, WrongUse
+from infra.locations import parse_location, s3
+from infra.score.expanding import count
+from infra.score.folders import Folders
+from infra.score.lists import read_lines
+from infra.score.run import LIMITS, Order, Run
+from infra.score.sources import LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_source
+from infra.score.summary import Summary, show, to_json
+from infra.score.tally import Tally
+
+_LOOK_S = 30  # for one call of S3 before the run
+
+STANDARD_INPUT = "-"
+
+
+def score(
+    sources: list[str],
+    *,
+    artifact: str | None,
+    out: str,
+    table: Path | None,
+    page: Path | None,
+    failed: Path | None,
+    processes: int | None,
+    as_json: bool,
+) -> Tally:
+    """Scores sources, prints what was done, and returns its counts.
+
+    Raises:
+        WrongUse: what was asked for cannot be meant.
+        InfraError: the artifact, a folder or a prefix cannot be read.
+    """
+    began = time.monotonic()
+    with _own_errors():
+        order = _parse_order(sources, artifact, out, failed, processes)
+        for source in order.sources:
+            _require_usable(source, order)
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as keys:
+            run = Run(order, keys)
+            with _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
+                run.score(advance)
+            places = {"documents": str(order.out)}
+    seconds = time.monotonic() - began
+    summary = Summary(tally=run.tally, links=run.links, manifest=run.manifest, seconds=seconds, places=places)
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(summary)) + "\n")
+    else:
+        show(summary, Console(highlight=False))
+    return run.tally
+
+
+def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Path | None, processes: int | None) -> Order:
+    named = dict.fromkeys(sources)
+    return Order(
+        sources=tuple(dict.fromkeys(parse_source(source) for source in named if source != STANDARD_INPUT)),
+        lines=read_lines(sys.stdin.buffer) if STANDARD_INPUT in named else None,
+        out=_make_folder(parse_location(out)),
+        artifact=parse_location(artifact) if artifact else BUNDLED_ARTIFACT,
+        limits=load_limits(os.environ, LIMITS),
+        failed=failed,
+        processes=processes or count_cores(),
+    )
+
+
+def _make_folder(place: Path | Prefix) -> Path | Prefix:
+    if isinstance(place, Path):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise WrongUse(f"Expected a folder, or s3://bucket/prefix/, for --out. Received: {place}, a file.") from error
+    return place
+
+
+def _require_usable(source: Source, order: Order) -> None:
+    """Requires that a source is there, and is no part of the output.
+
+    Raises:
+        WrongSource: it is not there, or lies where documents do.
+    """
+    if isinstance(source, RemoteObject) and s3().head(source.ref, deadline=Deadline.after(_LOOK_S)) is None:
+        raise WrongSource(f"Expected an object. Received: {source}, which is not there; end a prefix with a slash.")
+    if isinstance(source, LocalFolder | LocalFile) and isinstance(order.out, Path):
+        is_inside = source.folder.is_relative_to(order.out)
+    else:
+        place = source.ref if isinstance(source, RemoteObject) else source
+        is_inside = isinstance(place, Prefix) and order.job.output.includes(place)
+        is_inside |= isinstance(place, ObjectRef) and order.job.output.holds(place)
+    if is_inside:
+        raise WrongSource(f"Expected an --out that does not hold what is to be scored. Received: {order.out}; name another.")
+
+
+@contextmanager
+def _progress(order: Order, *, is_shown: bool) -> Iterator[Callable[[int], None]]:
+    """Shows how much is done, at which rate, and how long the rest takes, once all objects are counted."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not is_shown, transient=True) as progress:
+        task = progress.add_task("scoring", total=None, rate="")
+        began = time.monotonic()
+
+        def advance(objects: int) -> None:
+            progress.advance(task, objects)
+            done = progress.tasks[task].completed
+            progress.update(task, rate=f"{done / max(time.monotonic() - began, 1e-9):,.0f}/s")
+
+        def count_all() -> None:
+            with suppress(InfraError, ScoringError, OSError):  # whoever scores reports it
+                progress.update(task, total=count(order.sources, Folders(order.job)))
+
+        if is_shown and order.lines is None:
+            threading.Thread(target=count_all, daemon=True).start()
+        yield advance
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Turns the errors that the function has too into those of a command."""
+    try:
+        yield
+    except BadSettings as error:
+        raise WrongUse(str(error)) from error
+    except ScoringError as error:
+        raise InfraError(str(error)) from error
+
+
+def count_cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

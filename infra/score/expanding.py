@@ -1,0 +1,56 @@
+"""Finds the objects that sources name, one by one, and counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from handler.deadline import Deadline
+from handler.objects import Prefix
+from infra.locations import s3
+from infra.score.folders import Folders
+from infra.score.sources import Item, LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_line
+from infra.score.walking import Unusable, walk
+
+
+def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Folders) -> Iterator[Item | Unusable]:
+    """Yields the objects of all sources, and then those of a list; nothing in the output is one.
+
+    A line that names nothing is Unusable. Whatever is wrong with a source is an error at once.
+
+    Raises:
+        WrongSource: two folders have the same name.
+        OSError: a folder cannot be read.
+        StorageUnavailable: S3 failed.
+    """
+    for source in sources:
+        yield from _objects_of(source, folders)
+    current = Path.cwd().resolve()
+    for line in lines or ():
+        try:
+            item = parse_line(line, current)
+            if isinstance(item, LocalFile):
+                folders.require_alone(item.folder)
+            yield item
+        except WrongSource as error:
+            yield Unusable(line, str(error))
+
+
+def count(sources: Iterable[Source], folders: Folders) -> int:
+    """Returns the number of objects of all sources; see `expand`."""
+    return sum(not isinstance(item, Unusable) for source in sources for item in _objects_of(source, folders))
+
+
+def _objects_of(source: Source, folders: Folders) -> Iterator[Item | Unusable]:
+    if isinstance(source, LocalFolder):
+        folders.require_alone(source.folder)
+        for found in walk(source.folder, folders.job.folder):
+            yield LocalFile(source.folder, found) if isinstance(found, str) else found
+    elif isinstance(source, Prefix):
+        for stored in s3().list(source, "", deadline=Deadline.never()):
+            if not folders.job.output.holds(stored.ref):
+                yield RemoteObject(stored.ref)
+    else:
+        if isinstance(source, LocalFile):
+            folders.require_alone(source.folder)
+        yield source

@@ -1,0 +1,56 @@
+"""Keeps folders of one name apart: their files would be taken for each other's, since a name is all that a document holds.
+
+A note under the output says where the folder of each name lies, so that a later run notices another folder of the same name.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from handler.deadline import Deadline
+from handler.marks import RESERVED
+from handler.objects import ObjectRef
+from handler.store import Store, WriteResult
+from infra.score.sources import WrongSource
+from infra.score.worker import Job, open_store
+
+_CALL_S = 60
+
+
+@dataclass(slots=True)
+class Folders:
+    """The folders whose files a run scores, by name, and the notes on them."""
+
+    job: Job
+    _known: dict[str, Path] = field(default_factory=dict)
+
+    def require_alone(self, folder: Path) -> None:
+        """Requires that no other folder of the same name has its documents in the same output.
+
+        Raises:
+            WrongSource: another one has.
+        """
+        known = self._known.get(folder.name)
+        if known is None:
+            known = self._known[folder.name] = self._claim(folder)
+        if known != folder:
+            raise WrongSource(
+                f"Expected one folder of the name {folder.name!r}. Received: {folder}, but the documents of {known} are in the "
+                "same --out; name another --out, or a folder above both."
+            )
+
+    def _claim(self, folder: Path) -> Path:
+        """Returns the folder of this name that the output belongs to, which is this one if there was none."""
+        store: Store = open_store(self.job)
+        place = ObjectRef(self.job.output.bucket, f"{self.job.output.prefix}{RESERVED}folders/{quote(folder.name)}/place")
+        text, by = io.BytesIO(str(folder).encode()), Deadline.after(_CALL_S)
+        written = store.put(place, text, content_type="text/plain", metadata={}, replacing=None, deadline=by)
+        opened = store.open(place, deadline=by) if written is not WriteResult.WRITTEN else None
+        if opened is None:
+            return folder
+        with closing(opened.body) as body:
+            return Path(body.read().decode(errors="replace"))

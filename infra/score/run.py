@@ -1,0 +1,144 @@
+"""Scores sources from this machine. The only module here that knows the order of the work.
+
+    sources --expand--> objects --chunks--> processes: score, count --in order--> failed list, table, page, summary
+
+Documents are the record: whatever has its document is passed over, so a run that was stopped goes on when it is started again,
+and ends with the same documents. Memory does not grow with the number of objects: what is needed later is in temporary files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from handler.contract import Manifest
+from handler.limits import Limits
+from handler.objects import Prefix
+from handler.outcomes import Outcome
+from handler.settings import DEFAULTS
+from infra.locations import s3
+from infra.score.expanding import expand
+from infra.score.folders import Folders
+from infra.score.lists import write_line
+from infra.score.processes import Processes
+from infra.score.sources import Item, Source
+from infra.score.tally import Tally
+from infra.score.walking import Unusable
+from infra.score.worker import Job, Scored, load_parts
+from infra.show.documents import Document, read_named
+
+CHUNK_OBJECTS = 32
+
+# What limits an invocation's time in Lambda limits nothing here; what limits memory, and hostile objects, stays.
+LIMITS = DEFAULTS | {
+    "MAX_OBJECT_BYTES": 2**40,
+    "MAX_IMAGES_PER_OBJECT": 10**9,
+    "MAX_ARCHIVE_MEMBERS": 10**6,
+    "MAX_UNPACKED_BYTES": 2**40,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a user asks for.
+
+    `sources` are to be scored, and `lines` are those of a list, or None if there is no list. Documents go to `out`, a folder or
+    an address in S3. What failed or was rejected is written to `failed`, as a list. `processes` score at the same time.
+    """
+
+    sources: tuple[Source, ...]
+    lines: Iterable[str] | None
+    out: Path | Prefix
+    artifact: Path | Prefix
+    limits: Limits
+    failed: Path | None
+    processes: int
+
+    @property
+    def job(self) -> Job:
+        """What is the same for every object."""
+        out = self.out if isinstance(self.out, Prefix) else Prefix(str(self.out), "")
+        return Job(out, self.artifact, self.limits)
+
+
+class Run:
+    """One run over the sources of an order, which counts what it does in `tally`, and the `links` that it passes over."""
+
+    def __init__(self, order: Order, keys: IO[str]) -> None:
+        """Loads the artifact, so that a broken one is noticed at once; `keys` is an empty file for the keys of the documents.
+
+        Raises:
+            BadArtifact: the artifact is missing or broken.
+        """
+        self.manifest: Manifest = load_parts(order.job).model.manifest
+        self.tally = Tally()
+        self.links = 0
+        self._order = order
+        self._unusable: list[Unusable] = []
+        self._keys = keys
+
+    def score(self, advance: Callable[[int], None]) -> None:
+        """Scores every object; `advance` is told each number of objects that are done."""
+        order = self._order
+        items = expand(order.sources, order.lines, Folders(order.job))
+        with replaced(order.failed) as failed:
+            for scored, tally in Processes(order.job, order.processes).score(self._chunks(items)):
+                self.tally.add(tally)
+                for one in scored:
+                    self._keep(one, failed)
+                self._count_unusable(failed)
+                advance(len(scored))
+            self._count_unusable(failed)
+
+    def documents(self) -> Iterator[Document]:
+        """Yields the document of each object that has one, in the order of the sources."""
+        self._keys.seek(0)
+        return read_named(self._order.job.documents, map(json.loads, self._keys), s3)
+
+    def _chunks(self, items: Iterable[Item | Unusable]) -> Iterator[tuple[Item, ...]]:
+        usable = (item for item in map(self._usable, items) if item)
+        while chunk := tuple(itertools.islice(usable, CHUNK_OBJECTS)):
+            yield chunk
+
+    def _usable(self, item: Item | Unusable) -> Item | None:
+        if not isinstance(item, Unusable):
+            return item
+        self._unusable.append(item)
+        return None
+
+    def _count_unusable(self, failed: IO[str]) -> None:
+        for one in self._unusable:
+            if one.is_link:
+                self.links += 1
+            else:
+                self.tally.add_object(Outcome.FAILED, "Unusable", one.reason)
+                failed.write(write_line(one.text) + "\n")
+        self._unusable.clear()
+
+    def _keep(self, one: Scored, failed: IO[str]) -> None:
+        if one.outcome in {Outcome.FAILED, Outcome.REJECTED}:
+            failed.write(write_line(str(one.item)) + "\n")
+        if one.document:
+            self._keys.write(json.dumps(one.document.key.removeprefix(self._order.job.output.prefix)) + "\n")
+
+
+@contextmanager
+def replaced(path: Path | None) -> Iterator[IO[str]]:
+    """Opens a file that takes the place of `path` once it is whole; without a path, what is written is lost."""
+    if path is None:
+        with Path(os.devnull).open("w", encoding="utf-8", errors="surrogateescape") as nothing:
+            yield nothing
+        return
+    new = path.with_name(f".{path.name}.new")
+    try:
+        with new.open("w", encoding="utf-8", errors="surrogateescape") as file:
+            yield file
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""Tells what a run did, to people as tables and to machines as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from handler.contract import Manifest
+from handler.outcomes import Outcome
+from infra.score.tally import Tally
+
+MAX_REASONS = 5
+
+_MAX_EXAMPLE_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The result of a run: its counts, the model, the seconds it took, and the places of what it wrote, by kind."""
+
+    tally: Tally
+    links: int
+    manifest: Manifest
+    seconds: float
+    places: dict[str, str]
+
+
+def to_json(summary: Summary) -> dict[str, Any]:
+    """Returns the summary as one JSON object."""
+    tally, manifest = summary.tally, summary.manifest
+    return {
+        "objects": {outcome.value: tally.outcomes[outcome] for outcome in Outcome if outcome is not Outcome.POSTPONED},
+        "links": summary.links,
+        "images": tally.images,
+        "classified": tally.classified,
+        "by_class": {name: tally.by_class[name] for name in manifest.classes},
+        "unsure": tally.unsure,
+        "unfamiliar": tally.unfamiliar,
+        "rejected": _reasons(tally.rejected, tally),
+        "failed": _reasons(tally.failed, tally),
+        "model": {"name": manifest.name, "version": manifest.version, "sha256": manifest.model.sha256},
+        "seconds": round(summary.seconds, 3),
+        **summary.places,
+    }
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Prints the summary for people."""
+    tally = summary.tally
+    console.print(_sentence(summary), highlight=False)
+    if tally.images:
+        console.print(_classes(summary))
+        console.print(
+            f"{tally.images:,} images, {_share(tally.unsure, tally)} unsure, {_share(tally.unfamiliar, tally)} unfamiliar",
+            highlight=False,
+        )
+    for title, counts in (("rejected", tally.rejected), ("failed", tally.failed)):
+        if counts:
+            console.print(_table_of_reasons(title, counts, tally))
+    for kind, place in summary.places.items():
+        console.print(f"{kind}: {place}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _sentence(summary: Summary) -> str:
+    outcomes = summary.tally.outcomes
+    counts = [
+        f"{outcomes[Outcome.SCORED]:,} scored",
+        f"{outcomes[Outcome.DUPLICATE]:,} passed over, as they were done before",
+    ]
+    others = (Outcome.REJECTED, Outcome.FAILED, Outcome.GONE, Outcome.SUPERSEDED)
+    counts += [f"{outcomes[outcome]:,} {outcome.value}" for outcome in others if outcomes[outcome]]
+    links = f"; {summary.links:,} links were left out" if summary.links else ""
+    return f"{summary.tally.objects:,} objects in {summary.seconds:.1f} s: {', '.join(counts)}{links}"
+
+
+def _classes(summary: Summary) -> Table:
+    table = Table("class", "images", "share", title=f"{summary.manifest.name} {summary.manifest.version}", title_justify="left")
+    for name in summary.manifest.classes:
+        count = summary.tally.by_class[name]
+        table.add_row(Text(name), f"{count:,}", _percent(count, summary.tally))
+    return table
+
+
+def _table_of_reasons(title: str, counts: Counter[str], tally: Tally) -> Table:
+    """Returns a table of the commonest reasons, each with the message of one image or object."""
+    table = Table(title, "count", "for example", title_justify="left")
+    for reason in _reasons(counts, tally):
+        table.add_row(reason["error"], f"{reason['count']:,}", Text(reason["example"]))
+    if len(counts) > MAX_REASONS:
+        table.add_row("others", f"{counts.total() - sum(count for _, count in counts.most_common(MAX_REASONS)):,}", "")
+    return table
+
+
+def _reasons(counts: Counter[str], tally: Tally) -> list[dict[str, Any]]:
+    """Returns the commonest reasons, the most frequent one first."""
+    return [
+        {"error": error, "count": count, "example": tally.examples[error][:_MAX_EXAMPLE_CHARACTERS]}
+        for error, count in counts.most_common(MAX_REASONS)
+    ]
+
+
+def _share(count: int, tally: Tally) -> str:
+    return f"{count:,} ({_percent(count, tally)})"
+
+
+def _percent(count: int, tally: Tally) -> str:
+    return f"{count / tally.images:.0%}"
