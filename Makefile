@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format train bench build emulate sam-local lock clean
+.PHONY: help demo score test check format train bench build emulate sam-local lock clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -32,6 +32,13 @@ help: ## show this list
 
 demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show the predictions
 	@$(BIN)/coatcheck demo
+
+# IMAGES may begin with ~, which the command itself reads.
+OUT ?= scored
+score: .venv/coatcheck ## score IMAGES=FOLDER here; the documents, a table and a page to look at are written to OUT=scored
+	@test -n "$(IMAGES)" || { echo "error: expected a folder of images; run make score IMAGES=~/photos"; exit 2; }
+	@$(BIN)/coatcheck score "$(IMAGES)" --out "$(OUT)/documents" --failed "$(OUT)/failed.txt" \
+		--table "$(OUT)/predictions.csv" --page "$(OUT)/predictions.html"
 
 # One process more than there are cores, since many tests wait for others; four at most, since a process that has loaded
 # TensorFlow takes 1 GB. More threads of TensorFlow would only get in each other's way.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -75,7 +77,7 @@ def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Pat
     named = dict.fromkeys(sources)
     return Order(
         sources=tuple(dict.fromkeys(parse_source(source) for source in named if source != STANDARD_INPUT)),
-        lines=read_lines(sys.stdin.buffer) if STANDARD_INPUT in named else None,
+        lines=read_lines(cast("io.BufferedReader", sys.stdin.buffer)) if STANDARD_INPUT in named else None,
         out=_make_folder(parse_location(out)),
         artifact=parse_location(artifact) if artifact else BUNDLED_ARTIFACT,
         limits=load_limits(os.environ, LIMITS),

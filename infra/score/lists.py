@@ -8,8 +8,8 @@ Entries may end with NUL instead of a line break, as `find -print0` writes them.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import msgspec
 
@@ -24,18 +24,16 @@ class _Line(msgspec.Struct):
     key: str | None = None
 
 
-def read_lines(file: BinaryIO) -> Iterator[str]:
+def read_lines(file: io.BufferedReader) -> Iterator[str]:
     """Yields the text of each entry of a list; what is no UTF-8 is kept as paths have it."""
-    reader = io.BufferedReader(file, _PROBE_BYTES) if isinstance(file, io.RawIOBase) else file
-    head = reader.peek(_PROBE_BYTES) if isinstance(reader, io.BufferedReader) else b""
-    end = b"\0" if b"\0" in head else b"\n"
-    for entry in _entries(reader, end):
+    end = b"\0" if b"\0" in file.peek(_PROBE_BYTES) else b"\n"
+    for entry in _entries(file, end):
         text = entry.removesuffix(end).removesuffix(b"\r").decode(errors="surrogateescape")
         if text.strip():
             yield _parse(text)
 
 
-def _entries(reader: BinaryIO, end: bytes) -> Iterator[bytes]:
+def _entries(reader: io.BufferedReader, end: bytes) -> Iterator[bytes]:
     if end == b"\n":
         while line := reader.readline(MAX_LINE_BYTES):
             yield line
@@ -50,7 +48,7 @@ def _entries(reader: BinaryIO, end: bytes) -> Iterator[bytes]:
 def write_line(text: str) -> str:
     """Returns the line of a list, without its end, that `read_lines` reads as `text`."""
     if text.startswith(("{", " ")) or text != text.strip() or len(text.splitlines()) != 1:
-        return msgspec.json.encode({"source-ref": text}).decode()
+        return json.dumps({"source-ref": text})
     return text
 
 

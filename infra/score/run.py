@@ -122,7 +122,7 @@ class Run:
         self._unusable.clear()
 
     def _keep(self, one: Scored, failed: IO[str]) -> None:
-        if one.outcome in {Outcome.FAILED, Outcome.REJECTED}:
+        if one.is_rejected or one.outcome is Outcome.FAILED:
             failed.write(write_line(str(one.item)) + "\n")
         if one.document:
             self._keys.write(json.dumps(one.document.key.removeprefix(self._order.job.output.prefix)) + "\n")

@@ -74,7 +74,7 @@ def parse_source(text: str) -> Source:
     if text.startswith(_SCHEME):
         return _parse_address(text)
     path = Path(text).expanduser()
-    return LocalFolder(_named(path.resolve())) if path.is_dir() else _parse_file(text, None)
+    return LocalFolder(_named(path.resolve())) if text and path.is_dir() else _parse_file(text, None)
 
 
 def parse_line(text: str, current: Path) -> Item:
@@ -107,8 +107,8 @@ def _parse_file(text: str, current: Path | None) -> LocalFile:
     if not mark and written.startswith("./"):
         head, mark = ".", _MARK
     path = Path(written)
-    if not path.is_file():
-        received = "a folder; name it as a source of its own" if path.is_dir() else "which is no file here"
+    if not text or not path.is_file():
+        received = "a folder; name it as a source of its own" if text and path.is_dir() else "which is no file here"
         raise WrongSource(f"Expected a file, a folder, or s3://bucket/key. Received: {text!r}, {received}.")
     real = path.resolve()
     named = Path(head or os.sep).resolve() if mark else current

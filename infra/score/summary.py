@@ -52,18 +52,18 @@ def to_json(summary: Summary) -> dict[str, Any]:
 def show(summary: Summary, console: Console) -> None:
     """Prints the summary for people."""
     tally = summary.tally
-    console.print(_sentence(summary), highlight=False)
+    console.print(_sentence(summary), soft_wrap=True)
     if tally.images:
         console.print(_classes(summary))
         console.print(
             f"{tally.images:,} images, {_share(tally.unsure, tally)} unsure, {_share(tally.unfamiliar, tally)} unfamiliar",
-            highlight=False,
+            soft_wrap=True,
         )
     for title, counts in (("rejected", tally.rejected), ("failed", tally.failed)):
         if counts:
             console.print(_table_of_reasons(title, counts, tally))
     for kind, place in summary.places.items():
-        console.print(f"{kind}: {place}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"{kind}: {place}", soft_wrap=True, markup=False)
 
 
 def _sentence(summary: Summary) -> str:

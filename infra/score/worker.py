@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
@@ -71,12 +71,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What became of one object: its outcome, the place of its document, and the reason if there is none."""
+    """What became of one object.
+
+    It `is_rejected` if its document says so, whenever that was written. `document` is the place of its document, and `reason`
+    says why there is none.
+    """
 
     item: Item
     outcome: Outcome
     document: ObjectRef | None
     reason: str | None = None
+    is_rejected: bool = False
 
 
 @dataclass(slots=True)
@@ -137,25 +142,27 @@ def score_chunk(job: Job, chunk: tuple[Item, ...]) -> tuple[list[Scored], Tally]
     )
     budget = TimeBudget(Deadline.never(), Deadline.never())
     reports = scorer.score([Asked(item.ref, unless_done=True) for item in chunk], budget, lambda _ref, _report: None)
-    scored = [_describe(item, reports[item.ref]) for item in chunk]
-    return scored, _count(job, scored, reports, classify.images)
+    tally, rejected = _count(job, reports, classify.images)
+    return [_describe(item, reports[item.ref], is_rejected=item.ref in rejected) for item in chunk], tally
 
 
-def _describe(item: Item, report: Report) -> Scored:
-    return Scored(item, report.outcome, report.document, str(report.error) if report.error else None)
+def _describe(item: Item, report: Report, *, is_rejected: bool) -> Scored:
+    return Scored(item, report.outcome, report.document, str(report.error) if report.error else None, is_rejected)
 
 
-def _count(job: Job, scored: Iterable[Scored], reports: Mapping[ObjectRef, Report], classified: int) -> Tally:
-    tally = Tally(classified=classified)
-    for one in scored:
-        error = reports[one.item.ref].error
-        tally.add_object(one.outcome, type(error).__name__, str(error))
-    keys = [one.document.key.removeprefix(job.output.prefix) for one in scored if one.document]
+def _count(job: Job, reports: Mapping[ObjectRef, Report], classified: int) -> tuple[Tally, set[ObjectRef]]:
+    """Returns the counts of all objects and of their documents, and the objects whose documents reject them."""
+    tally, rejected = Tally(classified=classified), set()
+    for report in reports.values():
+        tally.add_object(report.outcome, type(report.error).__name__, str(report.error))
+    keys = [report.document.key.removeprefix(job.output.prefix) for report in reports.values() if report.document]
     for document in read_named(job.documents, keys, s3):
         with suppress(BrokenDocument):  # somebody changed it meanwhile
             for row in document.rows():
                 tally.add_row(row)
-    return tally
+                if row.is_object:
+                    rejected.add(ObjectRef(row.input.bucket, row.input.key))
+    return tally, rejected
 
 
 @functools.cache

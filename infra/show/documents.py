@@ -45,12 +45,13 @@ class BrokenDocument(InfraError):
 class Row:
     """One image of one object, with its prediction or the reason why there is none.
 
-    An object that was rejected as a whole is one row, whose image is named as the last part of the object's key.
+    An object that was rejected as a whole is one row, which `is_object`, and whose image is named as the last part of its key.
     """
 
     input: Input
     model: ModelName
     result: Prediction | RejectedImage
+    is_object: bool = False
 
     @property
     def object(self) -> str:
@@ -179,7 +180,7 @@ def _rows(content: bytes) -> Iterator[Row]:
         value = _value.decode(content)
         if value.error:
             name = value.input.key.rsplit("/", 1)[-1]
-            yield Row(value.input, value.model, RejectedImage(name, value.error.name, value.error.message))
+            yield Row(value.input, value.model, RejectedImage(name, value.error.name, value.error.message), is_object=True)
         for row in value.predictions:
             yield Row(value.input, value.model, _prediction.decode(row))
         for row in value.rejected:

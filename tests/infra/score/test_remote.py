@@ -1,0 +1,95 @@
+"""S3 on the embedded cloud: objects there, and documents there, beside local ones."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.infra.score.conftest import IMAGES
+
+
+@pytest.fixture
+def remote(cloud, score):
+    """The cloud with ten uploads, which `score` reaches by its environment."""
+    for path in sorted(IMAGES.glob("*-0.png")):
+        cloud.s3.upload_file(str(path), cloud.input_bucket, f"uploads/a b/{path.name}")
+    score.environment |= {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
+    return cloud
+
+
+def keys(cloud, bucket):
+    return [row["Key"] for row in cloud.s3.list_objects_v2(Bucket=bucket).get("Contents", []) if "_coatcheck" not in row["Key"]]
+
+
+def test_a_prefix_is_scored_into_a_folder_with_the_documents_of_the_function(remote, score):
+    summary = score.summary(f"s3://{remote.input_bucket}/uploads/")
+
+    documents = score.documents()
+    assert sorted(documents) == [f"{key}.json" for key in keys(remote, remote.input_bucket)]
+    assert (summary["classified"], summary["objects"]["scored"]) == (10, 10)
+    document = json.loads(documents["uploads/a b/coat-0.png.json"])
+    assert (document["input"]["bucket"], document["input"]["key"]) == (remote.input_bucket, "uploads/a b/coat-0.png")
+
+
+def test_documents_of_the_function_are_passed_over(remote, score, monkeypatch):
+    from handler.app import lambda_handler
+    from infra.cloud.event_source import EventSource
+
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    EventSource(remote, lambda_handler, remote.batch_messages).drain()
+
+    summary = score.summary(f"s3://{remote.input_bucket}/uploads/", "--out", f"s3://{remote.output_bucket}/predictions/")
+
+    assert (summary["classified"], summary["objects"]["duplicate"], summary["images"]) == (0, 10, 10)
+
+
+def test_local_files_are_scored_into_a_bucket_and_again_only_if_they_changed(remote, score, photos):
+    out = f"s3://{remote.output_bucket}/local/"
+
+    first = score.summary(photos, "--out", out)
+    shutil.copy(IMAGES / "bag-1.png", photos / "rack" / "bag-0.png")
+    second = score.summary(photos, "--out", out)
+
+    assert (first["classified"], second["classified"]) == (10, 1)
+    expected = sorted(f"local/{path.relative_to(photos)}.json" for path in photos.rglob("*.png"))
+    assert keys(remote, remote.output_bucket) == expected
+
+
+def test_objects_of_a_list_are_scored_and_what_is_gone_is_counted(remote, score):
+    lines = f"s3://{remote.input_bucket}/uploads/a b/coat-0.png\ns3://{remote.input_bucket}/nothing\n"
+
+    summary = score.summary("-", stdin=lines)
+
+    assert (summary["objects"]["scored"], summary["objects"]["gone"]) == (1, 1)
+
+
+def test_an_object_that_is_not_there_is_wrong_use(remote, score):
+    done = score(f"s3://{remote.input_bucket}/uploads")
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "end a prefix with a slash" in done.stderr
+
+
+def test_documents_under_the_prefix_are_no_input(remote, score):
+    out = f"s3://{remote.input_bucket}/uploads/predictions/"
+
+    first = score.summary(f"s3://{remote.input_bucket}/uploads/", "--out", out)
+    second = score.summary(f"s3://{remote.input_bucket}/uploads/", "--out", out)
+
+    assert (first["objects"]["scored"], second["objects"]["duplicate"], second["objects"]["scored"]) == (10, 10, 0)
+
+
+def test_a_bucket_that_is_not_there_is_an_error_in_one_line(remote, score):
+    done = score("s3://no-such-bucket-here/uploads/")
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "no-such-bucket-here" in done.stderr
+
+
+def test_an_artifact_is_read_from_a_bucket(remote, score, photos):
+    for name in ("manifest.json", "model.tflite"):
+        remote.s3.upload_file(f"handler/artifact/{name}", remote.output_bucket, f"models/{name}")
+
+    summary = score.summary(photos, "--artifact", f"s3://{remote.output_bucket}/models/")
+
+    assert summary["images"] == 10
