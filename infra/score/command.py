@@ -61,7 +61,7 @@ def score(
             _require_usable(source, order)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as keys:
             run = Run(order, keys)
-            with _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
+            with _told_when_stopped(run), _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
                 run.score(advance)
             places = {"documents": str(order.out)}
     seconds = time.monotonic() - began
@@ -133,6 +133,16 @@ def _progress(order: Order, *, is_shown: bool) -> Iterator[Callable[[int], None]
         if is_shown and order.lines is None:
             threading.Thread(target=count_all, daemon=True).start()
         yield advance
+
+
+@contextmanager
+def _told_when_stopped(run: Run) -> Iterator[None]:
+    """Says after Ctrl-C what was done, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write(f"stopped: {run.tally.objects:,} objects are done; the same command goes on with the others\n")
+        raise
 
 
 @contextmanager

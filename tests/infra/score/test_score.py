@@ -234,6 +234,7 @@ def test_a_run_that_was_stopped_goes_on_and_no_image_is_classified_twice(score, 
         process.send_signal(end)
         told = process.communicate()[1]
         assert process.returncode == (-end if end is signal.SIGKILL else 130), told
+        assert ("the same command goes on" in told) == (end is signal.SIGINT)
     wait_for_workers(tmp_path)
     present = len(score.documents())
 
