@@ -19,6 +19,16 @@ MAX_REASONS = 5
 _MAX_EXAMPLE_CHARACTERS = 300
 
 
+_WORDS = {
+    Outcome.SCORED: "scored",
+    Outcome.DUPLICATE: "passed over, since their documents were there",
+    Outcome.REJECTED: "rejected",
+    Outcome.FAILED: "failed",
+    Outcome.GONE: "gone",
+    Outcome.SUPERSEDED: "changed meanwhile",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """The result of a run: its counts, the model, the seconds it took, and the places of what it wrote, by kind."""
@@ -39,8 +49,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "images": tally.images,
         "classified": tally.classified,
         "by_class": {name: tally.by_class[name] for name in manifest.classes},
-        "unsure": tally.unsure,
-        "unfamiliar": tally.unfamiliar,
+        **_marked(summary),
         "rejected": _reasons(tally.rejected, tally),
         "failed": _reasons(tally.failed, tally),
         "model": {"name": manifest.name, "version": manifest.version, "sha256": manifest.model.sha256},
@@ -55,10 +64,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(_sentence(summary), soft_wrap=True)
     if tally.images:
         console.print(_classes(summary))
-        console.print(
-            f"{tally.images:,} images, {_share(tally.unsure, tally)} unsure, {_share(tally.unfamiliar, tally)} unfamiliar",
-            soft_wrap=True,
-        )
+        marked = "".join(f", {_share(count, tally)} {mark}" for mark, count in _marked(summary).items() if count is not None)
+        console.print(f"{tally.images:,} images{marked}", soft_wrap=True)
     for title, counts in (("rejected", tally.rejected), ("failed", tally.failed)):
         if counts:
             console.print(_table_of_reasons(title, counts, tally))
@@ -76,6 +83,15 @@ def _sentence(summary: Summary) -> str:
     counts += [f"{outcomes[outcome]:,} {outcome.value}" for outcome in others if outcomes[outcome]]
     links = f"; {summary.links:,} links were left out" if summary.links else ""
     return f"{summary.tally.objects:,} objects in {summary.seconds:.1f} s: {', '.join(counts)}{links}"
+
+
+def _marked(summary: Summary) -> dict[str, int | None]:
+    """Returns the number of predictions for each mark; None if the model has no threshold for it."""
+    manifest, tally = summary.manifest, summary.tally
+    return {
+        "unsure": tally.unsure if manifest.unsure_below is not None else None,
+        "unfamiliar": tally.unfamiliar if manifest.unfamiliar_below is not None else None,
+    }
 
 
 def _classes(summary: Summary) -> Table:
