@@ -48,9 +48,9 @@ def score(
     Status: 0, or 1 if something failed or, with --strict, was rejected, or 2 for wrong use.
 
     Examples:
-        coatcheck score ~/photos --table predictions.csv --page predictions.html
+    - `coatcheck score ~/photos --table predictions.csv --page predictions.html`
 
-        find . -name '*.jpg' -print0 | coatcheck score - --failed failed.txt; coatcheck score - < failed.txt
+    - `find . -name '*.jpg' -print0 | coatcheck score - --failed failed.txt`, and then `coatcheck score - < failed.txt`
     """
     from infra.score.command import score as run
 

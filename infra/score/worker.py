@@ -129,7 +129,8 @@ def score_chunk(job: Job, chunk: tuple[Item, ...]) -> tuple[list[Scored], Tally]
     folders = {item.ref.bucket: item.folder for item in chunk if isinstance(item, LocalFile)}
     store = open_store(job, folders)
     documents = Documents(store, job.output, Layout(LayoutName.JSON, 0), parts.maker, marks=parts.marks)
-    inputs = Inputs(store, tuple(Prefix(bucket, "") for bucket in {item.ref.bucket for item in chunk}), documents)
+    buckets = {item.ref.bucket for item in chunk}
+    inputs = Inputs(store, tuple(Prefix(bucket, "") for bucket in buckets), documents)
     classify = Counted(parts.model.classify)
     scorer = Scorer(
         model=dataclasses.replace(parts.model, classify=classify),
@@ -138,7 +139,7 @@ def score_chunk(job: Job, chunk: tuple[Item, ...]) -> tuple[list[Scored], Tally]
         dispatcher=None,
         limits=job.limits,
         batch_images=DEFAULTS["MODEL_BATCH_IMAGES"],
-        concurrency=CONCURRENCY,
+        concurrency=1 if job.folder and len(folders) == len(buckets) else CONCURRENCY,  # threads only help to wait for S3
     )
     budget = TimeBudget(Deadline.never(), Deadline.never())
     reports = scorer.score([Asked(item.ref, unless_done=True) for item in chunk], budget, lambda _ref, _report: None)
