@@ -20,11 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from handler.deadline import Deadline
 from handler.errors import BadSettings, ScoringError
 from handler.model import BUNDLED_ARTIFACT
-from handler.objects import ObjectRef, Prefix
+from handler.objects import Prefix
 from handler.settings import load_limits
 from infra.errors import InfraError, WrongUse
 from infra.locations import parse_location, s3
-from infra.score.expanding import count
+from infra.score.expanding import count, require_distinct
 from infra.score.folders import Folders
 from infra.score.lists import read_lines
 from infra.score.run import LIMITS, Order, Run
@@ -57,8 +57,10 @@ def score(
     began = time.monotonic()
     with _own_errors():
         order = _parse_order(sources, artifact, out, failed, processes)
+        folders = Folders(order.job)
         for source in order.sources:
-            _require_usable(source, order)
+            _require_usable(source, order, folders)
+        require_distinct(order.sources)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as keys:
             run = Run(order, keys)
             with _told_when_stopped(run), _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
@@ -95,22 +97,24 @@ def _make_folder(place: Path | Prefix) -> Path | Prefix:
     return place
 
 
-def _require_usable(source: Source, order: Order) -> None:
-    """Requires that a source is there, and is no part of the output.
+def _require_usable(source: Source, order: Order, folders: Folders) -> None:
+    """Requires that a source is there, is no part of the output, and is not taken for another folder of the same name.
 
     Raises:
-        WrongSource: it is not there, or lies where documents do.
+        WrongSource: it is not there, lies where documents do, or has another folder's name.
     """
-    if isinstance(source, RemoteObject) and s3().head(source.ref, deadline=Deadline.after(_LOOK_S)) is None:
-        raise WrongSource(f"Expected an object. Received: {source}, which is not there; end a prefix with a slash.")
-    if isinstance(source, LocalFolder | LocalFile) and isinstance(order.out, Path):
-        is_inside = source.folder.is_relative_to(order.out)
+    if isinstance(source, RemoteObject):
+        if s3().head(source.ref, deadline=Deadline.after(_LOOK_S)) is None:
+            raise WrongSource(f"Expected an object. Received: {source}, which is not there; end a prefix with a slash.")
+        is_inside = order.job.output.holds(source.ref)
+    elif isinstance(source, Prefix):
+        is_inside = order.job.output.includes(source)
     else:
-        place = source.ref if isinstance(source, RemoteObject) else source
-        is_inside = isinstance(place, Prefix) and order.job.output.includes(place)
-        is_inside |= isinstance(place, ObjectRef) and order.job.output.holds(place)
+        is_inside = isinstance(order.out, Path) and source.folder.is_relative_to(order.out)
     if is_inside:
         raise WrongSource(f"Expected an --out that does not hold what is to be scored. Received: {order.out}; name another.")
+    if isinstance(source, LocalFolder | LocalFile):
+        folders.require_alone(source.folder)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,6 +36,30 @@ def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Fold
             yield item
         except WrongSource as error:
             yield Unusable(line, str(error))
+
+
+def require_distinct(sources: Iterable[Source]) -> None:
+    """Requires that no two local files would have their documents in the same place, since the path in a folder decides it.
+
+    Raises:
+        WrongSource: two folders hold a file at the same path.
+    """
+    local = [source for source in sources if isinstance(source, LocalFile | LocalFolder)]
+    if len(local) > 1:
+        for (key, first), (other, second) in itertools.pairwise(heapq.merge(*map(_places, local))):
+            if key == other:
+                raise WrongSource(
+                    f"Expected different paths in the folders, since a document is named after the path. Received: {key} in "
+                    f"{first} and in {second}; score each folder with an --out of its own, or a folder above both."
+                )
+
+
+def _places(source: LocalFile | LocalFolder) -> Iterator[tuple[str, Path]]:
+    """Yields the path of each file in its folder, and the folder, in the order of the paths."""
+    if isinstance(source, LocalFile):
+        yield source.key, source.folder
+    else:
+        yield from ((found, source.folder) for found in walk(source.folder) if isinstance(found, str))
 
 
 def count(sources: Iterable[Source], folders: Folders) -> int:

@@ -16,7 +16,7 @@ from infra.score.tally import Tally
 
 MAX_REASONS = 5
 
-_MAX_EXAMPLE_CHARACTERS = 300
+_MAX_EXAMPLE_CHARACTERS = 600
 
 
 _WORDS = {

@@ -154,15 +154,37 @@ def test_two_folders_of_one_name_are_not_taken_for_each_other(score, photos, tmp
     assert score.documents() == before
 
 
-def test_equal_paths_in_two_folders_are_not_taken_for_each_other(score, photos, tmp_path):
+def test_equal_paths_in_two_folders_are_refused_before_anything_is_scored(score, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "later")
 
     done = score(photos, tmp_path / "later", "--json")
 
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert f"rack/bag-0.png in {tmp_path}/later and in {photos}" in done.stderr
+    assert score.documents() == {}
+
+
+def test_different_paths_in_two_folders_are_scored_together(score, photos, tmp_path):
+    (photos / "rack").rename(tmp_path / "rack")
+    (tmp_path / "rack" / "bag-0.png").rename(tmp_path / "rack" / "shelf.png")
+
+    summary = score.summary(photos, tmp_path / "rack")
+
+    assert summary["objects"]["scored"] == 10
+    assert {json.loads(content)["input"]["bucket"] for content in score.documents().values()} == {"photos", "rack"}
+
+
+def test_a_place_that_another_folder_took_before_is_left_alone(score, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "later")
+    score.summary(photos)
+    before = score.documents()
+
+    done = score(tmp_path / "later", "--json")
+
     summary = json.loads(done.stdout)
-    assert (done.returncode, summary["objects"]["scored"], summary["objects"]["failed"]) == (1, 10, 10)
+    assert (done.returncode, summary["objects"]["failed"], summary["failed"][0]["error"]) == (1, 10, "UnacceptedObject")
     assert "of their own" in summary["failed"][0]["example"]
-    assert {json.loads(content)["input"]["bucket"] for content in score.documents().values()} == {"photos"}
+    assert score.documents() == before
 
 
 @pytest.mark.parametrize(
