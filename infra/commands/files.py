@@ -33,6 +33,8 @@ def package(
     either architecture on any machine. Where Python 3.13 is installed, it also holds bytecode, which saves half a second of
     each cold start. The command fails if the package is larger than the project allows, or if Lambda's image, as far as is
     known, could not load one of its native libraries.
+
+    Example: `coatcheck package /tmp/package --architecture arm64 --glibcxx 3.4.30`
     """
     from infra.package import run
 
@@ -45,6 +47,8 @@ def schemas() -> None:
 
     They are made from the types that write the documents. Run this after a change of one of these types; a test fails as long
     as the files are out of date.
+
+    Example: `coatcheck schemas`
     """
     from infra.schemas import write_schemas
 

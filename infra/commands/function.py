@@ -23,6 +23,8 @@ def demo() -> None:
     Copies of all documents are left under `.demo`. The demo takes about 6 s. It fails if a message is not finished, or a
     document is missing or broken. `MODEL_URI=DIR` in the environment shows another artifact than the bundled one, of any size
     and classes; only for the classes of the samples it tells how many predictions are right.
+
+    Example: `coatcheck demo`
     """
     from infra.demo import run
 
@@ -40,6 +42,8 @@ def sam_local(
 
     Each file of `events` goes through `sam local invoke`, on an embedded cloud; the command fails if an answer or a document is
     not the expected one. It needs Docker, and a package that `make build` has made; it takes about two minutes.
+
+    Example: `coatcheck sam-local --architecture arm64`
     """
     from infra.cloud.expectations import EXPECTED
     from infra.cloud.sam_local import run
@@ -55,6 +59,8 @@ def bench() -> None:
 
     This takes a quarter of an hour, most of it to score a million images; run it on an otherwise idle machine. It needs Linux
     for the memory figures, and TensorFlow for one comparison.
+
+    Example: `coatcheck bench`
     """
     from infra.bench.report import run
 

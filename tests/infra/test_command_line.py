@@ -39,6 +39,19 @@ def test_the_help_names_each_command_and_loads_no_library_of_any():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_shows_an_example(name):
+    assert re.search(rf"Examples?:.*`[^`]*coatcheck {name}\b", COMMANDS[name].help, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_wrong_use_of_each_command_prints_one_line_that_says_what_to_do(name):
+    done = run(name, "--nonsense")
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.endswith(f"{name} --help` shows what is possible.\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_and_each_of_its_parameters_is_explained(name):
     assert len(COMMANDS[name].help.splitlines()) > 1, "the help needs a first line, and then what the command does and needs"
     assert [parameter.name for parameter in COMMANDS[name].params if not parameter.help] == []
