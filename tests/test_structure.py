@@ -94,7 +94,7 @@ INFRA_ARROWS = {
     "native": {"errors"},
     "locations": {"errors"},
     "score": {"errors", "locations", "score", "show", "stores"},
-    "show": {"errors", "show", "stores"},
+    "show": {"errors", "locations", "show", "stores"},
     "stores": {"stores"},
     "template": set(),
     "errors": set(),

@@ -8,12 +8,14 @@ and its rows are decoded one by one, so that memory depends on the largest docum
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,14 @@ class Row:
     """One image of one object, with its prediction or the reason why there is none.
 
     An object that was rejected as a whole is one row, which `is_object`, and whose image is named as the last part of its key.
+    `written_at` is the time of the document's file or object, since documents hold no time; it is None if it is not known.
     """
 
     input: Input
     model: ModelName
     result: Prediction | RejectedImage
     is_object: bool = False
+    written_at: datetime | None = field(default=None, compare=False)
 
     @property
     def object(self) -> str:
@@ -61,10 +65,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that was found at `place`, a path or an address, with its bytes."""
+    """A document that was found at `place`, a path or an address, with its bytes, and the time at which they were written."""
 
     place: str
     content: bytes
+    written_at: datetime | None = field(default=None, compare=False)
 
     def rows(self) -> Iterator[Row]:
         """Yields the rows: in the order of the lines, or the predictions first; none for a list or a file that is no document.
@@ -73,7 +78,7 @@ class Document:
             BrokenDocument: the document does not follow its schema, or its end is missing; rows may have been yielded before.
         """
         try:
-            yield from _rows(self.content)
+            yield from _rows(self.content, self.written_at)
         except msgspec.MsgspecError as error:
             raise BrokenDocument(f"Expected a document as its schema says. Received: {self.place}, {error}.") from error
 
@@ -146,7 +151,8 @@ def _in_folder(folder: Path, keys: Iterable[str]) -> Iterator[Document]:
             file = open_file(root, found[0]) if found else None
             if file:
                 with file:
-                    yield Document(str(folder / key), file.read())
+                    written_at = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+                    yield Document(str(folder / key), file.read(), written_at)
 
 
 def _in_store(prefix: Prefix, keys: Iterable[str], store: Store) -> Iterator[Document]:
@@ -156,7 +162,7 @@ def _in_store(prefix: Prefix, keys: Iterable[str], store: Store) -> Iterator[Doc
         if opened is None:
             return None
         with closing(opened.body) as body:
-            return Document(str(ref), body.read())
+            return Document(str(ref), body.read(), opened.source.last_modified)
 
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         reading: deque[Future[Document | None]] = deque()
@@ -171,20 +177,21 @@ def _is_document(key: str) -> bool:
     return key.endswith(_SUFFIXES) and not key.startswith(RESERVED)
 
 
-def _rows(content: bytes) -> Iterator[Row]:
+def _rows(content: bytes, written_at: datetime | None) -> Iterator[Row]:
     first, _, rest = content.partition(b"\n")
     schema = _schema(content)
     if schema.startswith(_LINES):
-        yield from _rows_of_lines(_value.decode(first), rest)
+        yield from _rows_of_lines(_value.decode(first), rest, written_at)
     elif schema.startswith(_VALUES):
         value = _value.decode(content)
         if value.error:
             name = value.input.key.rsplit("/", 1)[-1]
-            yield Row(value.input, value.model, RejectedImage(name, value.error.name, value.error.message), is_object=True)
+            problem = RejectedImage(name, value.error.name, value.error.message)
+            yield Row(value.input, value.model, problem, is_object=True, written_at=written_at)
         for row in value.predictions:
-            yield Row(value.input, value.model, _prediction.decode(row))
+            yield Row(value.input, value.model, _prediction.decode(row), written_at=written_at)
         for row in value.rejected:
-            yield Row(value.input, value.model, _rejected.decode(row))
+            yield Row(value.input, value.model, _rejected.decode(row), written_at=written_at)
 
 
 def _schema(content: bytes) -> str:
@@ -198,7 +205,7 @@ def _schema(content: bytes) -> str:
         return ""
 
 
-def _rows_of_lines(head: _Value, lines: bytes) -> Iterator[Row]:
+def _rows_of_lines(head: _Value, lines: bytes, written_at: datetime | None) -> Iterator[Row]:
     start, is_whole = 0, False
     while start < len(lines):
         end = lines.find(b"\n", start)
@@ -207,6 +214,7 @@ def _rows_of_lines(head: _Value, lines: bytes) -> Iterator[Row]:
         kind = _line.decode(line)
         is_whole = kind.summary is not None
         if not is_whole:
-            yield Row(head.input, head.model, (_rejected if kind.error is not None else _prediction).decode(line))
+            result = (_rejected if kind.error is not None else _prediction).decode(line)
+            yield Row(head.input, head.model, result, written_at=written_at)
     if not is_whole:
         raise msgspec.ValidationError("whose last line, the summary, is missing")

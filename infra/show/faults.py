@@ -1,0 +1,44 @@
+"""Tells what could not be read or written, each fault in one line, and counts the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from infra.errors import InfraError
+from infra.show.documents import BrokenDocument, Document, Row
+
+
+class Faults:
+    """The faults of one run, which `tell` is called with, one line each."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.count = 0
+        self._tell = tell
+
+    def add(self, message: str) -> None:
+        """Counts a fault and tells it; what a terminal could take for a command is escaped."""
+        self.count += 1
+        line = " ".join(message.split())
+        self._tell("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line))
+
+
+def gather_rows(documents: Iterable[Document], faults: Faults) -> Iterator[Row]:
+    """Yields the rows of all documents; a document that is broken is a fault, and costs no row of another one.
+
+    Of a document whose end is missing, the rows before the fault are yielded.
+
+    Raises:
+        InfraError: there is no row at all.
+    """
+    is_empty = True
+    for document in documents:
+        try:
+            for row in document.rows():
+                is_empty = False
+                yield row
+        except BrokenDocument as error:
+            faults.add(str(error))
+    if is_empty:
+        raise InfraError(
+            "Expected documents with images. Received: none; name the folder or prefix that documents are written to."
+        )
