@@ -31,6 +31,8 @@ from infra.score.run import LIMITS, Order, Run
 from infra.score.sources import LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_source
 from infra.score.summary import Summary, show, to_json
 from infra.score.tally import Tally
+from infra.show.faults import Faults, gather_rows
+from infra.show.tables import parse_shape, write_table
 
 _LOOK_S = 30  # for one call of S3 before the run
 
@@ -55,6 +57,8 @@ def score(
         InfraError: the artifact, a folder or a prefix cannot be read.
     """
     began = time.monotonic()
+    if table:
+        parse_shape(table)  # a name of no format is noticed before anything is scored
     with _own_errors():
         order = _parse_order(sources, artifact, out, failed, processes)
         folders = Folders(order.job)
@@ -65,7 +69,7 @@ def score(
             run = Run(order, keys)
             with _told_when_stopped(run), _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
                 run.score(advance)
-            places = {"documents": str(order.out)}
+            places = {"documents": str(order.out)} | _write_views(run, table, page)
     seconds = time.monotonic() - began
     summary = Summary(tally=run.tally, links=run.links, manifest=run.manifest, seconds=seconds, places=places)
     if as_json:
@@ -73,6 +77,14 @@ def score(
     else:
         show(summary, Console(highlight=False))
     return run.tally
+
+
+def _write_views(run: Run, table: Path | None, page: Path | None) -> dict[str, str]:
+    """Writes the table and the page, and returns where they are."""
+    faults = Faults(lambda line: print(f"error: {line}", file=sys.stderr))  # noqa: T201  # a line of this command
+    if table:
+        write_table(gather_rows(run.documents(), faults), table, tell=faults.add)
+    return {kind: str(path) for kind, path in (("table", table), ("page", page)) if path}
 
 
 def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Path | None, processes: int | None) -> Order:

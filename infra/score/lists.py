@@ -45,11 +45,11 @@ def _entries(reader: io.BufferedReader, end: bytes) -> Iterator[bytes]:
     yield rest
 
 
-def write_line(text: str) -> str:
-    """Returns the line of a list, without its end, that `read_lines` reads as `text`."""
-    if text.startswith(("{", " ")) or text != text.strip() or len(text.splitlines()) != 1:
-        return json.dumps({"source-ref": text})
-    return text
+def write_line(text: str) -> bytes:
+    """Returns the line of a list that `read_lines` reads as `text`."""
+    if text.startswith("{") or text != text.strip() or len(text.splitlines()) != 1:
+        text = json.dumps({"source-ref": text})
+    return text.encode(errors="surrogateescape") + b"\n"
 
 
 def _parse(text: str) -> str:

@@ -12,10 +12,9 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from handler.contract import Manifest
 from handler.limits import Limits
@@ -32,6 +31,7 @@ from infra.score.tally import Tally
 from infra.score.walking import Unusable
 from infra.score.worker import Job, Scored, load_parts
 from infra.show.documents import Document, read_named
+from infra.show.whole import whole_file
 
 CHUNK_OBJECTS = 32
 
@@ -87,7 +87,7 @@ class Run:
         """Scores every object; `advance` is told each number of objects that are done."""
         order = self._order
         items = expand(order.sources, order.lines, Folders(order.job))
-        with replaced(order.failed) as failed:
+        with whole_file(order.failed) if order.failed else Path(os.devnull).open("wb") as failed:
             for scored, tally in Processes(order.job, order.processes).score(self._chunks(items)):
                 self.tally.add(tally)
                 for one in scored:
@@ -112,33 +112,17 @@ class Run:
         self._unusable.append(item)
         return None
 
-    def _count_unusable(self, failed: IO[str]) -> None:
+    def _count_unusable(self, failed: BinaryIO) -> None:
         for one in self._unusable:
             if one.is_link:
                 self.links += 1
             else:
                 self.tally.add_object(Outcome.FAILED, "Unusable", one.reason)
-                failed.write(write_line(one.text) + "\n")
+                failed.write(write_line(one.text))
         self._unusable.clear()
 
-    def _keep(self, one: Scored, failed: IO[str]) -> None:
+    def _keep(self, one: Scored, failed: BinaryIO) -> None:
         if one.is_rejected or one.outcome is Outcome.FAILED:
-            failed.write(write_line(str(one.item)) + "\n")
+            failed.write(write_line(str(one.item)))
         if one.document:
             self._keys.write(json.dumps(one.document.key.removeprefix(self._order.job.output.prefix)) + "\n")
-
-
-@contextmanager
-def replaced(path: Path | None) -> Iterator[IO[str]]:
-    """Opens a file that takes the place of `path` once it is whole; without a path, what is written is lost."""
-    if path is None:
-        with Path(os.devnull).open("w", encoding="utf-8", errors="surrogateescape") as nothing:
-            yield nothing
-        return
-    new = path.with_name(f".{path.name}.new")
-    try:
-        with new.open("w", encoding="utf-8", errors="surrogateescape") as file:
-            yield file
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)

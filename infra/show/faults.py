@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from infra.errors import InfraError
@@ -26,19 +27,24 @@ def gather_rows(documents: Iterable[Document], faults: Faults) -> Iterator[Row]:
     """Yields the rows of all documents; a document that is broken is a fault, and costs no row of another one.
 
     Of a document whose end is missing, the rows before the fault are yielded.
-
-    Raises:
-        InfraError: there is no row at all.
     """
-    is_empty = True
     for document in documents:
         try:
-            for row in document.rows():
-                is_empty = False
-                yield row
+            yield from document.rows()
         except BrokenDocument as error:
             faults.add(str(error))
-    if is_empty:
+
+
+def require_rows(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yields the rows, of which there must be one at least.
+
+    Raises:
+        InfraError: there is none.
+    """
+    given = iter(rows)
+    first = next(given, None)
+    if first is None:
         raise InfraError(
             "Expected documents with images. Received: none; name the folder or prefix that documents are written to."
         )
+    yield from itertools.chain([first], given)

@@ -15,7 +15,7 @@ from handler.objects import Prefix
 from infra.errors import InfraError, WrongUse
 from infra.locations import parse_location, s3
 from infra.show.documents import Document, read_documents
-from infra.show.faults import Faults, gather_rows
+from infra.show.faults import Faults, gather_rows, require_rows
 from infra.show.formats import Partition, TableFormat
 from infra.show.label_studio import IN_S3, LOCAL
 from infra.show.tables import TableSummary, parse_shape, write_table
@@ -37,7 +37,7 @@ def tabulate(
     faults = Faults(lambda line: print(f"error: {line}", file=sys.stderr))  # noqa: T201  # a line of this command
     try:
         with _progress() as watched:
-            rows = gather_rows(watched(read_documents(place, s3)), faults)
+            rows = require_rows(gather_rows(watched(read_documents(place, s3)), faults))
             summary = write_table(rows, out, shape, faults.add)
     except ScoringError as error:
         raise InfraError(str(error)) from error

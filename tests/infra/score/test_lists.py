@@ -22,17 +22,17 @@ def read(content):
     st.lists(st.one_of(NAMES, st.sampled_from([" a", "{", "a\nb", "a\r\nb", "{}", '{"key": "x"}', "naïve", "\u2028", "a\r"])))
 )
 def test_what_is_written_is_read_back(names):
-    content = "".join(write_line(f"/photos/./{name}") + "\n" for name in names)
+    content = b"".join(write_line(f"/photos/./{name}") for name in names)
 
-    assert read(content.encode(errors="surrogateescape")) == [f"/photos/./{name}" for name in names]
+    assert read(content) == [f"/photos/./{name}" for name in names]
 
 
 def test_a_name_that_can_be_no_line_of_json_is_written_all_the_same():
-    assert read(write_line("a\n\udcff").encode()) == ['{"source-ref": "a\\n\\udcff"}']
+    assert read(write_line("a\n\udcff")) == ['{"source-ref": "a\\n\\udcff"}']
 
 
 def test_a_plain_path_is_written_as_it_is():
-    assert write_line("/photos/./rack 1/a+b,c.png") == "/photos/./rack 1/a+b,c.png"
+    assert write_line("/photos/./rack 1/ñ+b,c.png") == "/photos/./rack 1/ñ+b,c.png\n".encode()
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])

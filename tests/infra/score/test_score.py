@@ -1,5 +1,6 @@
 """`coatcheck score`, as a user calls it: documents, what is passed over, what failed, and how it ends."""
 
+import csv
 import hashlib
 import json
 import shutil
@@ -130,6 +131,21 @@ def test_people_read_classes_reasons_and_places(score, mixed):
         assert expected in done.stdout
 
 
+def test_a_table_has_a_row_for_each_image_in_the_order_of_the_files_however_often_it_is_run(score, mixed, tmp_path):
+    tables = []
+    for suffix in ("csv", "jsonl"):
+        score.summary(mixed, "--table", tmp_path / f"table.{suffix}")
+    with (tmp_path / "table.csv").open(encoding="utf-8-sig", newline="") as file:
+        tables.append([(row["key"], row["image"], row["class_name"], row["error"]) for row in csv.DictReader(file)])
+    lines = [json.loads(line) for line in (tmp_path / "table.jsonl").read_text().splitlines()]
+    tables.append([(row["key"], row["image"], row["class_name"] or "", row["error"] or "") for row in lines])
+
+    assert tables[0] == tables[1]
+    assert [row[:2] for row in tables[0][:2]] == [("all.zip", "bag.png"), ("all.zip", "broken.png")]
+    assert len(tables[0]) == 14
+    assert {row[3] for row in tables[0]} == {"", "UnreadableImage", "UnrecognisedFormat"}
+
+
 def test_documents_inside_the_folder_are_no_input(score, photos):
     score.out = photos / "predictions"
 
@@ -198,6 +214,7 @@ def test_a_place_that_another_folder_took_before_is_left_alone(score, photos, tm
         (("{photos}", "--artifact", "s3://BUCKET/x"), "s3://bucket/prefix/"),
         (("{photos}", "--processes", "0"), "--processes"),
         (("s3://NO/x",), "Expected s3://bucket/key"),
+        (("{photos}", "--table", "table.xls"), ".parquet, .csv or .jsonl"),
     ],
 )
 def test_wrong_use_ends_with_status_2_and_one_line_that_says_what_to_do(score, photos, arguments, told):
