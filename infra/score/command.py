@@ -32,6 +32,8 @@ from infra.score.sources import LocalFile, LocalFolder, RemoteObject, Source, Wr
 from infra.score.summary import Summary, show, to_json
 from infra.score.tally import Tally
 from infra.show.faults import Faults, gather_rows
+from infra.show.sheet.thumbnails import ObjectThumbnails
+from infra.show.sheet.writing import write_sheet
 from infra.show.tables import parse_shape, write_table
 
 _LOOK_S = 30  # for one call of S3 before the run
@@ -69,7 +71,7 @@ def score(
             run = Run(order, keys)
             with _told_when_stopped(run), _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
                 run.score(advance)
-            places = {"documents": str(order.out)} | _write_views(run, table, page)
+            places = {"documents": str(order.out)} | _write_views(run, order, table, page)
     seconds = time.monotonic() - began
     summary = Summary(tally=run.tally, links=run.links, manifest=run.manifest, seconds=seconds, places=places)
     if as_json:
@@ -79,11 +81,14 @@ def score(
     return run.tally
 
 
-def _write_views(run: Run, table: Path | None, page: Path | None) -> dict[str, str]:
+def _write_views(run: Run, order: Order, table: Path | None, page: Path | None) -> dict[str, str]:
     """Writes the table and the page, and returns where they are."""
     faults = Faults(lambda line: print(f"error: {line}", file=sys.stderr))  # noqa: T201  # a line of this command
     if table:
         write_table(gather_rows(run.documents(), faults), table, tell=faults.add)
+    if page:
+        thumbnails = ObjectThumbnails(lambda: run.store, None, run.manifest.input, order.limits)
+        write_sheet(gather_rows(run.documents(), faults), thumbnails, page, order.title, manifest=run.manifest)
     return {kind: str(path) for kind, path in (("table", table), ("page", page)) if path}
 
 

@@ -23,10 +23,10 @@ _CALL_S = 60
 
 @dataclass(slots=True)
 class Folders:
-    """The folders whose files a run scores, by name, and the notes on them."""
+    """The folders whose files a run scores, `known` by their names, and the notes on them."""
 
     job: Job
-    _known: dict[str, Path] = field(default_factory=dict)
+    known: dict[str, Path] = field(default_factory=dict)
 
     def require_alone(self, folder: Path) -> None:
         """Requires that no other folder of the same name has its documents in the same output.
@@ -34,9 +34,9 @@ class Folders:
         Raises:
             WrongSource: another one has.
         """
-        known = self._known.get(folder.name)
+        known = self.known.get(folder.name)
         if known is None:
-            known = self._known[folder.name] = self._claim(folder)
+            known = self.known[folder.name] = self._claim(folder)
         if known != folder:
             raise WrongSource(
                 f"Expected one folder of the name {folder.name!r}. Received: {folder}, but the documents of {known} are in the "

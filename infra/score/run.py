@@ -21,15 +21,16 @@ from handler.limits import Limits
 from handler.objects import Prefix
 from handler.outcomes import Outcome
 from handler.settings import DEFAULTS
+from handler.store import Store
 from infra.locations import s3
 from infra.score.expanding import expand
 from infra.score.folders import Folders
 from infra.score.lists import write_line
 from infra.score.processes import Processes
-from infra.score.sources import Item, Source
+from infra.score.sources import Item, LocalFolder, Source
 from infra.score.tally import Tally
 from infra.score.walking import Unusable
-from infra.score.worker import Job, Scored, load_parts
+from infra.score.worker import Job, Scored, load_parts, open_store
 from infra.show.documents import Document, read_named
 from infra.show.whole import whole_file
 
@@ -61,6 +62,12 @@ class Order:
     processes: int
 
     @property
+    def title(self) -> str:
+        """The names of the sources, for people."""
+        names = [source.folder.name if isinstance(source, LocalFolder) else str(source) for source in self.sources]
+        return ", ".join(names) or "a list"
+
+    @property
     def job(self) -> Job:
         """What is the same for every object."""
         out = self.out if isinstance(self.out, Prefix) else Prefix(str(self.out), "")
@@ -80,13 +87,14 @@ class Run:
         self.tally = Tally()
         self.links = 0
         self._order = order
+        self._folders = Folders(order.job)
         self._unusable: list[Unusable] = []
         self._keys = keys
 
     def score(self, advance: Callable[[int], None]) -> None:
         """Scores every object; `advance` is told each number of objects that are done."""
         order = self._order
-        items = expand(order.sources, order.lines, Folders(order.job))
+        items = expand(order.sources, order.lines, self._folders)
         with whole_file(order.failed) if order.failed else Path(os.devnull).open("wb") as failed:
             for scored, tally in Processes(order.job, order.processes).score(self._chunks(items)):
                 self.tally.add(tally)
@@ -95,6 +103,11 @@ class Run:
                 self._count_unusable(failed)
                 advance(len(scored))
             self._count_unusable(failed)
+
+    @property
+    def store(self) -> Store:
+        """The store that holds the objects that were scored."""
+        return open_store(self._order.job, self._folders.known)
 
     def documents(self) -> Iterator[Document]:
         """Yields the document of each object that has one, in the order of the sources."""

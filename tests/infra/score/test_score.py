@@ -146,6 +146,15 @@ def test_a_table_has_a_row_for_each_image_in_the_order_of_the_files_however_ofte
     assert {row[3] for row in tables[0]} == {"", "UnreadableImage", "UnrecognisedFormat"}
 
 
+def test_a_page_shows_each_image_with_its_prediction(score, mixed, tmp_path):
+    done = score(mixed, "--page", tmp_path / "page.html", "--table", tmp_path / "table.csv")
+
+    page = (tmp_path / "page.html").read_text()
+    assert done.stdout.splitlines()[-2:] == [f"table: {tmp_path}/table.csv", f"page: {tmp_path}/page.html"]
+    assert all(text in page for text in ("coat-0.png", "bag.png", "notes.txt", "UnrecognisedFormat", "<title>photos"))
+    assert page.count("data:image/") or page.count('"source":') >= 11
+
+
 def test_documents_inside_the_folder_are_no_input(score, photos):
     score.out = photos / "predictions"
 
