@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from handler.contract import Manifest
@@ -75,12 +75,7 @@ def show(summary: Summary, console: Console) -> None:
 
 def _sentence(summary: Summary) -> str:
     outcomes = summary.tally.outcomes
-    counts = [
-        f"{outcomes[Outcome.SCORED]:,} scored",
-        f"{outcomes[Outcome.DUPLICATE]:,} passed over, as they were done before",
-    ]
-    others = (Outcome.REJECTED, Outcome.FAILED, Outcome.GONE, Outcome.SUPERSEDED)
-    counts += [f"{outcomes[outcome]:,} {outcome.value}" for outcome in others if outcomes[outcome]]
+    counts = [f"{outcomes[outcome]:,} {word}" for outcome, word in _WORDS.items() if outcomes[outcome]] or ["nothing to do"]
     links = f"; {summary.links:,} links were left out" if summary.links else ""
     return f"{summary.tally.objects:,} objects in {summary.seconds:.1f} s: {', '.join(counts)}{links}"
 
@@ -95,7 +90,13 @@ def _marked(summary: Summary) -> dict[str, int | None]:
 
 
 def _classes(summary: Summary) -> Table:
-    table = Table("class", "images", "share", title=f"{summary.manifest.name} {summary.manifest.version}", title_justify="left")
+    table = Table(
+        "class",
+        Column("images", justify="right"),
+        Column("share", justify="right"),
+        title=f"{summary.manifest.name} {summary.manifest.version}",
+        title_justify="left",
+    )
     for name in summary.manifest.classes:
         count = summary.tally.by_class[name]
         table.add_row(Text(name), f"{count:,}", _percent(count, summary.tally))
@@ -104,7 +105,7 @@ def _classes(summary: Summary) -> Table:
 
 def _table_of_reasons(title: str, counts: Counter[str], tally: Tally) -> Table:
     """Returns a table of the commonest reasons, each with the message of one image or object."""
-    table = Table(title, "count", "for example", title_justify="left")
+    table = Table(title, Column("count", justify="right"), "for example", title_justify="left")
     for reason in _reasons(counts, tally):
         table.add_row(reason["error"], f"{reason['count']:,}", Text(reason["example"]))
     if len(counts) > MAX_REASONS:
