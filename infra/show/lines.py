@@ -18,7 +18,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it, Excel takes UTF-8 for the code 
 
 # What begins a formula, at the start of a cell or of what becomes one where a semicolon or a tab divides cells:
 # https://owasp.org/www-community/attacks/CSV_Injection, which also names tabs, line breaks and the full-width forms.
-_FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;\t\r\n])(?=\s*[=+\-@＝＋－＠]))")  # noqa: RUF001  # the full-width forms are meant
+_FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]))")
 
 
 def write_csv(records: Iterable[Record], file: BinaryIO, faults: Faults) -> None:
@@ -27,8 +27,17 @@ def write_csv(records: Iterable[Record], file: BinaryIO, faults: Faults) -> None
     A text that a spreadsheet could take for a formula gets an apostrophe before it. `probabilities` are a JSON array, because
     the header is written before it is known which models and classes follow.
     """
-    file.write(BYTE_ORDER_MARK + _csv_line(COLUMNS))
-    _write_each(records, file, lambda record: _csv_line(map(_cell, msgspec.structs.astuple(record))), faults)
+    line = io.StringIO(newline="")
+    writer = csv.writer(line)
+
+    def render(cells: Iterable[str]) -> bytes:
+        line.seek(0)
+        line.truncate()
+        writer.writerow(cells)
+        return line.getvalue().encode()
+
+    file.write(BYTE_ORDER_MARK + render(COLUMNS))
+    _write_each(records, file, lambda record: render(map(_cell, msgspec.structs.astuple(record))), faults)
 
 
 def write_json_lines(records: Iterable[Record], file: BinaryIO, faults: Faults) -> None:
@@ -53,18 +62,12 @@ def describe_unwritable(record: Record, error: Exception) -> str:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return _FORMULA.sub(r"\1'", value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, datetime):
-        return value.isoformat()
     if isinstance(value, list):
         return msgspec.json.encode(value).decode()
-    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else str(value)
-
-
-def _csv_line(cells: Iterable[str]) -> bytes:
-    line = io.StringIO(newline="")
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()
+    return value.isoformat() if isinstance(value, datetime) else str(value)

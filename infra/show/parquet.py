@@ -63,7 +63,8 @@ def write_parquet(records: Iterable[Record], file: BinaryIO, faults: Faults) -> 
 def write_partitions(records: Iterable[Record], folder: Path, by: Partition, faults: Faults) -> None:
     """Writes folders as Hive names them, `class=Coat` or `date=2026-11-28`, with files of whole rows in them.
 
-    What has no class or date lies in `class=__HIVE_DEFAULT_PARTITION__`. The date is that of the document, in UTC.
+    What has no class or date lies in `class=__HIVE_DEFAULT_PARTITION__`. The date is that of the document, in UTC. A
+    zero byte in the name of a class, at which Arrow would cut the name of the folder, is replaced.
 
     Raises:
         InfraError: there are too many classes.
@@ -107,7 +108,9 @@ def _batches(
 def _batch(records: list[Record], schema: pa.Schema, by: Partition | None) -> pa.RecordBatch:
     columns: list[list[Any]] = [[getattr(record, name) for record in records] for name in COLUMNS]
     if by is Partition.CLASS:
-        columns.append([record.class_name for record in records])
+        columns.append(
+            [record.class_name and record.class_name.replace("\0", "\N{REPLACEMENT CHARACTER}") for record in records]
+        )
     if by is Partition.DATE:
         columns.append([record.written_at.date().isoformat() if record.written_at else None for record in records])
     return pa.RecordBatch.from_arrays(

@@ -7,6 +7,7 @@ Rows are written as they come, so that memory does not depend on their number. N
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from infra.show.label_studio import IN_S3, ImageAddress, write_tasks
 from infra.show.lines import write_csv, write_json_lines
 from infra.show.records import Record, flatten
 from infra.show.whole import STANDARD_OUTPUT, whole_file, whole_folder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
