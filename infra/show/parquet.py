@@ -71,7 +71,8 @@ def write_partitions(records: Iterable[Record], folder: Path, by: Partition, fau
     """
     schema = SCHEMA.append(pa.field(by.value, pa.string()))
     reader = pa.RecordBatchReader.from_batches(
-        schema, (batch for group in _groups(_batches(records, schema, faults, by)) for batch in group.to_batches())
+        schema,
+        (batch for group in _groups(_batches(records, schema, faults, by)) for batch in group.combine_chunks().to_batches()),
     )
     try:
         ds.write_dataset(
