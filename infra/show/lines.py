@@ -16,9 +16,9 @@ from infra.show.records import COLUMNS, Record
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it, Excel takes UTF-8 for the code page of the machine
 
-# What begins a formula, at the start of a cell or of what becomes one where a semicolon or a tab divides cells:
+# What begins a formula, at the start of a cell or of what becomes one where a semicolon or a tab divides cells and quotes end:
 # https://owasp.org/www-community/attacks/CSV_Injection, which also names tabs, line breaks and the full-width forms.
-_FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]))")
+_FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;\t\r\n])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]))")
 
 
 def write_csv(records: Iterable[Record], file: BinaryIO, faults: Faults) -> None:

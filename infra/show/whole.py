@@ -17,7 +17,9 @@ STANDARD_OUTPUT = Path("-")
 
 @contextmanager
 def whole_file(out: Path) -> Iterator[BinaryIO]:
-    """Opens a file for writing that takes the place of `out`, in one step, once it is whole; `-` is the standard output.
+    """Opens a file for writing that takes the place of `out`, in one step, once it is whole.
+
+    The standard output, which is `-`, and what is no file, such as a pipe, are written as they are.
 
     Raises:
         WrongUse: `out` is a folder.
@@ -28,6 +30,10 @@ def whole_file(out: Path) -> Iterator[BinaryIO]:
         return
     if out.is_dir():
         raise WrongUse(f"Expected a file to write. Received: {out}, which is a folder.")
+    if out.exists() and not out.is_file():
+        with out.open("wb") as file:
+            yield file
+        return
     partial = _partial(out)
     try:
         with partial.open("wb") as file:

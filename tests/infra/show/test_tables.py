@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.predictions import ModelName
 from infra.errors import InfraError, WrongUse
@@ -109,16 +113,25 @@ def test_csv_has_one_byte_order_mark_that_pandas_and_duckdb_pass_over(tmp_path):
     assert duckdb.execute("SELECT bucket, key FROM read_csv(?)", [str(path)]).fetchall() == [("photos", "Köln/Mäntel.png")]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_no_cell_of_csv_begins_as_a_formula_however_a_spreadsheet_divides_it(tmp_path, text):
-    row = predicted(text, image=text, class_name=text)
-    write(tmp_path, ".csv", row)
-    content = (tmp_path / "table.csv").read_bytes().decode("utf-8-sig")
+def require_no_formula(text):
+    file = io.BytesIO()
+    write_csv([flatten(predicted(text, image=text, class_name=text))], file, faults=None)
+    content = file.getvalue().decode("utf-8-sig")
 
     for delimiter in ",;\t":
         for cells in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter):
             for line in (line for cell in cells for line in cell.split("\n")):
                 assert line.lstrip()[:1] not in set(FORMULA), (delimiter, cells)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_cell_of_csv_begins_as_a_formula_however_a_spreadsheet_divides_it(text):
+    require_no_formula(text)
+
+
+@given(st.text(alphabet="=+-@\uff1d a1;,\t\r\n\"'|"))
+def test_no_text_makes_a_formula(text):
+    require_no_formula(text)
 
 
 @pytest.mark.parametrize("text", ["coat.png", "a-b=c.png", "x@y", "don't", "50 + 50", 'say "hi", twice', "a;b"])
@@ -260,6 +273,17 @@ def test_a_folder_in_the_place_of_the_table_is_refused(tmp_path):
 
     with pytest.raises(WrongUse, match="which is a folder"):
         write_table([predicted()], tmp_path / "table.csv")
+
+
+def test_a_pipe_in_the_place_of_the_table_is_written_and_stays(tmp_path):
+    pipe = tmp_path / "table.jsonl"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        content = pool.submit(pipe.read_bytes)
+        write_table([predicted()], pipe)
+
+    assert json.loads(content.result())["key"] == "rack/coat.png"
+    assert (pipe.is_fifo(), list(tmp_path.iterdir())) == (True, [pipe])
 
 
 # --- folders in Hive's style -----------------------------------------------------------------------------------------------
