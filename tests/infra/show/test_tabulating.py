@@ -108,6 +108,15 @@ def test_documents_are_read_from_s3(cloud, documents, tmp_path):
     )
 
 
+def test_a_bucket_that_is_not_there_is_an_error_in_one_line(cloud, tmp_path):
+    aws = {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
+    done = table("s3://no-such-bucket/p/", "--out", tmp_path / "t.csv", **aws)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert b"NoSuchBucket" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
