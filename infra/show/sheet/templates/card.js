@@ -24,9 +24,7 @@ function drawMarks(image) {
 
 function drawPicture(image, alternative) {
   if (!image.source) {
-    const none = element("span", "no-picture", image.error ? "No image" : "Not shown");
-    none.title = image.missing;
-    return none;
+    return element("span", "no-picture", image.error || image.missing || "Not shown");
   }
   const picture = element("img", image.crisp ? "crisp" : "");
   picture.alt = alternative;
@@ -35,8 +33,9 @@ function drawPicture(image, alternative) {
   return picture;
 }
 
-// One image on the grid: a button that opens its details. `right` is the class that it was corrected to, as it is shown.
-function drawCard(image, predicted, right) {
+// One image on the grid: a button that opens its details. `file` is the name of its object, if that has several images, and
+// `right` the class that it was corrected to, both as they are shown.
+function drawCard(image, file, predicted, right) {
   const card = element("button", right ? "card corrected" : "card");
   card.type = "button";
   card.tabIndex = -1;
@@ -58,11 +57,13 @@ function drawCard(image, predicted, right) {
   }
   if (right) card.append(element("bdi", "right", `→ ${right}`));
   if (image.note) card.append(element("bdi", "note", image.note));
-  const name = element("bdi", "name", image.name.shown);
-  name.title = image.name.shown;
+  const name = element("span", "name");
+  name.append(element("bdi", "", image.name.shown));
+  if (file) name.append(" in ", element("bdi", "", file));
+  name.title = name.textContent;
   card.append(name);
   card.setAttribute("aria-label", [
-    image.name.shown,
+    name.textContent,
     image.error ? "" : `${predicted}, ${percent(image)}`,
     ...marksOf(image),
     right ? `corrected to ${right}` : "",

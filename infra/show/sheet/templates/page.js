@@ -26,6 +26,10 @@ class Sheet {
 
   imageAt(place) { return this.images[this.order[place]]; }
   objectOf(image) { return this.objects[image.object]; }
+  fileOf(image) {
+    const file = this.objectOf(image).shown.split("/").at(-1);
+    return file === image.name.shown ? "" : file;
+  }
   fullName(image) { return `${this.objectOf(image).shown} ${image.name.shown}`; }
   confidence(index) { return this.images[index].percent ?? -1; }
   predicted(image) { return image.predicted >= 0 ? this.classes[image.predicted].name.shown : ""; }
@@ -116,7 +120,7 @@ class Sheet {
     const item = element("li");
     item.setAttribute("aria-setsize", this.order.length);
     item.setAttribute("aria-posinset", place + 1);
-    const card = drawCard(image, this.predicted(image), this.rightShown(image));
+    const card = drawCard(image, this.fileOf(image), this.predicted(image), this.rightShown(image));
     card.dataset.place = place;
     if (place === this.focused) card.tabIndex = 0;
     item.append(card);
