@@ -1,7 +1,7 @@
 """Renders one page of a sheet as HTML that needs no other file and asks nobody for anything. Pure.
 
-The images travel as one block of JSON, and the script makes the elements as they are scrolled to, from text alone and never from
-markup. The policy of the page allows its own style, its own script and embedded images; every other request is refused.
+The images travel as one block of JSON, and the script makes the elements as they are scrolled to, from text alone and never
+from markup. The policy of the page allows its own style, its own script and embedded images; every other request is refused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import base64
 import functools
 import hashlib
 import math
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import jinja2
 import msgspec
@@ -21,8 +24,6 @@ from markupsafe import Markup
 from infra.show.sheet.entries import Rank
 from infra.show.sheet.shelf import Counts, Kept
 from infra.show.sheet.text import visible
-
-MAX_CLASSES = 1000  # in the histogram, and to choose from, besides those of the page's own images
 
 _SCRIPTS = ("corrections.js", "card.js", "details.js", "page.js")
 
@@ -96,19 +97,19 @@ def render_page(sheet: Sheet, number: int, images: Sequence[Kept]) -> str:
         unfamiliar=counts.by_rank[Rank.UNFAMILIAR],
         unsure=counts.by_rank[Rank.UNSURE],
         left_out=counts.images - sheet.shown,
-        files=sheet.files,
+        files=[quote(os.fsencode(file)) for file in sheet.files],
         number=number,
     )
 
 
 def _data(sheet: Sheet, images: Sequence[Kept]) -> Markup:
-    largest = dict(list(sheet.counts.by_class.items())[:MAX_CLASSES])
-    own = {image.entry.class_name: 0 for image in images if image.entry.class_name is not None}
-    names = list(dict.fromkeys([*largest, *own, *sheet.classes]))
+    by_class = sheet.counts.by_class
+    own = Counter(image.entry.class_name for image in images if image.entry.class_name is not None)
+    names = list(dict.fromkeys([*by_class, *own, *sheet.classes]))
     class_places = {name: place for place, name in enumerate(names)}
     object_places: dict[str, int] = {}
     shown = [_image(image, object_places.setdefault(image.object, len(object_places)), class_places) for image in images]
-    classes = [_Class(_name(name), sheet.counts.by_class.get(name, 0)) for name in names]
+    classes = [_Class(_name(name), by_class.get(name, own[name])) for name in names]
     data = _Data(sheet.digest, [_name(name) for name in object_places], classes, shown)
     return htmlsafe_json_dumps(data, dumps=lambda value: msgspec.json.encode(value).decode())
 

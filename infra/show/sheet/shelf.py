@@ -18,11 +18,13 @@ import msgspec
 from handler.predictions import Input
 from infra.show.sheet.entries import Entry, Noted, Rank, Thumbnail, Thumbnails, Unshowable, entry_of
 
+MAX_CLASSES = 1000  # that are counted; where each image has a class of its own, they would fill the memory
+
 _TABLES = """
 CREATE TABLE objects (id INTEGER PRIMARY KEY, input BLOB);
 CREATE TABLE images (
-    id INTEGER PRIMARY KEY, object INTEGER, rank INTEGER, confidence REAL, class_name TEXT, image TEXT, entry BLOB, place INTEGER,
-    missing TEXT NOT NULL DEFAULT '', kind TEXT, content BLOB, is_crisp INTEGER
+    id INTEGER PRIMARY KEY, object INTEGER, rank INTEGER, confidence REAL, class_name TEXT, image TEXT, entry BLOB,
+    place INTEGER, missing TEXT NOT NULL DEFAULT '', kind TEXT, content BLOB, is_crisp INTEGER
 );
 """
 _INDEX = """
@@ -34,6 +36,16 @@ UPDATE images SET place = chosen.place FROM (
     SELECT id, row_number() OVER (ORDER BY rank, confidence, id) - 1 AS place FROM images ORDER BY rank, confidence, id LIMIT ?
 ) AS chosen WHERE images.id = chosen.id
 """
+_COUNT_CLASSES = """
+SELECT class_name, count(*) FROM images WHERE class_name IS NOT NULL
+GROUP BY class_name ORDER BY count(*) DESC, class_name LIMIT ?
+"""
+_CHOSEN_OBJECTS = "SELECT id, input FROM objects WHERE id IN (SELECT object FROM images WHERE place IS NOT NULL) ORDER BY id"
+_CHOSEN_NAMES = "SELECT image FROM images WHERE object = ? AND place IS NOT NULL"
+_ILLUSTRATE = """
+UPDATE images SET kind = ?, content = ?, is_crisp = ? WHERE object = ? AND image = ? AND place IS NOT NULL
+"""
+_EXPLAIN = "UPDATE images SET missing = ? WHERE object = ? AND place IS NOT NULL AND kind IS NULL"
 _TAKE = "SELECT input, entry, missing, kind, content, is_crisp FROM images JOIN objects ON objects.id = images.object"
 
 
@@ -49,7 +61,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The numbers of all images, whether they are shown or not: by rank, and by class, the largest first."""
+    """The numbers of all images, whether they are shown or not: by rank, and by class, the largest first.
+
+    Of more than `MAX_CLASSES`, the smallest classes are not counted.
+    """
 
     by_rank: dict[Rank, int]
     by_class: dict[str, int]
@@ -98,8 +113,8 @@ class Shelf:
     def count(self) -> Counts:
         """Counts all images."""
         by_rank = dict(self._database.execute("SELECT rank, count(*) FROM images GROUP BY rank"))
-        by_class = "SELECT class_name, count(*) FROM images WHERE class_name IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        return Counts({rank: by_rank.get(rank, 0) for rank in Rank}, dict(self._database.execute(by_class)))
+        by_class = self._database.execute(_COUNT_CLASSES, (MAX_CLASSES,))
+        return Counts({rank: by_rank.get(rank, 0) for rank in Rank}, dict(by_class))
 
     def choose(self, count: int) -> None:
         """Chooses the images to be shown: the first `count` in the order of ranks and then of confidence, the least first."""
@@ -108,23 +123,16 @@ class Shelf:
 
     def illustrate(self, thumbnails: Thumbnails) -> None:
         """Gives each chosen image its thumbnail; one object is read at a time."""
-        objects = "SELECT id, input FROM objects WHERE id IN (SELECT object FROM images WHERE place IS NOT NULL) ORDER BY id"
-        for number, content in self._database.execute(objects):
-            chosen = self._database.execute("SELECT image FROM images WHERE object = ? AND place IS NOT NULL", (number,))
+        for number, content in self._database.execute(_CHOSEN_OBJECTS):
             missing = "The image was not found in its object."
+            names = frozenset(name for (name,) in self._database.execute(_CHOSEN_NAMES, (number,)))
             try:
-                for name, thumbnail in thumbnails(
-                    msgspec.json.decode(content, type=Input), frozenset(name for (name,) in chosen)
-                ):
-                    self._database.execute(
-                        "UPDATE images SET kind = ?, content = ?, is_crisp = ? WHERE object = ? AND image = ? AND place IS NOT NULL",
-                        (thumbnail.kind, thumbnail.content, thumbnail.is_crisp, number, name),
-                    )
+                for name, thumbnail in thumbnails(msgspec.json.decode(content, type=Input), names):
+                    file = (thumbnail.kind, thumbnail.content, thumbnail.is_crisp)
+                    self._database.execute(_ILLUSTRATE, (*file, number, name))
             except Unshowable as error:
                 missing = str(error)
-            self._database.execute(
-                "UPDATE images SET missing = ? WHERE object = ? AND place IS NOT NULL AND kind IS NULL", (missing, number)
-            )
+            self._database.execute(_EXPLAIN, (missing, number))
 
     def take(self, start: int, end: int) -> list[Kept]:
         """Returns the chosen images from the place `start` up to and without the place `end`."""
@@ -145,7 +153,7 @@ def open_shelf() -> Iterator[Shelf]:
         yield Shelf(database)
 
 
-def _kept(source: bytes, entry: bytes, missing: str, kind: str | None, content: bytes, is_crisp: int) -> Kept:  # noqa: FBT001
+def _kept(source: bytes, entry: bytes, missing: str, kind: str | None, content: bytes, is_crisp: int) -> Kept:
     place = msgspec.json.decode(source, type=Input)
     thumbnail = Thumbnail("png" if kind == "png" else "webp", content, bool(is_crisp)) if kind else None
     return Kept(f"{place.bucket}/{place.key}", msgspec.json.decode(entry, type=Entry), thumbnail, missing)

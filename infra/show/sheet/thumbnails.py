@@ -1,8 +1,8 @@
 """Finds the pixels of images in their objects, and makes thumbnails of them. No AWS: the store is passed in.
 
-A picture is read as the function reads it, but larger than its model wants it. The images of an archive or an array are decoded
-by the function's own formats: once with pictures in the size of thumbnails, and, for what is an array, once in the model's size.
-One object is open at a time, and one of its images in memory, as far as its format allows.
+A picture is read as the function reads it, but larger than its model wants it. The images of an archive or an array are
+decoded by the function's own formats: once with pictures in the size of thumbnails, and, for what is an array, once in the
+model's size. One object is open at a time, and one of its images in memory, as far as its format allows.
 """
 
 from __future__ import annotations
