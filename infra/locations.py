@@ -1,16 +1,34 @@
-"""Parses the locations that commands take, folders and prefixes of S3, and makes the store that reads S3."""
+"""Finds what commands name: folders and prefixes of S3, artifacts, documents, and the store that reads S3."""
 
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from handler.contract import MANIFEST_FILE, Manifest, parse_manifest
+from handler.deadline import Deadline
+from handler.errors import BadSettings, ScoringError
+from handler.limits import Limits
+from handler.model import BUNDLED_ARTIFACT, directory_reader, store_reader
 from handler.objects import Prefix, parse_prefix
-from handler.settings import DEFAULTS
+from handler.settings import DEFAULTS, load_limits
 from handler.store import Store
-from infra.errors import WrongUse
+from infra.errors import InfraError, WrongUse
 
 CONCURRENCY = DEFAULTS["S3_CONCURRENCY"]
+
+_MANIFEST_S = 60  # in which a manifest must be read from S3
+
+# What limits an invocation's time in Lambda limits nothing here; what limits memory, and hostile objects, stays.
+_LIMITS = DEFAULTS | {
+    "MAX_OBJECT_BYTES": 2**40,
+    "MAX_IMAGES_PER_OBJECT": 10**9,
+    "MAX_ARCHIVE_MEMBERS": 10**6,
+    "MAX_UNPACKED_BYTES": 2**40,
+}
 
 
 def parse_location(text: str) -> Path | Prefix:
@@ -27,9 +45,60 @@ def parse_location(text: str) -> Path | Prefix:
     return prefix
 
 
+def parse_folder(text: str, what: str) -> Path | Prefix:
+    """Returns the same as `parse_location`, for a folder of `what` that must be there.
+
+    Raises:
+        WrongUse: there is no such folder, or the text begins as an address, and is none.
+    """
+    place = parse_location(text)
+    if isinstance(place, Path) and not place.is_dir():
+        raise WrongUse(f"Expected a folder of {what}, or s3://bucket/prefix/. Received: {text!r}, which is no folder.")
+    return place
+
+
+def parse_artifact(text: str | None) -> Path | Prefix:
+    """Returns where an artifact lies, which is the bundled one if the text is None."""
+    return BUNDLED_ARTIFACT if text is None else parse_location(text)
+
+
+def read_manifest(artifact: str | None) -> Manifest:
+    """Reads the manifest of an artifact, without its model.
+
+    Raises:
+        WrongUse: it is missing or broken.
+    """
+    place = parse_artifact(artifact)
+    try:
+        read = directory_reader(place) if isinstance(place, Path) else store_reader(s3(), place, Deadline.after(_MANIFEST_S))
+        return parse_manifest(read(MANIFEST_FILE))
+    except (OSError, ValueError, ScoringError) as error:
+        raise WrongUse(f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, {error}") from error
+
+
+def read_limits() -> Limits:
+    """Returns the limits on one object on this machine, which the function's own variables change.
+
+    Raises:
+        BadSettings: variables are malformed.
+    """
+    return load_limits(os.environ, _LIMITS)
+
+
 @functools.cache
 def s3() -> Store:
     """Returns S3 as a store; it takes a quarter of a second to load, so it is loaded only where it is needed."""
     from handler.storage import S3Storage, make_client
 
     return S3Storage(make_client(CONCURRENCY))
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Turns the errors that the function has too into those of a command."""
+    try:
+        yield
+    except BadSettings as error:
+        raise WrongUse(str(error)) from error
+    except ScoringError as error:
+        raise InfraError(str(error)) from error

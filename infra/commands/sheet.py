@@ -55,10 +55,19 @@ def sheet(
 
     - `coatcheck sheet s3://my-results/predictions/ --out sheet.html`
     """
+    from infra.show.faults import standard_error
     from infra.show.sheet.command import make_sheet
 
+    faults = standard_error()
     summary = make_sheet(
-        documents, images=images, out=out, artifact=artifact, title=title, page_images=page_images, everything=everything
+        documents,
+        images=images,
+        out=out,
+        artifact=artifact,
+        title=title,
+        page_images=page_images,
+        everything=everything,
+        faults=faults,
     )
     left_out = f"; {summary.left_out:,} of the highest confidence are left out" if summary.left_out else ""
     typer.echo(
@@ -67,3 +76,4 @@ def sheet(
     )
     for page in summary.pages:
         typer.echo(str(page))
+    raise typer.Exit(1 if faults.count else 0)

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from handler.deadline import Deadline
-from handler.errors import BadSettings, ScoringError
-from handler.model import BUNDLED_ARTIFACT
 from handler.objects import Prefix
-from handler.settings import load_limits
-from infra.errors import InfraError, WrongUse
-from infra.locations import parse_location, s3
-from infra.score.expanding import count, require_distinct
+from infra.errors import WrongUse
+from infra.locations import own_errors, parse_artifact, parse_location, read_limits, s3
+from infra.score.expanding import require_distinct
 from infra.score.folders import Folders
+from infra.score.listed import count_cores
 from infra.score.lists import read_lines
-from infra.score.run import LIMITS, Order, Run
+from infra.score.progress import shown_progress
+from infra.score.run import Order, Run
 from infra.score.sources import LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_source
 from infra.score.summary import Summary, show, to_json
 from infra.score.tally import Tally
-from infra.show.faults import Faults, gather_rows
+from infra.show.faults import gather_rows, standard_error
 from infra.show.sheet.thumbnails import ObjectThumbnails
 from infra.show.sheet.writing import write_sheet
 from infra.show.tables import parse_shape, write_table
@@ -61,7 +57,7 @@ def score(
     began = time.monotonic()
     if table:
         parse_shape(table)  # a name of no format is noticed before anything is scored
-    with _own_errors():
+    with own_errors():
         order = _parse_order(sources, artifact, out, failed, processes)
         folders = Folders(order.job)
         for source in order.sources:
@@ -69,7 +65,7 @@ def score(
         require_distinct(order.sources)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as keys:
             run = Run(order, keys)
-            with _told_when_stopped(run), _progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
+            with _told_when_stopped(run), shown_progress(order, is_shown=not as_json and sys.stderr.isatty()) as advance:
                 run.score(advance)
             places = {"documents": str(order.out)} | _write_views(run, order, table, page)
     seconds = time.monotonic() - began
@@ -83,7 +79,7 @@ def score(
 
 def _write_views(run: Run, order: Order, table: Path | None, page: Path | None) -> dict[str, str]:
     """Writes the table and the page, and returns where they are."""
-    faults = Faults(lambda line: print(f"error: {line}", file=sys.stderr))  # noqa: T201  # a line of this command
+    faults = standard_error()
     if table:
         write_table(gather_rows(run.documents(), faults), table, tell=faults.add)
     if page:
@@ -98,8 +94,8 @@ def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Pat
         sources=tuple(dict.fromkeys(parse_source(source) for source in named if source != STANDARD_INPUT)),
         lines=read_lines(cast("io.BufferedReader", sys.stdin.buffer)) if STANDARD_INPUT in named else None,
         out=_make_folder(parse_location(out)),
-        artifact=parse_location(artifact) if artifact else BUNDLED_ARTIFACT,
-        limits=load_limits(os.environ, LIMITS),
+        artifact=parse_artifact(artifact),
+        limits=read_limits(),
         failed=failed,
         processes=processes or count_cores(),
     )
@@ -135,28 +131,6 @@ def _require_usable(source: Source, order: Order, folders: Folders) -> None:
 
 
 @contextmanager
-def _progress(order: Order, *, is_shown: bool) -> Iterator[Callable[[int], None]]:
-    """Shows how much is done, at which rate, and how long the rest takes, once all objects are counted."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not is_shown, transient=True) as progress:
-        task = progress.add_task("scoring", total=None, rate="")
-        began = time.monotonic()
-
-        def advance(objects: int) -> None:
-            progress.advance(task, objects)
-            done = progress.tasks[task].completed
-            progress.update(task, rate=f"{done / max(time.monotonic() - began, 1e-9):,.0f}/s")
-
-        def count_all() -> None:
-            with suppress(InfraError, ScoringError, OSError):  # whoever scores reports it
-                progress.update(task, total=count(order.sources, Folders(order.job)))
-
-        if is_shown and order.lines is None:
-            threading.Thread(target=count_all, daemon=True).start()
-        yield advance
-
-
-@contextmanager
 def _told_when_stopped(run: Run) -> Iterator[None]:
     """Says after Ctrl-C what was done, and how to go on."""
     try:
@@ -164,19 +138,3 @@ def _told_when_stopped(run: Run) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped: {run.tally.objects:,} objects are done; the same command goes on with the others\n")
         raise
-
-
-@contextmanager
-def _own_errors() -> Iterator[None]:
-    """Turns the errors that the function has too into those of a command."""
-    try:
-        yield
-    except BadSettings as error:
-        raise WrongUse(str(error)) from error
-    except ScoringError as error:
-        raise InfraError(str(error)) from error
-
-
-def count_cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,7 +20,6 @@ from handler.contract import Manifest
 from handler.limits import Limits
 from handler.objects import Prefix
 from handler.outcomes import Outcome
-from handler.settings import DEFAULTS
 from handler.store import Store
 from infra.locations import s3
 from infra.score.expanding import expand
@@ -35,14 +34,6 @@ from infra.show.documents import Document, read_named
 from infra.show.whole import whole_file
 
 CHUNK_OBJECTS = 32
-
-# What limits an invocation's time in Lambda limits nothing here; what limits memory, and hostile objects, stays.
-LIMITS = DEFAULTS | {
-    "MAX_OBJECT_BYTES": 2**40,
-    "MAX_IMAGES_PER_OBJECT": 10**9,
-    "MAX_ARCHIVE_MEMBERS": 10**6,
-    "MAX_UNPACKED_BYTES": 2**40,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

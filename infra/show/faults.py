@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from infra.errors import InfraError
@@ -21,6 +22,11 @@ class Faults:
         self.count += 1
         line = " ".join(message.split())
         self._tell("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line))
+
+
+def standard_error() -> Faults:
+    """Returns faults that are told on the standard error."""
+    return Faults(lambda line: print(f"error: {line}", file=sys.stderr))  # noqa: T201  # a line of the command
 
 
 def gather_rows(documents: Iterable[Document], faults: Faults) -> Iterator[Row]:

@@ -20,6 +20,13 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it, Excel takes UTF-8 for the code 
 # https://owasp.org/www-community/attacks/CSV_Injection, which also names tabs, line breaks and the full-width forms.
 _FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;\t\r\n])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]))")
 
+_APOSTROPHE = re.compile(r"(^|[;\t\r\n])'(?=[\t\r\n]|[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+def plain(text: str) -> str:
+    """Returns a text as it was before `write_csv` kept spreadsheets from taking it for a formula."""
+    return _APOSTROPHE.sub(r"\1", text)
+
 
 def write_csv(records: Iterable[Record], file: BinaryIO, faults: Faults) -> None:
     """Writes CSV as RFC 4180 has it, in UTF-8 with a byte order mark.

@@ -10,12 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from handler.errors import ScoringError
 from handler.objects import Prefix
-from infra.errors import InfraError, WrongUse
-from infra.locations import parse_location, s3
+from infra.errors import WrongUse
+from infra.locations import own_errors, parse_folder, s3
 from infra.show.documents import Document, read_documents
-from infra.show.faults import Faults, gather_rows, require_rows
+from infra.show.faults import gather_rows, require_rows, standard_error
 from infra.show.formats import Partition, TableFormat
 from infra.show.label_studio import IN_S3, LOCAL
 from infra.show.tables import TableSummary, parse_shape, write_table
@@ -31,16 +30,13 @@ def tabulate(
         WrongUse: the documents or the table cannot be where they are said to be.
         InfraError: the documents cannot be read, or there are none.
     """
-    place = parse_location(documents)
+    place = parse_folder(documents, "documents")
     shape = parse_shape(out, table_format, partition, image_url or (IN_S3 if isinstance(place, Prefix) else LOCAL))
     _require_usable(place, documents, out)
-    faults = Faults(lambda line: print(f"error: {line}", file=sys.stderr))  # noqa: T201  # a line of this command
-    try:
-        with _progress() as watched:
-            rows = require_rows(gather_rows(watched(read_documents(place, s3)), faults))
-            summary = write_table(rows, out, shape, faults.add)
-    except ScoringError as error:
-        raise InfraError(str(error)) from error
+    faults = standard_error()
+    with own_errors(), _progress() as watched:
+        rows = require_rows(gather_rows(watched(read_documents(place, s3)), faults))
+        summary = write_table(rows, out, shape, faults.add)
     (sys.stderr if out == STANDARD_OUTPUT else sys.stdout).write(_describe(summary, out))
     return faults.count
 
@@ -48,8 +44,6 @@ def tabulate(
 def _require_usable(place: Path | Prefix, documents: str, out: Path) -> None:
     if isinstance(place, Prefix):
         return
-    if not place.is_dir():
-        raise WrongUse(f"Expected a folder of documents, or s3://bucket/prefix/. Received: {documents}, which is no folder.")
     if out.suffix in {".json", ".jsonl"} and out.resolve().is_relative_to(place):
         raise WrongUse(f"Expected --out outside {documents}, where it would be taken for a document. Received: {out}.")
 

@@ -1,0 +1,1 @@
+"""Judges predictions: by the labels of people, and against other predictions of the same images."""

@@ -1,0 +1,165 @@
+"""Compares two sets of predictions of the same images, in a database on disk, so that memory does not depend on their number.
+
+An image is the same in both if the key of its object and its name in the object are. Buckets may differ, as the folders of two
+copies do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.judging.statistics import mcnemar
+from infra.show.rereading import Predicted
+from training.data.labels import Labels
+
+MAX_CHANGES = 20  # pairs of classes that are told apart
+MOVED = 0.01  # a smaller change of confidence is none
+
+_SET = "(bucket, key, image, class, confidence, unsure, unfamiliar, PRIMARY KEY (key, image))"
+_BOTH = "FROM a JOIN b USING (key, image)"
+_PREDICTED = f"{_BOTH} WHERE a.class IS NOT NULL AND b.class IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change from one class to another; None stands for a rejected image."""
+
+    before: str | None
+    after: str | None
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The result: how many images are in both sets, or in one alone, and what differs in both.
+
+    `changed` images have another class; `changes` are the most frequent pairs of classes. Of the `predicted` ones, which were
+    rejected in neither set, confidence went up by more than a hundredth in `rose` and down in `fell`, and is `moved` on
+    average. `unsure` and `unfamiliar` count the marks before and after.
+    """
+
+    both: int
+    only_first: int
+    only_second: int
+    predicted: int
+    changed: int
+    changes: tuple[Change, ...]
+    rose: int
+    fell: int
+    moved: float
+    unsure: tuple[int, int]
+    unfamiliar: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The result on labelled images: how often both are right, one alone, and neither."""
+
+    both: int
+    first_alone: int
+    second_alone: int
+    neither: int
+
+    @property
+    def images(self) -> int:
+        """The number of labelled images that both sets predict."""
+        return self.both + self.first_alone + self.second_alone + self.neither
+
+    @property
+    def probability(self) -> float:
+        """The probability of so large a difference by chance, if both are equally good; see `mcnemar`."""
+        return mcnemar(self.first_alone, self.second_alone)
+
+
+class Pair:
+    """Two sets of predictions, which `fill` takes one after the other, as "a" and as "b"."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        """Makes the tables in an empty database."""
+        self._database = database
+        for name in "ab":
+            database.execute(f"CREATE TABLE {name} {_SET}")
+
+    def fill(self, name: str, rows: Iterable[Predicted]) -> int:
+        """Takes one set, and returns the number of images whose key and name were there already; the first of each counts."""
+        statement = f"INSERT OR IGNORE INTO {name} VALUES (?, ?, ?, ?, ?, ?, ?)"
+        repeated = 0
+        with self._database:
+            for row in rows:
+                values = (
+                    *(row.bucket, row.key, row.image, row.class_name, row.confidence),
+                    *(row.unsure is True, row.unfamiliar is True),
+                )
+                repeated += 1 - self._database.execute(statement, values).rowcount
+        return repeated
+
+    def compare(self) -> Comparison:
+        """Returns what differs between both sets."""
+        both, changed = self._row(f"SELECT count(*), total(a.class IS NOT b.class) {_BOTH}")
+        rose, fell = self._row(
+            f"SELECT total(b.confidence > a.confidence + {MOVED}), total(b.confidence < a.confidence - {MOVED}) {_PREDICTED}"
+        )
+        images, moved = self._row(f"SELECT count(*), total(b.confidence - a.confidence) {_PREDICTED}")
+        marks = self._row(f"SELECT total(a.unsure), total(b.unsure), total(a.unfamiliar), total(b.unfamiliar) {_BOTH}")
+        pairs = self._database.execute(
+            f"SELECT a.class, b.class, count(*) {_BOTH} WHERE a.class IS NOT b.class GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 "
+            f"LIMIT {MAX_CHANGES}"
+        )
+        return Comparison(
+            both=both,
+            only_first=self._row("SELECT count(*) FROM a")[0] - both,
+            only_second=self._row("SELECT count(*) FROM b")[0] - both,
+            predicted=images,
+            changed=int(changed),
+            changes=tuple(Change(*pair) for pair in pairs),
+            rose=int(rose),
+            fell=int(fell),
+            moved=moved / images if images else 0.0,
+            unsure=(int(marks[0]), int(marks[1])),
+            unfamiliar=(int(marks[2]), int(marks[3])),
+        )
+
+    def classes(self) -> Iterator[tuple[str, int, int]]:
+        """Yields each class with the numbers of its predictions in the first and in the second set, of the images in both."""
+        yield from self._database.execute(
+            f"SELECT name, total(one), total(other) FROM (SELECT a.class AS name, 1 AS one, 0 AS other {_BOTH} UNION ALL "
+            f"SELECT b.class, 0, 1 {_BOTH}) WHERE name IS NOT NULL GROUP BY name ORDER BY name"
+        )
+
+    def judge(self, labels: Labels) -> Trial:
+        """Returns how often both sets are right, one alone, or none, of the labelled images that both predict."""
+        counts = {(first, second): 0 for first in (True, False) for second in (True, False)}
+        rows = self._database.execute(f"SELECT b.bucket, key, image, a.class, b.class {_PREDICTED}")
+        for bucket, key, image, first, second in rows:
+            true_class = labels.find(bucket, key, image)
+            if true_class is not None:
+                counts[first == true_class, second == true_class] += 1
+        return Trial(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+
+    def before(self, key: str, image: str) -> str | None:
+        """Returns how the first set names an image whose class is another one in the second; None if it did not change."""
+        found = self._database.execute(
+            f"SELECT coalesce(a.class, 'rejected') {_BOTH} WHERE key = ? AND image = ? AND a.class IS NOT b.class", (key, image)
+        ).fetchone()
+        return found[0] if found else None
+
+    def _row(self, query: str) -> tuple[int, ...]:
+        row: tuple[int, ...] = self._database.execute(query).fetchone()
+        return row
+
+
+@contextmanager
+def open_pair() -> Iterator[Pair]:
+    """Opens an empty pair in a temporary folder."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(sqlite3.connect(Path(folder, "pair.db"), isolation_level=None)) as database,
+    ):
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
+        yield Pair(database)
