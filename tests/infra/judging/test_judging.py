@@ -1,0 +1,240 @@
+"""`coatcheck evaluate` and `coatcheck compare`, as a user calls them, on samples whose classes are known."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from infra.judging.comparing import describe
+from infra.judging.comparison import Trial, open_pair
+from infra.show.rereading import Predicted
+from tests.infra.score.conftest import IMAGES, ROOT
+
+FOLDERS = {"T-Shirts & tops": None, "t-shirt-top": "t-shirt-top", "Trousers": "trouser", "ankle_boots": "ankle-boot"}
+
+
+def run(*arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", "infra", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )
+
+
+def answer(*arguments):
+    done = run(*arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Ten samples of each of three classes, in folders that are named loosely after them."""
+    for folder, name in FOLDERS.items():
+        if name:
+            (tmp_path / "labelled" / folder).mkdir(parents=True)
+            for path in sorted(IMAGES.glob(f"{name}-?.png")):
+                shutil.copy(path, tmp_path / "labelled" / folder)
+    return tmp_path / "labelled"
+
+
+@pytest.fixture
+def documents(labelled, tmp_path):
+    out = tmp_path / "documents"
+    assert run("score", labelled, "--out", out, "--json").returncode == 0
+    return out
+
+
+def rewrite(documents, out, change):
+    """Copies documents with their predictions changed."""
+    shutil.copytree(documents, out)
+    for path in out.rglob("*.png.json"):
+        if ".coatcheck" not in path.parts:
+            document = json.loads(path.read_text())
+            change(document)
+            path.write_text(json.dumps(document))
+
+
+def test_images_in_folders_are_scored_and_measured(labelled):
+    found = answer("evaluate", "--labels", labelled)
+
+    assert (found["images"], found["rejected"], found["unlabelled"]) == (30, 0, 0)
+    assert found["accuracy"]["part"] == 27
+    classes = "T-shirt/top", "Trouser", "Ankle boot", "Coat"
+    assert [found["classes"][name]["recall"]["whole"] for name in classes] == [10, 10, 10, 0]
+    assert sum(confusion["images"] for confusion in found["confusions"]) == 3
+    assert sum(one["images"] for one in found["reliability"]) == 30
+    assert found["unsure"]["caught_of_wrong"]["whole"] == 3
+    assert found["unfamiliar"] is None
+
+
+def test_documents_that_are_there_give_the_same_figures_as_scoring(labelled, documents):
+    assert answer("evaluate", documents, "--labels", labelled) == answer("evaluate", "--labels", labelled)
+
+
+def test_a_table_of_labels_as_the_sheet_saves_it_is_read(labelled, documents, tmp_path):
+    rows = [
+        ("labelled/Trousers/trouser-0.png", "trouser-0.png", "Trouser"),
+        ("labelled/Trousers/trouser-1.png", "trouser-1.png", "Dress"),
+        ("labelled/Trousers/trouser-2.png", "trouser-2.png", ""),
+    ]
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("object", "image", "class_name"), *rows])
+
+    found = answer("evaluate", documents, "--labels", tmp_path / "labels.csv")
+
+    assert (found["images"], found["accuracy"]["part"], found["unlabelled"]) == (2, 1, 28)
+    assert found["confusions"] == [{"true": "Dress", "predicted": "Trouser", "images": 1}]
+
+
+def test_rejected_images_are_counted_apart(labelled):
+    (labelled / "Trousers" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+
+    found = answer("evaluate", "--labels", labelled)
+
+    assert (found["images"], found["rejected"]) == (30, 1)
+
+
+def test_people_read_the_figures_with_their_bounds(labelled):
+    done = run("evaluate", "--labels", labelled)
+
+    assert done.returncode == 0
+    assert "right: 90.0% (74.4% to 96.5%, 27 of 30)" in done.stdout
+    assert "Fewer than 30 images say little: T-shirt/top, Trouser, Ankle boot." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (("--labels", "nothing"), 2, "Expected a folder of folders named after classes, or a CSV"),
+        (("nothing", "--labels", "{labelled}"), 2, "Expected a folder of documents"),
+        (("--labels", "{labelled}", "--artifact", "nothing"), 2, "Expected the artifact of a model"),
+        (("--labels", "{labelled}", "--map", "pants"), 2, "Expected --map WORD=CLASS"),
+        (("--labels", "{labelled}", "--map", "pants=Pants"), 2, "Expected one of the classes"),
+        (("--labels", "{labelled}/.."), 2, "Expected one of the classes T-shirt/top, Trouser"),
+        (("{labelled}", "--labels", "{labelled}"), 1, "Expected documents of labelled images. Received: 0 images"),
+        ((), 2, "Missing option '--labels'"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_one_line(labelled, arguments, status, told):
+    done = run("evaluate", *(argument.format(labelled=labelled) for argument in arguments))
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1)
+    assert told in done.stderr
+
+
+def test_documents_of_another_model_are_no_documents_of_this_one(labelled, documents, tmp_path):
+    rewrite(documents, tmp_path / "other", lambda document: document["model"].update(sha256="0" * 64, name="other"))
+
+    done = run("evaluate", tmp_path / "other", "--labels", labelled)
+
+    assert done.returncode == 1
+    assert "name its artifact with --artifact" in done.stderr
+
+
+@pytest.fixture
+def changed(documents, tmp_path):
+    """The same documents, with the trousers called dresses, and unsure; one image is missing, and another one is new."""
+
+    def change(document):
+        for row in document["predictions"]:
+            if row["class_name"] == "Trouser":
+                row.update(class_name="Dress", class_index=3, confidence=0.5, unsure=True)
+
+    rewrite(documents, tmp_path / "changed", change)
+    (tmp_path / "changed" / "ankle_boots" / "ankle-boot-0.png.json").unlink()
+    new = tmp_path / "changed" / "new.png.json"
+    new.write_text((documents / "Trousers" / "trouser-0.png.json").read_text().replace("Trousers/trouser-0.png", "new.png"))
+    return tmp_path / "changed"
+
+
+def test_what_changed_is_counted_by_class(documents, changed):
+    found = answer("compare", documents, changed)
+
+    assert (found["both"], found["only_first"], found["only_second"], found["changed"]) == (29, 1, 1, 10)
+    assert found["changes"] == [{"before": "Trouser", "after": "Dress", "images": 10}]
+    assert found["classes"]["Trouser"] == [10, 0]
+    assert found["classes"]["Dress"] == [0, 10]
+    assert (found["fell"], found["rose"], found["unsure"][1] - found["unsure"][0]) == (10, 0, 10)
+    assert found["labelled"] is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_tables_are_compared_like_documents(documents, changed, tmp_path, suffix):
+    tables = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    for place, table in zip((documents, changed), tables, strict=True):
+        assert run("table", place, "--out", table).returncode == 0
+
+    expected = answer("compare", documents, changed)
+    assert answer("compare", *tables) == expected
+    assert answer("compare", documents, tables[1]) == expected
+
+
+def test_labels_say_which_is_better_and_whether_it_is_noise(labelled, documents, changed):
+    found = answer("compare", documents, changed, "--labels", labelled)["labelled"]
+
+    assert (found["first_alone"], found["second_alone"], found["images"]) == (10, 0, 29)
+    assert found["p"] == pytest.approx(2 * 0.5**10)
+    assert "is more than noise" in run("compare", documents, changed, "--labels", labelled).stdout
+
+
+@pytest.mark.parametrize(
+    ("trial", "expected"),
+    [(Trial(5, 2, 1, 0), "may be noise"), (Trial(5, 20, 1, 0), "is more than noise"), (Trial(5, 3, 3, 1), "no difference")],
+)
+def test_the_verdict_is_said_in_words(trial, expected):
+    assert expected in describe(trial)
+
+
+def test_a_page_shows_the_changed_images_alone(labelled, documents, changed, tmp_path):
+    done = run("compare", documents, changed, "--page", tmp_path / "page.html", "--images", labelled)
+
+    page = (tmp_path / "page.html").read_text()
+    assert done.returncode == 0
+    assert page.count("was Trouser, is Dress") == 10
+    assert page.count("data:image/") == 10
+    assert "ankle-boot" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (("{documents}", "nothing"), 2, "Expected a folder of documents"),
+        (("{documents}",), 2, "Missing argument 'B'"),
+        (("{documents}", "{labelled}"), 1, "Expected images that are in both sets"),
+        (("{documents}", "pyproject.toml"), 2, "Expected a folder of documents"),
+    ],
+)
+def test_what_cannot_be_compared_is_told_in_one_line(labelled, documents, arguments, status, told):
+    done = run("compare", *(argument.format(labelled=labelled, documents=documents) for argument in arguments))
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1)
+    assert told in done.stderr
+
+
+def test_a_table_of_something_else_is_refused(documents, tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+
+    done = run("compare", documents, tmp_path / "x.csv")
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "Expected a table that `coatcheck table` wrote" in done.stderr
+
+
+def test_rejected_images_change_too():
+    def row(name, class_name):
+        return Predicted(bucket="b", key=name, image=name, class_name=class_name, confidence=0.5 if class_name else None)
+
+    with open_pair() as pair:
+        pair.fill("a", [row("1", "Coat"), row("2", None), row("3", None), row("4", "Coat")])
+        repeated = pair.fill("b", [row("1", None), row("2", "Bag"), row("3", None), row("4", "Coat"), row("4", "Bag")])
+        result = pair.compare()
+
+    assert (result.both, result.changed, result.predicted, repeated) == (4, 2, 1, 1)
+    assert {(change.before, change.after) for change in result.changes} == {("Coat", None), (None, "Bag")}
