@@ -85,7 +85,7 @@ ARROWS = {
 INFRA_ARROWS = {
     "__main__": {"commands", "errors"},
     "bench": {"bench", "cloud", "errors", "paths", "stores"},
-    "cloud": {"cloud", "errors", "package", "paths", "schemas", "template"},
+    "cloud": {"cloud", "errors", "locations", "package", "paths", "schemas", "show", "template"},
     "commands": {"bench", "cloud", "demo", "errors", "judging", "package", "paths", "schemas", "score", "show"},
     "demo": {"cloud", "errors", "paths"},
     "package": {"errors", "native", "paths"},

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from handler.settings import DEFAULTS
+from infra.errors import InfraError
 from infra.paths import TEMPLATE
 from infra.template import read_template
 
@@ -62,9 +64,14 @@ class Cloud:
 
 
 @contextmanager
-def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterator[Cloud]:
-    """Starts moto's server on a free port of `address` and deploys the storage of `template` to it."""
-    server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
+def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1", port: int = 0) -> Iterator[Cloud]:
+    """Starts moto's server on a `port` of `address`, 0 for any that is free, and deploys the storage of `template` to it.
+
+    Raises:
+        InfraError: another program has the port.
+    """
+    _require_free(address, port)
+    server = ThreadedMotoServer(ip_address=address, port=port, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server.start()
     try:
@@ -76,6 +83,15 @@ def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1") -> Iterat
         yield _deploy(read_template(template.read_text()), endpoint)
     finally:
         server.stop()
+
+
+def _require_free(address: str, port: int) -> None:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise InfraError(f"Expected a free port. Received: {address}:{port}, {error.strerror}; choose another.") from error
 
 
 def clear_aws_environment(host: str = "127.0.0.1") -> None:

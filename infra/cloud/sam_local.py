@@ -79,7 +79,7 @@ def run(sam: Path, architecture: Architecture) -> list[str]:
     host = find_host(architecture)
     failed: list[str] = []
     clear_aws_environment(host)
-    with start_cloud(address=_listening_address(host)) as cloud:
+    with start_cloud(address=listening_address(host)) as cloud:
         port = cloud.environment["AWS_ENDPOINT_URL"].rpartition(":")[2]
         variables = cloud.environment | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
         credentials = {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
@@ -117,6 +117,16 @@ def find_host(architecture: Architecture) -> str:
     return done.stdout.strip()
 
 
+def listening_address(host: str) -> str:
+    """Returns `host` if it is an address of this machine, or else 127.0.0.1, to which Docker Desktop forwards `host`."""
+    with closing(socket.socket()) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return "127.0.0.1"
+    return host
+
+
 def write_template(variables: Mapping[str, str]) -> Path:
     """Writes the built template with `variables` for the function, and returns the path of the copy.
 
@@ -133,16 +143,6 @@ def write_template(variables: Mapping[str, str]) -> Path:
     path = BUILD / "sam-local.json"  # in the same folder, because the template names the package by a relative path
     path.write_text(json.dumps(template))
     return path
-
-
-def _listening_address(host: str) -> str:
-    """Returns `host` if it is an address of this machine, or else 127.0.0.1, to which Docker Desktop forwards `host`."""
-    with closing(socket.socket()) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:
-            return "127.0.0.1"
-    return host
 
 
 def _shown(invocation: Invocation) -> str:

@@ -1,0 +1,43 @@
+"""Defines the command that keeps the embedded cloud running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.package import Architecture
+
+PANEL = "Run the function here"
+
+commands = typer.Typer()
+
+
+@commands.command(rich_help_panel=PANEL)
+def cloud(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of S3 and SQS.", show_default="any free one")] = 0,
+    artifact: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Artifact.", show_default="the bundled one"),
+    ] = None,
+    architecture: Annotated[
+        Architecture, typer.Option(help="Architecture that the package was built for, with --sam.")
+    ] = Architecture.x86_64,
+    *,
+    sam: Annotated[bool, typer.Option("--sam", help="Let containers reach it; print a line for the SAM CLI.")] = False,
+) -> None:
+    """Keeps an embedded cloud running, scores what you upload to it, and shows each document as it appears.
+
+    S3 and SQS run on 127.0.0.1 with the buckets, queues and notification of the template, and the function is attached. The
+    command prints lines for the AWS CLI and boto3 that upload an image. Ctrl-C ends it, with status 0; nothing is kept.
+
+    With --sam it also prints a line of `sam local invoke` that works on it. This needs Docker, and a package that `make build`
+    has made; the cloud then listens at the address of Docker's bridge.
+
+    Example: `coatcheck cloud --port 4566`
+    """
+    from infra.cloud.living import run
+
+    count = run(port, artifact, architecture if sam else None)
+    typer.echo(f"ended after {count} documents")
