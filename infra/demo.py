@@ -10,7 +10,6 @@ are left under .demo/, in the same layout as in the output bucket.
 from __future__ import annotations
 
 import csv
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -24,6 +23,7 @@ from handler.contract import MANIFEST_FILE, Manifest, parse_manifest
 from handler.errors import BadArtifact
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from handler.predictions import Prediction, PredictionDocument, RejectionDocument
+from infra.cloud.attached import attach
 from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import EventSource
 from infra.errors import InfraError
@@ -32,6 +32,7 @@ from infra.paths import IMAGES
 COPIES = Path(".demo")
 PACKED = "packed-idx3-ubyte.gz"
 PACKED_SHAPE = (28, 28, 1)  # of the images in it, whose model must take images of this shape
+SHOWN = 12  # lines of the table
 MIN_ACCURACY = 0.8  # on the samples; a working model reaches well over 90%, a broken one about 10%
 
 Documents = dict[str, PredictionDocument | RejectionDocument]  # by the name of the sample
@@ -85,36 +86,50 @@ def score(cloud: Cloud, images: list[str], console: Console) -> Documents:
     for name in images:
         cloud.s3.upload_file(str(IMAGES / name), cloud.input_bucket, f"uploads/{name}")
     console.print(f"uploaded {len(images)} objects to s3://{cloud.input_bucket}/uploads/")
-    os.environ.update(cloud.environment)
-    from handler.app import lambda_handler  # late: boto3 and Powertools read the environment when they are imported
-
-    logging.getLogger("coatcheck").setLevel(logging.WARNING)
-    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
+    function = attach(cloud)
     console.print(f"model: {os.environ.get('MODEL_URI') or 'the bundled one'}", highlight=False, markup=False)
-    deliveries = EventSource(cloud, lambda_handler, cloud.batch_messages).drain()
+    deliveries = EventSource(cloud, function, cloud.batch_messages).drain()
+    messages = sum(len(delivery.event["Records"]) for delivery in deliveries)
+    console.print(f"the queue brought {messages} messages to the function, in {len(deliveries)} invocations")
     for delivery in deliveries:
-        console.print(
-            f"invoked the function with {len(delivery.event['Records'])} messages: {delivery.answer or delivery.error!r}",
-            markup=False,
-        )
         if delivery.returned:
-            raise InfraError(f"{len(delivery.returned)} messages were not finished.")
+            reason = f": {delivery.error!r}" if delivery.error else "."
+            raise InfraError(f"{len(delivery.returned)} messages were not finished{reason}")
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
 
 
 def show(documents: Documents, images: list[str], truth: dict[str, str], console: Console) -> None:
-    """Prints the table of predictions, with the true classes if `truth` names them, and the path of every document."""
-    table = Table("image", "prediction", "confidence", *(["true class"] if truth else []), title="Predictions")
-    for name in images:
+    """Prints some predictions, with the true classes if `truth` names them, what was rejected, and where the documents are."""
+    chosen = choose(documents, images, truth)
+    title = f"{len(chosen)} of the {len(images)} images, the wrong and unsure ones first"
+    table = Table("image", "prediction", "confidence", *(["true class"] if truth else []), title=title)
+    for name in chosen:
         prediction, confidence = _cells(documents[name])
         style = "" if truth.get(name) == prediction else "red"
         table.add_row(name, Text(prediction), confidence, *([Text(truth[name], style)] if truth else []))
     console.print(table)
-    console.print("documents:")
     for name, document in documents.items():
-        rejection = f"  rejected: {document.error.name}" if isinstance(document, RejectionDocument) else ""
-        console.print(f"  {COPIES}/predictions/uploads/{name}.json{rejection}", highlight=False, soft_wrap=True)
+        if isinstance(document, RejectionDocument):
+            console.print(f"rejected {name}: {document.error.name}", highlight=False, soft_wrap=True, markup=False)
     console.print(f"{len(documents)} documents; {_summary(documents, images, truth)}")
+    example = f"{COPIES}/predictions/uploads/{images[0]}.json"
+    console.print(f"they are under {COPIES}, such as {example}", highlight=False, soft_wrap=True)
+
+
+def choose(documents: Documents, images: list[str], truth: dict[str, str]) -> list[str]:
+    """Returns up to `SHOWN` of the images: a quarter wrong, a quarter unsure, as far as there are such, and then the others."""
+    rows = {name: row for name in images for row in _rows(documents[name])}
+    wrong = [name for name, row in rows.items() if truth and row.class_name != truth[name]]
+    unsure = [name for name, row in rows.items() if row.unsure is True and name not in wrong]
+    chosen = dict.fromkeys([*_apart(wrong, SHOWN // 4), *_apart(unsure, SHOWN // 4)])
+    others = [name for name in images if name not in wrong and name not in unsure] or images
+    return [*chosen, *_apart([name for name in others if name not in chosen], SHOWN - len(chosen))]
+
+
+def _apart(names: list[str], count: int) -> list[str]:
+    """Returns up to `count` names, evenly apart in their order, which is that of the classes."""
+    count = min(count, len(names))
+    return [names[place * len(names) // count] for place in range(count)]
 
 
 def require_scored(documents: Documents, manifest: Manifest) -> None:

@@ -4,15 +4,19 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
 from handler.contract import MANIFEST_FILE, parse_manifest
 from handler.model import BUNDLED_ARTIFACT
-from handler.predictions import Input, ModelName, Problem, RejectionDocument
-from infra.demo import require_scored
+from handler.predictions import Input, ModelName, Prediction, PredictionDocument, Problem, RejectionDocument, Summary
+from infra.demo import SHOWN, choose, require_scored
 from infra.errors import InfraError
 from infra.paths import ROOT
+
+INPUT = Input("in", "a.png", "e", None, 5, None)
+MODEL = ModelName("m", "1", "0" * 64)
 
 
 @pytest.fixture
@@ -41,9 +45,40 @@ def test_the_demo_shows_each_image_and_leaves_a_copy_of_each_document(demo, tmp_
     assert done.returncode == 0, done.stdout + done.stderr
     copies = {path.name for path in tmp_path.rglob("*.json")}
     assert copies == {f"{name}.json" for name in [*truth, "packed-idx3-ubyte.gz"]}
-    for name in truth:
-        assert f" {name} " in done.stdout
-        assert f".demo/predictions/uploads/{name}.json" in done.stdout
+    shown = re.findall(r"│ (\S+\.png) ", done.stdout)
+    assert len(shown) == len(set(shown)) == SHOWN
+    assert set(shown) <= set(truth)
+    assert f".demo/predictions/uploads/{next(iter(truth))}.json" in done.stdout
+
+
+def prediction(class_name, confidence, unsure):
+    return Prediction(
+        image="", class_index=0, class_name=class_name, confidence=confidence, unsure=unsure, probabilities=[confidence]
+    )
+
+
+def document(row):
+    return PredictionDocument(INPUT, MODEL, Summary(1, 0, row.confidence, {}), [row], [])
+
+
+def test_the_table_shows_right_wrong_and_unsure_images_of_a_run_that_has_all_of_them():
+    right = {f"right-{number}": document(prediction("Coat", 1, unsure=False)) for number in range(80)}
+    wrong = {f"wrong-{number}": document(prediction("Bag", 1, unsure=False)) for number in range(10)}
+    unsure = {f"unsure-{number}": document(prediction("Coat", 0.5, unsure=True)) for number in range(10)}
+    documents = right | wrong | unsure
+
+    chosen = choose(documents, list(documents), dict.fromkeys(documents, "Coat"))
+
+    assert Counter(name.partition("-")[0] for name in chosen) == {"right": 6, "wrong": 3, "unsure": 3}
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_the_table_of_few_images_that_are_all_wrong_shows_each_of_them_once(count):
+    documents = {f"{number}.png": document(prediction("Bag", 1, unsure=False)) for number in range(count)}
+
+    chosen = choose(documents, list(documents), dict.fromkeys(documents, "Coat"))
+
+    assert sorted(chosen) == sorted(documents)
 
 
 def test_the_demo_is_not_led_astray_by_the_user_s_own_settings(demo):
@@ -125,7 +160,7 @@ def test_a_model_of_another_size_is_shown_and_the_packed_images_as_rejected(demo
     done = demo(MODEL_URI=str(tiny_artifact))
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "packed-idx3-ubyte.gz.json  rejected: WrongShape" in done.stdout
+    assert "rejected packed-idx3-ubyte.gz: WrongShape" in done.stdout
     assert re.search(r"\n101 documents; 100 of 100 images scored, \d+ marked unsure, 1 rejected; the model's", done.stdout)
 
 
@@ -141,9 +176,7 @@ def test_copies_that_cannot_be_written_are_an_error_in_one_line(demo, tmp_path):
 
 def test_a_sample_that_is_rejected_although_the_model_takes_it_fails_the_demo():
     manifest = parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
-    rejection = RejectionDocument(
-        Input("in", "a.png", "e", None, 5, None), ModelName("m", "1", "0" * 64), Problem("UnreadableImage", "Expected more.")
-    )
+    rejection = RejectionDocument(INPUT, MODEL, Problem("UnreadableImage", "Expected more."))
 
     with pytest.raises(InfraError, match=r"a\.png was rejected: UnreadableImage: Expected more\."):
         require_scored({"a.png": rejection}, manifest)
