@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from infra.commands import cloud, files, function, judging, scoring, sheet, tables
+from infra.commands import cloud, doctor, files, function, judging, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
 
 app = typer.Typer(
@@ -24,7 +24,15 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
-for commands in (scoring.commands, tables.commands, sheet.commands, judging.commands, function.commands, files.commands, cloud.commands):
+for commands in (
+    scoring.commands,
+    tables.commands,
+    sheet.commands, judging.commands,
+    function.commands,
+    files.commands,
+    cloud.commands,
+    doctor.commands,
+):
     app.add_typer(commands)
 
 

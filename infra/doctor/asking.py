@@ -1,0 +1,75 @@
+"""Asks AWS, or what stands in its place, and tells apart what is missing, what is refused, and what nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.doctor.findings import Finding, unknown, wrong
+
+_MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundException", "QueueDoesNotExist"} | {
+    "AWS.SimpleQueueService.NonExistentQueue",
+}
+_REFUSED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "InvalidAccessKeyId", "ExpiredToken"} | {
+    *("SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId", "AllAccessDisabled"),
+}
+_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one call: its `value`, or the `code` and the text of its error."""
+
+    operation: str
+    value: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
+    text: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether what was asked for is not there."""
+        return self.code in _MISSING
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the present identity may not ask."""
+        return self.code in _REFUSED
+
+    def failure(self, subject: str, missing: str) -> Finding:
+        """Returns what a call that failed tells of its subject; `missing` is the advice if that is not there."""
+        if self.is_missing:
+            return wrong(subject, f"is not there ({self.operation}: {self.code})", missing)
+        if self.is_refused:
+            advice = f"allow {self.operation} to the identity that you run this with, or use another"
+            return wrong(subject, f"{self.operation} is refused ({self.code})", advice)
+        return unknown(subject, f"{self.operation} failed with {self.code or 'no answer'}: {self.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The services of one region; a client is made when it is first asked."""
+
+    region: str | None
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """Returns the client of a service."""
+        if service not in self.clients:
+            self.clients[service] = boto3.client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
+        return self.clients[service]
+
+    def ask(self, service: str, operation: str, **arguments: Any) -> Answer:
+        """Makes one call that reads, and returns what came of it; no error leaves this method."""
+        try:
+            call: Callable[..., Mapping[str, Any]] = getattr(self.client(service), operation)
+            return Answer(operation, call(**arguments))
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            return Answer(operation, code=str(details.get("Code", "unknown")), text=str(details.get("Message", "")))
+        except (BotoCoreError, ValueError) as error:
+            return Answer(operation, code=type(error).__name__, text=str(error))
