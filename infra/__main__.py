@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from infra.commands import cloud, doctor, files, function, judging, scoring, sheet, tables
+from infra.commands import cloud, doctor, explain, files, function, judging, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for commands in (
     scoring.commands,
     tables.commands,
     sheet.commands, judging.commands,
+    explain.commands,
     function.commands,
     files.commands,
     cloud.commands,

@@ -1,0 +1,71 @@
+"""Carries out `coatcheck explain`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from handler.contract import Model
+from handler.deadline import Deadline
+from handler.errors import BadArtifact, BadSettings, ScoringError
+from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
+from handler.objects import Prefix
+from handler.settings import load_limits
+from infra.errors import InfraError, WrongUse
+from infra.explain.drawing import MAX_ROWS, Sheet
+from infra.explain.explanation import Explanation
+from infra.explain.objects import explain_source
+from infra.explain.telling import tell, to_json
+from infra.locations import parse_location, s3
+from infra.score.run import LIMITS
+from infra.score.sources import parse_source
+
+_MODEL_LOAD_S = 60
+
+
+def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: bool) -> None:
+    """Explains each object of the sources as soon as it was read, and writes the picture `out` at the end.
+
+    Raises:
+        WrongUse: a source is not there, or a limit in the environment cannot be read.
+        InfraError: the artifact is broken, or not one object can be opened.
+    """
+    parsed = [parse_source(source) for source in sources]
+    try:
+        limits = load_limits(os.environ, LIMITS)
+        model = _load(artifact)
+        classes = tuple(model.manifest.classes)
+        sheet, opened = Sheet(classes), 0
+        for source in parsed:
+            for found in explain_source(source, model, limits):
+                opened += isinstance(found, Explanation)
+                if as_json:
+                    typer.echo(json.dumps(to_json(found, classes)))
+                else:
+                    typer.echo("\n".join(tell(found, classes, draws=sys.stdout.isatty() and out is None)))
+                if out and isinstance(found, Explanation):
+                    sheet.add(found)
+    except BadSettings as error:
+        raise WrongUse(str(error)) from error
+    except ScoringError as error:
+        raise InfraError(str(error)) from error
+    if not opened:
+        raise InfraError("Expected an object that can be opened. Received: none; look at what was named.")
+    if out:
+        sheet.save(out)
+        more = f", the first {MAX_ROWS} images" if len(sheet.rows) == MAX_ROWS else ""
+        sys.stderr.write(f"drawn in {out}{more}\n")
+
+
+def _load(artifact: str | None) -> Model:
+    place = parse_location(artifact) if artifact else BUNDLED_ARTIFACT
+    try:
+        if isinstance(place, Prefix):
+            return load_model(store_reader(s3(), place, Deadline.after(_MODEL_LOAD_S)))
+        return load_model(directory_reader(place))
+    except BadArtifact as error:
+        raise InfraError(f"--artifact: {error}") from error
