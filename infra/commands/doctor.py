@@ -37,8 +37,9 @@ def doctor(
     cloud = Cloud(region)
     findings = list(examine(cloud, of_stack(cloud, stack) if stack else Deployment(dict(os.environ))))
     count = sum(one.state is State.WRONG for one in findings)
+    summary = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(count, f"{count} things are wrong")
     if as_json:
         typer.echo(json.dumps(to_json(findings), indent=2))
     else:
-        typer.echo("\n".join([*lines(findings), f"{count} things are wrong" if count else "nothing is wrong"]))
+        typer.echo("\n".join([*lines(findings), summary]))
     raise typer.Exit(1 if count else 0)

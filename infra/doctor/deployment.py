@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from infra.doctor.asking import Cloud
-from infra.errors import WrongUse
+from infra.doctor.asking import Answer, Cloud
+from infra.errors import InfraError, WrongUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,12 @@ def of_stack(cloud: Cloud, name: str) -> Deployment:
     """Returns the deployment that a stack has made.
 
     Raises:
-        WrongUse: there is no such stack, its outputs are not those of the template, or it may not be read.
+        WrongUse: there is no such stack, or its outputs are not those of the template.
+        InfraError: the stack or its function may not be read, or nobody answers.
     """
     answer = cloud.ask("cloudformation", "describe_stacks", StackName=name)
+    if answer.is_refused:
+        raise _unreadable(f"the stack {name!r}", answer)
     stacks = answer.value.get("Stacks", [])
     if not stacks:
         raise WrongUse(f"Expected a stack in --region. Received: {name!r}, {answer.code}: {answer.text or 'no stack'}.")
@@ -33,10 +36,18 @@ def of_stack(cloud: Cloud, name: str) -> Deployment:
     function = outputs.get("FunctionArn") or outputs.get("FunctionName")
     if not function:
         raise WrongUse(f"Expected a stack of template.yaml. Received: {name!r}, without the output FunctionArn.")
-    configuration = cloud.ask("lambda", "get_function_configuration", FunctionName=function).value
+    described = cloud.ask("lambda", "get_function_configuration", FunctionName=function)
+    if described.code:
+        raise _unreadable(f"the function {function}", described)
+    configuration = described.value
     return Deployment(
         environ=configuration.get("Environment", {}).get("Variables", {}),
         function=function,
         timeout_s=configuration.get("Timeout"),
         promised=outputs,
     )
+
+
+def _unreadable(what: str, answer: Answer) -> InfraError:
+    reason = f"{answer.operation} failed with {answer.code}{f', {answer.text}' if answer.text else ''}"
+    return InfraError(f"Expected to read {what}. Received: {reason}; allow it, or deploy again if it is gone.")

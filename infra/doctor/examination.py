@@ -33,9 +33,11 @@ def examine(cloud: Cloud, deployment: Deployment) -> Iterator[Finding]:
     try:
         settings = load_settings(deployment.environ)
     except BadSettings as error:
+        here = "correct it in the environment, or name a deployed stack with --stack"
+        advice = here if deployment.function is None else "correct it under Environment of the function"
         for line in str(error).splitlines()[1:]:
             name, _, fault = line.removeprefix("- ").partition(": ")
-            yield wrong(f"setting {name}", fault, "correct it under Environment of the function")
+            yield wrong(f"setting {name}", fault.rstrip("."), advice)
         yield unknown("everything else", "it needs settings that can be read")
         return
     yield ok("settings", f"every variable can be read; documents go to {settings.output}")

@@ -315,6 +315,36 @@ def test_a_function_that_is_switched_off_is_named(doctor, stack):
     )
 
 
+@pytest.mark.parametrize("operation", ["DescribeStacks", "GetFunctionConfiguration"])
+def test_a_stack_or_function_that_may_not_be_read_is_an_error_that_names_the_call(stack, calls, operation):
+    calls.refused.add(operation)
+    calls.watch()
+    done = CliRunner().invoke(app, ["doctor", "--stack", "deployed"])
+
+    assert type(done.exception).__name__ == "InfraError"
+    assert "failed with AccessDenied, no; allow it" in str(done.exception)
+
+
+@pytest.mark.parametrize("operation", ["GetAlias", "GetFunctionConcurrency", "ListEventSourceMappings"])
+def test_what_may_not_be_read_of_a_function_is_a_row(doctor, stack, calls, operation):
+    calls.refused.add(operation)
+    found = [text for subject, text, _ in doctor("--stack", "deployed") if subject.startswith("function")]
+
+    assert any(text.endswith("is refused (AccessDenied)") for text in found)
+
+
+def test_a_function_whose_variables_are_not_the_stack_s_is_named(doctor, stack, cloud):
+    changed = {name: value for name, value in cloud.environment.items() if not name.startswith("AWS_")}
+    changed["OUTPUT_URI"] = f"s3://{cloud.output_bucket}/elsewhere/"
+    stack.update_function_configuration(FunctionName="scorer", Environment={"Variables": changed})
+    stack.update_alias(
+        FunctionName="scorer", Name="live", FunctionVersion=stack.publish_version(FunctionName="scorer")["Version"]
+    )
+    advice = [advice for _, found, advice in doctor("--stack", "deployed") if found.startswith("OUTPUT_URI='s3:")]
+
+    assert advice == ["deploy again: somebody changed it by hand"]
+
+
 def test_a_stack_that_is_not_there_is_a_wrong_use(cloud, monkeypatch):
     done = CliRunner().invoke(app, ["doctor", "--stack", "nosuch"])
 
