@@ -80,7 +80,7 @@ def test_a_container_of_the_function_s_image_is_asked_where_this_machine_is(dock
     ("host", "address"), [("127.0.0.1", "127.0.0.1"), ("192.0.2.1", "127.0.0.1"), ("127.0.0.9", "127.0.0.9")]
 )
 def test_the_cloud_listens_on_the_host_s_address_where_that_is_this_machine_s(host, address):
-    assert sam_local._listening_address(host) == address
+    assert sam_local.listening_address(host) == address
 
 
 @pytest.mark.parametrize(
