@@ -27,7 +27,8 @@ app = typer.Typer(
 for commands in (
     scoring.commands,
     tables.commands,
-    sheet.commands, judging.commands,
+    sheet.commands,
+    judging.commands,
     explain.commands,
     function.commands,
     files.commands,
