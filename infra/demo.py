@@ -1,10 +1,10 @@
 """Uploads the sample images to the embedded cloud, lets the queue bring them to the function, and shows the predictions.
 
-    coatcheck demo       6 s once installed; `make demo` installs what it needs first
+    coatcheck demo       8 s once installed; `make demo` installs what it needs first
 
 MODEL_URI shows another artifact. If its classes are not those of the samples, predictions are shown without the true classes;
 if its images are of another size, the packed array of 28x28 images is rejected, and shown as rejected. Copies of all documents
-are left under .demo/, in the same layout as in the output bucket.
+are left under .demo/, in the same layout as in the output bucket, with a table and a page of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -27,9 +28,15 @@ from infra.cloud.attached import attach
 from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import EventSource
 from infra.errors import InfraError
+from infra.locations import read_limits, s3
 from infra.paths import IMAGES
+from infra.show.documents import Row, read_documents
+from infra.show.sheet.thumbnails import ObjectThumbnails
+from infra.show.sheet.writing import write_sheet
+from infra.show.tables import write_table
 
 COPIES = Path(".demo")
+TABLE, PAGE = COPIES / "predictions.csv", COPIES / "predictions.html"
 PACKED = "packed-idx3-ubyte.gz"
 PACKED_SHAPE = (28, 28, 1)  # of the images in it, whose model must take images of this shape
 SHOWN = 12  # lines of the table
@@ -54,6 +61,7 @@ def run() -> None:
     clear_aws_environment()
     with start_cloud() as cloud:
         documents = score(cloud, [*truth, PACKED], console)
+        write_views(manifest)
     known = truth if set(truth.values()) <= set(manifest.classes) else {}
     show(documents, list(truth), known, console)
     require_scored(documents, manifest)
@@ -98,6 +106,20 @@ def score(cloud: Cloud, images: list[str], console: Console) -> Documents:
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
 
 
+def write_views(manifest: Manifest) -> None:
+    """Writes a table and a page of the documents, whose images are still in the cloud.
+
+    Raises:
+        InfraError: a document is broken.
+    """
+
+    def rows() -> Iterator[Row]:
+        return (row for document in read_documents(COPIES / "predictions", s3) for row in document.rows())
+
+    write_table(rows(), TABLE)
+    write_sheet(rows(), ObjectThumbnails(s3, None, manifest.input, read_limits()), PAGE, "The demo", manifest=manifest)
+
+
 def show(documents: Documents, images: list[str], truth: dict[str, str], console: Console) -> None:
     """Prints some predictions, with the true classes if `truth` names them, what was rejected, and where the documents are."""
     chosen = choose(documents, images, truth)
@@ -112,8 +134,8 @@ def show(documents: Documents, images: list[str], truth: dict[str, str], console
         if isinstance(document, RejectionDocument):
             console.print(f"rejected {name}: {document.error.name}", highlight=False, soft_wrap=True, markup=False)
     console.print(f"{len(documents)} documents; {_summary(documents, images, truth)}")
-    example = f"{COPIES}/predictions/uploads/{images[0]}.json"
-    console.print(f"they are under {COPIES}, such as {example}", highlight=False, soft_wrap=True)
+    for kind, place in (("documents", COPIES / "predictions"), ("table", TABLE), ("page", PAGE)):
+        console.print(f"{kind}: {place}", highlight=False, soft_wrap=True)
 
 
 def choose(documents: Documents, images: list[str], truth: dict[str, str]) -> list[str]:

@@ -100,7 +100,7 @@ INFRA_ARROWS = {
         "score",
         "show",
     },
-    "demo": {"cloud", "errors", "paths"},
+    "demo": {"cloud", "errors", "locations", "paths", "show"},
     "doctor": {"doctor", "errors", "paths", "template"},
     "explain": {"errors", "explain", "locations", "score"},
     "package": {"errors", "native", "paths"},

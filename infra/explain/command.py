@@ -11,17 +11,16 @@ import typer
 
 from handler.contract import Model
 from handler.deadline import Deadline
-from handler.errors import BadArtifact, BadSettings, ScoringError
-from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
+from handler.errors import BadArtifact
+from handler.model import directory_reader, load_model, store_reader
 from handler.objects import Prefix
-from handler.settings import load_limits
-from infra.errors import InfraError, WrongUse
+from handler.settings import DEFAULTS, load_limits
+from infra.errors import InfraError
 from infra.explain.drawing import MAX_ROWS, Sheet
 from infra.explain.explanation import Explanation
 from infra.explain.objects import explain_source
 from infra.explain.telling import tell, to_json
-from infra.locations import parse_location, s3
-from infra.score.run import LIMITS
+from infra.locations import own_errors, parse_artifact, s3
 from infra.score.sources import parse_source
 
 _MODEL_LOAD_S = 60
@@ -35,8 +34,8 @@ def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: 
         InfraError: the artifact is broken, or not one object can be opened.
     """
     parsed = [parse_source(source) for source in sources]
-    try:
-        limits = load_limits(os.environ, LIMITS)
+    with own_errors():
+        limits = load_limits(os.environ, DEFAULTS)  # the function's own, since it is the function that is explained
         model = _load(artifact)
         classes = tuple(model.manifest.classes)
         sheet, opened = Sheet(classes), 0
@@ -49,10 +48,6 @@ def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: 
                     typer.echo("\n".join(tell(found, classes, draws=sys.stdout.isatty() and out is None)))
                 if out and isinstance(found, Explanation):
                     sheet.add(found)
-    except BadSettings as error:
-        raise WrongUse(str(error)) from error
-    except ScoringError as error:
-        raise InfraError(str(error)) from error
     if not opened:
         raise InfraError("Expected an object that can be opened. Received: none; look at what was named.")
     if out:
@@ -62,7 +57,7 @@ def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: 
 
 
 def _load(artifact: str | None) -> Model:
-    place = parse_location(artifact) if artifact else BUNDLED_ARTIFACT
+    place = parse_artifact(artifact)
     try:
         if isinstance(place, Prefix):
             return load_model(store_reader(s3(), place, Deadline.after(_MODEL_LOAD_S)))

@@ -48,7 +48,13 @@ def test_the_demo_shows_each_image_and_leaves_a_copy_of_each_document(demo, tmp_
     shown = re.findall(r"│ (\S+\.png) ", done.stdout)
     assert len(shown) == len(set(shown)) == SHOWN
     assert set(shown) <= set(truth)
-    assert f".demo/predictions/uploads/{next(iter(truth))}.json" in done.stdout
+    assert done.stdout.splitlines()[-3:] == [
+        "documents: .demo/predictions",
+        "table: .demo/predictions.csv",
+        "page: .demo/predictions.html",
+    ]
+    assert len((tmp_path / ".demo/predictions.csv").read_text().splitlines()) == 201
+    assert (tmp_path / ".demo/predictions.html").read_text().count("data:image/") == 200
 
 
 def prediction(class_name, confidence, unsure):
