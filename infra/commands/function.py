@@ -20,9 +20,9 @@ def demo() -> None:
     """Uploads the sample images to an embedded cloud and shows the predictions.
 
     S3 and SQS run on 127.0.0.1; an upload reaches the function by the bucket's notification and the queue, as it does on AWS.
-    Copies of all documents are left under `.demo`, with a table and a page of them. The demo takes about 8 s. It fails if a message is not finished, or a
-    document is missing or broken. `MODEL_URI=DIR` in the environment shows another artifact than the bundled one, of any size
-    and classes; only for the classes of the samples it tells how many predictions are right.
+    Copies of all documents are left under `.demo`, with a table and a page of them. The demo takes about 8 s. It fails if a
+    message is not finished, or a document is missing or broken. `MODEL_URI=DIR` in the environment shows another artifact than
+    the bundled one, of any size and classes; only for the classes of the samples it tells how many predictions are right.
 
     Example: `coatcheck demo`
     """
