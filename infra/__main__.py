@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 from infra.commands import cloud, doctor, explain, files, function, judging, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
+from infra.printable import as_line
 
 app = typer.Typer(
     help="Coatcheck scores the images that land in S3. These commands run, measure and package its function on this machine.",
@@ -58,7 +59,7 @@ def main() -> None:
 
 
 def _end(message: str, status: int) -> NoReturn:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {as_line(message)}\n")
     raise SystemExit(status)
 
 

@@ -11,6 +11,7 @@ from handler.marks import RESERVED
 from handler.objects import Prefix
 from handler.predictions import Prediction, RejectedImage
 from handler.store import Store, StoredObject
+from infra.printable import printable
 from infra.show.documents import Document, read_named
 
 _MAX_CHARACTERS = 160  # of what is said about an object; its document says all
@@ -41,11 +42,11 @@ def describe(document: Document) -> str:
     """Returns what a document says in one line: the outcome, the class or classes, and the place of the document."""
     rows = list(document.rows())
     if not rows:
-        return f"list       its objects were sent to the queue -> {_printable(document.place)}"
+        return f"list       its objects were sent to the queue -> {printable(document.place)}"
     outcome, said = _said([row.result for row in rows])
     if len(said) > _MAX_CHARACTERS:
         said = f"{said[:_MAX_CHARACTERS]}…"
-    return f"{outcome:<9}  {_printable(rows[0].input.key)}: {_printable(said)} -> {_printable(document.place)}"
+    return f"{outcome:<9}  {printable(rows[0].input.key)}: {printable(said)} -> {printable(document.place)}"
 
 
 def _said(results: list[Prediction | RejectedImage]) -> tuple[str, str]:
@@ -66,8 +67,3 @@ def _said(results: list[Prediction | RejectedImage]) -> tuple[str, str]:
 def _predicted(row: Prediction) -> str:
     marks = [mark for mark, is_set in (("unsure", row.unsure), ("unfamiliar", row.unfamiliar)) if is_set is True]
     return f"{row.class_name} {row.confidence:.3f}" + (f" ({', '.join(marks)})" if marks else "")
-
-
-def _printable(text: str) -> str:
-    """Returns a text of a stranger without the characters that would move a terminal's cursor, or set its colours."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

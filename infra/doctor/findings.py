@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from infra.printable import printable
+
 
 class State(StrEnum):
     """What a finding means: all is well, something is to be mended, or it cannot be told."""
@@ -50,7 +52,7 @@ def lines(findings: Iterable[Finding]) -> list[str]:
     """Returns one line for each finding, in which no text of a stranger moves a cursor."""
     signs = {State.OK: "ok     ", State.WRONG: "WRONG  ", State.UNKNOWN: "?      "}
     texts = (f"{signs[one.state]}{one.subject}: {one.found}{f' -> {one.advice}' if one.advice else ''}" for one in findings)
-    return ["".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text) for text in texts]
+    return [printable(text) for text in texts]
 
 
 def to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import PIL.ImageOps
 from infra.errors import InfraError
 from infra.explain.explanation import Explanation, Seen, top
 from infra.explain.telling import marks
+from infra.printable import printable
 
 MAX_ROWS = 100  # of the picture, which is in memory as a whole
 
@@ -103,7 +104,7 @@ def _write(row: PIL.Image.Image, texts: list[tuple[str, tuple[int, int, int]]]) 
 
 
 def _shortened(text: str, characters: int) -> str:
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    shown = printable(text)
     return shown if len(shown) <= characters else f"{shown[: characters - 1]}…"
 
 

@@ -11,6 +11,7 @@ from handler.predictions import Prediction
 from infra.explain.advice import advise
 from infra.explain.explanation import Explanation, Reason, Seen, top
 from infra.explain.objects import Unopened
+from infra.printable import printable
 
 _SHADES = " .:-=+*#%@"
 _BAR = 20  # characters of a probability of 1
@@ -19,7 +20,7 @@ _MAX_COLUMNS = 56  # of an image in characters; a larger model's images are thin
 
 def tell(found: Explanation | Unopened, classes: tuple[str, ...], *, draws: bool) -> Iterator[str]:
     """Yields the lines about one object; if it `draws`, the first image is among them. Each of them is printable."""
-    yield from (_printable(line) for line in _lines(found, classes, draws=draws))
+    yield from (printable(line) for line in _lines(found, classes, draws=draws))
 
 
 def to_json(found: Explanation | Unopened, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -122,7 +123,3 @@ def _seen(seen: Seen, classes: tuple[str, ...]) -> dict[str, Any]:
 def _reason(reason: Reason) -> dict[str, str]:
     error = reason.error
     return {"name": reason.name, "error": type(error).__name__, "message": str(error), "advice": advise(error)}
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from handler.contract import Manifest
 from handler.outcomes import Outcome
+from infra.printable import printable
 from infra.score.tally import Tally
 
 MAX_REASONS = 5
@@ -116,14 +117,9 @@ def _table_of_reasons(title: str, counts: Counter[str], tally: Tally) -> Table:
 def _reasons(counts: Counter[str], tally: Tally) -> list[dict[str, Any]]:
     """Returns the commonest reasons, the most frequent one first."""
     return [
-        {"error": error, "count": count, "example": _printable(tally.examples[error][:_MAX_EXAMPLE_CHARACTERS])}
+        {"error": error, "count": count, "example": printable(tally.examples[error][:_MAX_EXAMPLE_CHARACTERS])}
         for error, count in counts.most_common(MAX_REASONS)
     ]
-
-
-def _printable(text: str) -> str:
-    """Returns a text that moves no cursor and hides nothing on a terminal, whatever name it quotes."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _share(count: int, tally: Tally) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from infra.errors import InfraError
+from infra.printable import as_line
 from infra.show.documents import BrokenDocument, Document, Row
 
 
@@ -18,10 +19,9 @@ class Faults:
         self._tell = tell
 
     def add(self, message: str) -> None:
-        """Counts a fault and tells it; what a terminal could take for a command is escaped."""
+        """Counts a fault and tells it; it is made harmless on a terminal."""
         self.count += 1
-        line = " ".join(message.split())
-        self._tell("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line))
+        self._tell(as_line(message))
 
 
 def standard_error() -> Faults:
