@@ -2,8 +2,8 @@
 
 
 def printable(text: str) -> str:
-    """Returns a text that moves no cursor and sets no colour, whatever it quotes: what cannot be printed is replaced."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    r"""Returns a text that moves no cursor and sets no colour, whatever it quotes: the rest is written as `\x1b`."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def as_line(text: str) -> str:
