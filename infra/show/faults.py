@@ -51,6 +51,6 @@ def require_rows(rows: Iterable[Row]) -> Iterator[Row]:
     first = next(given, None)
     if first is None:
         raise InfraError(
-            "Expected documents with images. Received: none; name the folder or prefix that documents are written to."
+            "Expected documents with images. Received: none; name the folder or prefix that `coatcheck score` writes them to."
         )
     yield from itertools.chain([first], given)

@@ -30,6 +30,7 @@ COMPRESSION = "zstd"
 
 SCHEMA = pa.schema(
     {
+        "object": pa.string(),
         "bucket": pa.string(),
         "key": pa.string(),
         "image": pa.string(),

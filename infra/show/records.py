@@ -15,9 +15,10 @@ class Record(msgspec.Struct, frozen=True):
 
     A rejected image has an `error` and its `message`, and no prediction; all others have a prediction and no error. `unsure`
     and `unfamiliar` are also None if the model has no such threshold. `probabilities` are in the order of the model's classes.
-    `written_at` is the time of the document's file or object.
+    `object` is `bucket/key`, as in labels that people give, and `written_at` the time of the document's file or object.
     """
 
+    object: str
     bucket: str
     key: str
     image: str
@@ -48,6 +49,7 @@ def flatten(row: Row) -> Record:
     made = result if isinstance(result, Prediction) else None
     problem = result if isinstance(result, RejectedImage) else None
     return Record(
+        object=row.object,
         bucket=source.bucket,
         key=source.key,
         image=result.image,

@@ -66,6 +66,7 @@ def test_parquet_holds_the_values_of_the_documents_with_their_types(tmp_path):
     table, *_ = write(tmp_path, ".parquet", predicted(unfamiliar=True), rejected())
 
     assert table[0] == {
+        "object": "photos/rack/coat.png",
         "bucket": "photos",
         "key": "rack/coat.png",
         "image": "coat.png",
@@ -108,7 +109,7 @@ def test_csv_has_one_byte_order_mark_that_pandas_and_duckdb_pass_over(tmp_path):
     path = tmp_path / "table.csv"
 
     assert path.read_bytes().count(b"\xef\xbb\xbf") == 1
-    assert path.read_bytes().startswith(b"\xef\xbb\xbfbucket,")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfobject,")
     assert pd.read_csv(path)["key"].tolist() == ["Köln/Mäntel.png"]
     assert duckdb.execute("SELECT bucket, key FROM read_csv(?)", [str(path)]).fetchall() == [("photos", "Köln/Mäntel.png")]
 

@@ -59,7 +59,7 @@ def test_the_time_of_a_row_is_that_of_the_file_of_its_document(documents):
 def test_a_table_on_the_standard_output_is_the_table_alone(documents):
     done = table(documents, "--out", "-", "--format", "csv")
 
-    assert done.stdout.decode("utf-8-sig").splitlines()[0].startswith("bucket,key,image,")
+    assert done.stdout.decode("utf-8-sig").splitlines()[0].startswith("object,bucket,key,image,")
     assert (done.returncode, done.stderr) == (0, b"3 rows written, of 2 predictions and 1 rejected\n")
 
 
