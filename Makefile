@@ -97,8 +97,8 @@ build-ScoringFunction: .venv/coatcheck
 	@echo "installing $< into .venv$(SIZE)"
 	@$(call install,.venv,--require-hashes --no-deps -r $<)
 	@touch $@
-.venv/cloud: SIZE = , 0.3 GB
-.venv/test: SIZE = , 0.2 GB
+.venv/cloud: SIZE = , 0.4 GB
+.venv/test: SIZE = , 0.5 GB
 .venv/train: SIZE = , 1.6 GB, most of it TensorFlow
 
 # The command `coatcheck`, which runs the files of this checkout.
