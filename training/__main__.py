@@ -62,6 +62,7 @@ def fit_command(
     data_dir: options.DataDir = None,
     classes: options.ClassesFile = None,
     images: options.Images = None,
+    labels: options.Labels = None,
     size: options.Size = None,
     work: Annotated[Path, typer.Option(help="Folder the run is kept in, as PRESET-SEED.")] = Path(".training"),
     *,
@@ -89,13 +90,13 @@ def fit_command(
     if learning_rate:
         config = dataclasses.replace(config, learning_rate=learning_rate)
     run = work / f"{config.preset}-{config.seed}"
-    dataset = load_source(images, size, data_dir, classes)
+    dataset = load_source(images, size, data_dir, classes, labels)
     fit(config, dataset, run, teacher=load_artifact(teacher) if teacher else None, resume=resume)
     if not out:
         return
     # The export runs in a process of its own, because the backend cannot be changed once Keras is imported.
     command = [sys.executable, "-m", "training", "export", "--run", str(run), "--out", str(out)]
-    command += ["--version", version, *source_options(dataset, images, classes), *(["--name", name] if name else [])]
+    command += ["--version", version, *source_options(dataset, images, classes, labels), *(["--name", name] if name else [])]
     raise SystemExit(subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode)
 
 
@@ -109,6 +110,7 @@ def export_command(
     data_dir: options.DataDir = None,
     classes: options.ClassesFile = None,
     images: options.Images = None,
+    labels: options.Labels = None,
     size: options.Size = None,
     name: options.Name = None,
     version: options.Version = "1.0.0",
@@ -117,7 +119,7 @@ def export_command(
     load_keras()
     from training.export.runs import export_runs
 
-    served = export_runs(runs, load_source(images, size, data_dir, classes), out, name=name, version=version)
+    served = export_runs(runs, load_source(images, size, data_dir, classes, labels), out, name=name, version=version)
     print_summary(served.manifest, out)
 
 
@@ -149,12 +151,13 @@ def explore_command(
     out: options.Pages,
     artifact: options.Artifact = BUNDLED_ARTIFACT,
     images: options.Images = None,
+    labels: options.Labels = None,
     data_dir: options.DataDir = None,
 ) -> None:
     """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
     from training.report.explore import explore
 
-    _print_paths(explore(*load_labelled(artifact, images, data_dir), out))
+    _print_paths(explore(*load_labelled(artifact, images, data_dir, labels), out))
 
 
 @app.command("report")
@@ -162,12 +165,13 @@ def report_command(
     out: options.Pages,
     artifact: options.Artifact = BUNDLED_ARTIFACT,
     images: options.Images = None,
+    labels: options.Labels = None,
     data_dir: options.DataDir = None,
 ) -> None:
     """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
     from training.report.report import report
 
-    _print_paths(report(*load_labelled(artifact, images, data_dir), out))
+    _print_paths(report(*load_labelled(artifact, images, data_dir, labels), out))
 
 
 @app.command("samples")

@@ -50,6 +50,12 @@ Images = Annotated[
         help="Folder of folders of images, named after their classes, instead of IDX files; or with such a train and a test."
     ),
 ]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV", help="Classes of images below --images, as a sheet saves them; they count instead of the folders."
+    ),
+]
 Size = Annotated[
     int | None,
     typer.Option(min=8, help="Side in pixels that --images are brought to; by default their median longer side, 64 at most."),

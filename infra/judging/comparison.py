@@ -136,9 +136,9 @@ class Pair:
         counts = {(first, second): 0 for first in (True, False) for second in (True, False)}
         rows = self._database.execute(f"SELECT b.bucket, key, image, a.class, b.class {_PREDICTED}")
         for bucket, key, image, first, second in rows:
-            true_class = labels.find(bucket, key, image)
-            if true_class is not None:
-                counts[first == true_class, second == true_class] += 1
+            label = labels.find(bucket, key, image)
+            if label and label.class_name is not None:
+                counts[first == label.class_name, second == label.class_name] += 1
         return Trial(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
 
     def before(self, key: str, image: str) -> str | None:

@@ -89,8 +89,8 @@ def evaluate(rows: Iterable[Row], labels: Labels, manifest: Manifest) -> Evaluat
     """
     result = Evaluation()
     for row in rows:
-        true_class = labels.find(row.input.bucket, row.input.key, row.result.image)
-        if true_class is None:
+        label = labels.find(row.input.bucket, row.input.key, row.result.image)
+        if label is None or label.class_name is None:
             result.unlabelled += 1
         elif isinstance(row.result, RejectedImage):
             result.rejected += 1
@@ -100,7 +100,7 @@ def evaluate(rows: Iterable[Row], labels: Labels, manifest: Manifest) -> Evaluat
                 f"{row.model.version}; name its artifact with --artifact."
             )
         else:
-            result.add(row.result, true_class)
+            result.add(row.result, label.class_name)
     if not result.images and not result.rejected:
         raise InfraError(
             f"Expected documents of labelled images. Received: {result.unlabelled:,} images, none of which has one of the "

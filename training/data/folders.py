@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from handler.contract import Conversion, PixelShape
+from handler.contract import Conversion, Manifest, PixelShape
 from handler.conversion import convert, is_grey
 from handler.formats.picture import picture_size, read_picture
+from training.data.classified import Classes, Listing, set_aside, visible
 from training.data.dataset import Dataset, Split
 from training.data.pictures import each_of, name_some
 from training.errors import DataError
@@ -27,9 +27,6 @@ PARTS = {"train", "test"}
 TEST_FRACTION = Fraction(1, 6)  # of the images of each class, where there is no folder of test images
 CALIBRATION_FRACTION = Fraction(1, 2)
 MIN_SIDE, MAX_SIDE = 8, 64  # pixels; bounds of a side that is chosen by default, since the network halves it three times
-_SEED = 0
-
-Classes = dict[str, list[Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,9 @@ class _File:
     longer_side: int
 
 
-def load_folders(directory: Path, side: int | None = None) -> Dataset:
+def load_folders(
+    directory: Path, side: int | None = None, manifest: Manifest | None = None, labels: Path | None = None
+) -> Dataset:
     """Reads `directory/CLASS/image`, or `directory/train/CLASS/image` and `directory/test/CLASS/image`.
 
     Args:
@@ -51,6 +50,10 @@ def load_folders(directory: Path, side: int | None = None) -> Dataset:
             way every time.
         side: the side in pixels of the squares that the images are brought to; None takes the median of the images' longer
             sides, within `MIN_SIDE` and `MAX_SIDE`.
+        manifest: of the model that the images are for, if there is one: folders may then be named loosely after some of its
+            classes, and images are brought to its size and channels, as the function does it.
+        labels: a CSV of the classes of images below `directory`, which count instead of the folders that these lie in. Images
+            that are none of the classes, as it says, are left out.
 
     Returns:
         The data set: RGB if any image has colour, and grey otherwise.
@@ -58,17 +61,22 @@ def load_folders(directory: Path, side: int | None = None) -> Dataset:
     Raises:
         DataError: there is a file that is neither in the folder of a class nor an image, or there are too few images.
     """
-    if {path.name for path in _visible(directory)} == PARTS:
-        train, test = (_list_classes(directory / part) for part in ("train", "test"))
-        _require_known(test, tuple(train), directory / "test")
+    known = manifest.classes if manifest else None
+    if {path.name for path in visible(directory)} == PARTS:
+        listing = Listing.of(directory, directory / "train", known, labels)
+        train, test = (listing.files(directory / part) for part in ("train", "test"))
     else:
-        train, test = _set_aside(_list_classes(directory), TEST_FRACTION)
-    if len(train) < 2:
+        listing = Listing.of(directory, directory, known, labels)
+        train, test = set_aside(listing.files(directory), TEST_FRACTION)
+    classes = known or tuple(train)
+    if len(classes) < 2:
         raise DataError(f"Expected a folder for each of at least two classes. Received: {list(train)} in {directory}.")
-    files, tested = _examine(train, tuple(train)), _examine(test, tuple(train))
+    files, tested = _examine(train, classes), _examine(test, classes)
+    if manifest:
+        return _read(directory, classes, (files, tested), manifest.input, manifest.conversion)
     side = side or _choose_side([*files, *tested])
     shape = PixelShape(height=side, width=side, channels=3 if _any_colour([*files, *tested]) else 1)
-    return _read(directory, tuple(train), (files, tested), shape)
+    return _read(directory, classes, (files, tested), shape, Conversion())
 
 
 def load_calibration(directory: Path, classes: tuple[str, ...], shape: PixelShape) -> Dataset:
@@ -85,57 +93,12 @@ def load_calibration(directory: Path, classes: tuple[str, ...], shape: PixelShap
     Raises:
         DataError: as for `load_folders`; or a folder's name is none of the classes.
     """
-    found = _list_classes(directory)
-    _require_known(found, classes, directory)
+    found = Listing.of(directory, directory, classes, None).files(directory)
     for name in classes:
         if name not in found:
             logger.warning("%s has no images of %s: how well the model knows that class is not measured", directory, name)
-    calibration, test = (_examine(part, classes) for part in _set_aside(found, CALIBRATION_FRACTION))
-    return _read(directory, classes, (calibration, test), shape)
-
-
-def _visible(directory: Path) -> list[Path]:
-    """Lists the files and folders in `directory` by name, without hidden ones."""
-    try:
-        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise DataError(
-            f"Expected a folder with a folder of images for each class. Received: {directory} ({error})."
-        ) from error
-
-
-def _list_classes(directory: Path) -> Classes:
-    """Lists the files of each class, by the class's name."""
-    entries = _visible(directory)
-    _refuse(
-        [path for path in entries if not path.is_dir()], f"nothing in {directory} but folders of images, one for each class"
-    )
-    _refuse([] if entries else [directory], "a folder of images for each class")
-    classes = {path.name: _visible(path) for path in entries}
-    _refuse([directory / name for name, paths in classes.items() if not paths], "at least one image in each folder")
-    return classes
-
-
-def _require_known(found: Classes, classes: tuple[str, ...], directory: Path) -> None:
-    _refuse([directory / name for name in found if name not in classes], f"folders of the classes {', '.join(classes)}")
-
-
-def _set_aside(classes: Classes, fraction: Fraction) -> tuple[Classes, Classes]:
-    """Draws `fraction` of the images of each class at random, independently of the other classes.
-
-    Returns:
-        The other images of each class, and the images that were drawn.
-    """
-    least = math.ceil(1 / fraction)
-    few = [paths[0].parent for paths in classes.values() if len(paths) < least]
-    _refuse(few, f"at least {least} images of each class, so that one can be set aside for the figures")
-    rest, aside = {}, {}
-    for name, paths in classes.items():
-        order = np.random.default_rng(_SEED).permutation(len(paths)).tolist()
-        count = int(len(paths) * fraction)
-        rest[name] = [paths[position] for position in sorted(order[count:])]
-        aside[name] = [paths[position] for position in sorted(order[:count])]
-    return rest, aside
+    calibration, test = (_examine(part, classes) for part in set_aside(found, CALIBRATION_FRACTION))
+    return _read(directory, classes, (calibration, test), shape, Conversion())
 
 
 def _examine(part: Classes, classes: tuple[str, ...]) -> list[_File]:
@@ -162,7 +125,13 @@ def _choose_side(files: list[_File]) -> int:
     return max(MIN_SIDE, min(MAX_SIDE, int(np.median([file.longer_side for file in files]))))
 
 
-def _read(directory: Path, classes: tuple[str, ...], parts: tuple[list[_File], list[_File]], shape: PixelShape) -> Dataset:
+def _read(
+    directory: Path,
+    classes: tuple[str, ...],
+    parts: tuple[list[_File], list[_File]],
+    shape: PixelShape,
+    conversion: Conversion,
+) -> Dataset:
     train, test = parts
     logger.info("%d images of %d classes are brought to %dx%dx%d", len(train + test), len(classes), *shape.as_tuple)
     trained_on = {file.md5 for file in train}
@@ -175,16 +144,16 @@ def _read(directory: Path, classes: tuple[str, ...], parts: tuple[list[_File], l
         name=f"unverified: {directory.resolve().name}",
         directory=directory,
         classes=classes,
-        train=_read_split(train, shape),
-        test=_read_split(test, shape),
+        train=_read_split(train, shape, conversion),
+        test=_read_split(test, shape, conversion),
         checksums={"train": _checksum(directory, train), "test": _checksum(directory, test)},
-        conversion=Conversion(),
+        conversion=conversion,
     )
 
 
-def _read_split(files: list[_File], shape: PixelShape) -> Split:
+def _read_split(files: list[_File], shape: PixelShape, conversion: Conversion) -> Split:
     def read(path: Path) -> np.ndarray:
-        return convert(read_picture(path.read_bytes()), shape, Conversion())
+        return convert(read_picture(path.read_bytes()), shape, conversion)
 
     pixels = each_of([file.path for file in files], read, "reading")
     images = np.fromiter(pixels, np.dtype((np.uint8, shape.as_tuple)), count=len(files))
@@ -194,9 +163,3 @@ def _read_split(files: list[_File], shape: PixelShape) -> Split:
 def _checksum(directory: Path, files: list[_File]) -> str:
     lines = sorted(f"{file.md5}  {file.path.relative_to(directory).as_posix()}\n" for file in files)
     return hashlib.md5("".join(lines).encode(), usedforsecurity=False).hexdigest()
-
-
-def _refuse(received: list[Path], expected: str) -> None:
-    """Raises a DataError that names the paths in `received`, if there are any."""
-    if received:
-        raise DataError(f"Expected {expected}. Received: {name_some(received)}.")

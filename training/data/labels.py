@@ -6,6 +6,7 @@ This module needs nothing but Python, so that whatever compares predictions with
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,11 +25,14 @@ _ESCAPE = re.compile(r"^'(?='*[=+\-@\t\r])")  # what pages and tables put before
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The class that somebody gave to an image. `image` is its name inside the object `name`; None if only that is known."""
+    """The class that somebody gave to an image; None says that none of the classes is right.
+
+    `image` is its name inside the object `name`; None if only that is known.
+    """
 
     name: str
     image: str | None
-    class_name: str
+    class_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +75,24 @@ def match_classes(words: Iterable[str], vocabulary: Vocabulary) -> dict[str, str
 def read_csv(text: str, vocabulary: Vocabulary) -> list[Label]:
     """Reads a CSV with a line of names, of which one names an image or its object, and another the class.
 
-    Lines without a class are left out: they say that none of the classes is right. What tables add for spreadsheets, an
-    apostrophe before a text that begins like a formula, is taken away.
+    A line without a class says that none of the classes is right. What tables add for spreadsheets, an apostrophe before a text
+    that begins like a formula, is taken away.
 
     Raises:
         DataError: a column is missing, or a class is unknown; the message names the columns that were expected.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    columns = {name.strip().casefold(): name for name in reader.fieldnames or () if name}
-    name_column = next((columns[name] for name in IMAGE_COLUMNS if name in columns), None)
-    class_column = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)
-    if name_column is None or class_column is None:
-        raise DataError(
-            f"Expected a CSV with a column for the image ({', '.join(IMAGE_COLUMNS)}) and one for its class "
-            f"({', '.join(CLASS_COLUMNS)}). Received: the columns {', '.join(columns) or 'of an empty file'}."
-        )
-    image_column = columns.get("image") if name_column != columns.get("image") else None
-    rows = [
-        Label(_plain(row[name_column]), _plain(row[image_column]) if image_column else None, _plain(row[class_column]))
-        for row in reader
-        if row[name_column] and row[class_column]
-    ]
-    meant = match_classes(dict.fromkeys(row.class_name for row in rows), vocabulary)
-    return [Label(row.name, row.image, meant[row.class_name]) for row in rows]
+    rows = list(_rows(text))
+    meant = match_classes(dict.fromkeys(row.class_name for row in rows if row.class_name), vocabulary)
+    return [dataclasses.replace(row, class_name=meant[row.class_name] if row.class_name else None) for row in rows]
+
+
+def read_words(text: str) -> tuple[str, ...]:
+    """Returns the classes that a CSV names, sorted, where nothing else says what the classes are.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    return tuple(sorted({row.class_name for row in _rows(text) if row.class_name}))
 
 
 def label_paths(paths: Iterable[str], vocabulary: Vocabulary) -> list[Label]:
@@ -117,23 +116,23 @@ def label_paths(paths: Iterable[str], vocabulary: Vocabulary) -> list[Label]:
 class Labels:
     """Labels by the names of their images, to be looked up for the images of objects."""
 
-    _by_image: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    _by_name: Mapping[str, str] = field(default_factory=dict)
+    _by_image: Mapping[tuple[str, str], Label] = field(default_factory=dict)
+    _by_name: Mapping[str, Label] = field(default_factory=dict)
 
     @classmethod
     def of(cls, labels: Iterable[Label]) -> Labels:
         """Returns the labels, of which the last one counts if several name the same image."""
         given = list(labels)
         return cls(
-            {(label.name, label.image): label.class_name for label in given if label.image is not None},
-            {label.name: label.class_name for label in given if label.image is None},
+            {(label.name, label.image): label for label in given if label.image is not None},
+            {label.name: label for label in given if label.image is None},
         )
 
     def __len__(self) -> int:
         return len(self._by_image) + len(self._by_name)
 
-    def find(self, bucket: str, key: str, image: str) -> str | None:
-        """Returns the class of an image, by the most exact name under which it is known; None if nobody labelled it.
+    def find(self, bucket: str, key: str, image: str) -> Label | None:
+        """Returns the label of an image, by the most exact name under which it is known; None if nobody labelled it.
 
         An image may be named by its object, `bucket/key` or an address in S3, by the key, or, as far as labels are mere file
         names, by the last part of the key. One of several in an object is named by the object and its own name.
@@ -145,6 +144,24 @@ class Labels:
                 return self._by_image[name, image]
         names: Iterator[str] = (f"{name}/{image}" for name in objects) if image != last else iter((*objects, last))
         return next((self._by_name[name] for name in names if name in self._by_name), None)
+
+
+def _rows(text: str) -> Iterator[Label]:
+    """Yields the label of each line, with its word for the class as it stands."""
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    columns = {name.strip().casefold(): name for name in reader.fieldnames or () if name}
+    name_column = next((columns[name] for name in IMAGE_COLUMNS if name in columns), None)
+    class_column = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)
+    if name_column is None or class_column is None:
+        raise DataError(
+            f"Expected a CSV with a column for the image ({', '.join(IMAGE_COLUMNS)}) and one for its class "
+            f"({', '.join(CLASS_COLUMNS)}). Received: {f'the columns {names}' if (names := ', '.join(columns)) else 'none'}."
+        )
+    image_column = columns.get("image") if name_column != columns.get("image") else None
+    for row in reader:
+        if row[name_column]:
+            image = _plain(row[image_column] or "") if image_column else ""
+            yield Label(_plain(row[name_column]), image or None, _plain((row[class_column] or "").strip()) or None)
 
 
 def _plain(text: str) -> str:

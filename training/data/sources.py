@@ -12,7 +12,9 @@ from training.data.mnist import load_dataset
 from training.errors import DataError
 
 
-def load_source(images: Path | None, size: int | None, data_dir: Path | None, classes: Path | None) -> Dataset:
+def load_source(
+    images: Path | None, size: int | None, data_dir: Path | None, classes: Path | None, labels: Path | None = None
+) -> Dataset:
     """Loads the data set that the options of a command name.
 
     Args:
@@ -20,11 +22,14 @@ def load_source(images: Path | None, size: int | None, data_dir: Path | None, cl
         size: the side in pixels that the images are brought to; only together with `images`.
         data_dir: the folder of the IDX files; None searches for Fashion-MNIST.
         classes: the file with the names of the classes of the IDX files.
+        labels: a CSV of the classes of some of the `images`.
 
     Raises:
         DataError: the options exclude each other, or the data cannot be used.
     """
     if images is None:
+        if labels:
+            raise DataError(f"Expected --labels together with --images. Received: --labels {labels} alone.")
         if size:
             raise DataError(f"Expected --size together with --images. Received: --size {size} alone. IDX files have one size.")
         return load_dataset(data_dir, read_classes(classes) if classes else None)
@@ -32,13 +37,14 @@ def load_source(images: Path | None, size: int | None, data_dir: Path | None, cl
         raise DataError(
             f"Expected --images alone. Received: also {'--data-dir' if data_dir else '--classes'}. Folders name their classes."
         )
-    return load_folders(images, size)
+    return load_folders(images, size, labels=labels)
 
 
-def source_options(dataset: Dataset, images: Path | None, classes: Path | None) -> list[str]:
+def source_options(dataset: Dataset, images: Path | None, classes: Path | None, labels: Path | None = None) -> list[str]:
     """Returns the options by which another command loads the same data."""
     if images:
-        return ["--images", str(images), "--size", str(dataset.train.images.shape[1])]
+        options = ["--images", str(images), "--size", str(dataset.train.images.shape[1])]
+        return [*options, *(["--labels", str(labels)] if labels else [])]
     return ["--data-dir", str(dataset.directory), *(["--classes", str(classes)] if classes else [])]
 
 
@@ -58,20 +64,25 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return names
 
 
-def load_labelled(artifact: Path, images: Path | None, data_dir: Path | None) -> tuple[Model, Dataset]:
+def load_labelled(
+    artifact: Path, images: Path | None, data_dir: Path | None, labels: Path | None = None
+) -> tuple[Model, Dataset]:
     """Loads an artifact, and labelled images for it.
 
     Args:
         artifact: the artifact's folder.
-        images: the folder of folders of images; None loads IDX files.
+        images: the folder of folders of images, named loosely after some of the model's classes; None loads IDX files.
         data_dir: the folder of the IDX files; None searches for Fashion-MNIST.
+        labels: a CSV of the classes of some of the `images`.
 
     Raises:
         TrainingError: the artifact or the data are missing or broken, or do not belong together.
     """
     model = load_artifact(artifact)
     shape, classes = model.manifest.input, model.manifest.classes
-    dataset = load_folders(images, shape.height) if images else load_dataset(data_dir, classes)
+    if labels and not images:
+        raise DataError(f"Expected --labels together with --images. Received: --labels {labels} alone.")
+    dataset = load_folders(images, manifest=model.manifest, labels=labels) if images else load_dataset(data_dir, classes)
     if dataset.classes != classes:
         raise DataError(
             f"Expected images of the model's classes, {', '.join(classes)}. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from handler.contract import Manifest
+from handler.contract import ClassMetrics, Manifest
 from handler.model import Model
 from training.artifact import score
 from training.data.dataset import Dataset, Split
@@ -100,8 +101,14 @@ def _draw(manifest: Manifest, test: Split, probabilities: np.ndarray) -> dict[st
         "reliability": draw_reliability(before, probabilities, labels),
         "coverage": draw_coverage(probabilities, labels, manifest.unsure_below),
         "mistakes": draw_mistakes(test.images[wrong], labels[wrong], predicted[wrong], confidence, names),
-        "classes": draw_class_metrics(measure_classes(probabilities, labels), names),
+        "classes": _draw_classes(names, measure_classes(probabilities, labels)),
     }
+
+
+def _draw_classes(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> Figure:
+    """Draws the classes that there are images of."""
+    shown = [(name, one) for name, one in zip(names, metrics, strict=True) if one.images]
+    return draw_class_metrics([one for _, one in shown], [name for name, _ in shown])
 
 
 def _notes(manifest: Manifest, dataset: Dataset, probabilities: np.ndarray, *, has_history: bool) -> list[str]:

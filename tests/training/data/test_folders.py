@@ -6,9 +6,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handler.contract import Conversion, PixelShape
+from handler.contract import MANIFEST_FILE, Conversion, PixelShape, parse_manifest
 from handler.conversion import convert
 from handler.formats.picture import read_picture
+from handler.model import BUNDLED_ARTIFACT
 from tests.training.samples import png_bomb
 from training.data.folders import load_calibration, load_folders
 from training.errors import DataError
@@ -203,7 +204,7 @@ def test_a_test_class_that_is_not_trained_on_is_refused(tmp_path):
     for part, name in (("train", "a"), ("train", "b"), ("test", "c")):
         write(tmp_path / part / name / "x.png")
 
-    with pytest.raises(DataError, match=r"folders of the classes a, b. Received: .*test/c"):
+    with pytest.raises(DataError, match=r"test: Expected one of the classes a, b. Received: 'c'"):
         load_folders(tmp_path)
 
 
@@ -216,8 +217,75 @@ def test_calibration_images_are_halved_by_class_and_labelled_in_the_order_of_the
 
 
 def test_calibration_needs_the_classes_of_the_model(animals, caplog):
-    with pytest.raises(DataError, match=r"folders of the classes cat, bird. Received: .*dog"):
+    with pytest.raises(DataError, match=r"animals: Expected one of the classes cat, bird. Received: 'dog'"):
         load_calibration(animals, ("cat", "bird"), PixelShape(4, 6, 1))
     load_calibration(animals, ("cat", "dog", "bird"), PixelShape(4, 6, 1))
 
     assert "has no images of bird" in caplog.text
+
+
+@pytest.fixture
+def manifest():
+    return parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
+
+
+def test_folders_for_a_model_are_named_loosely_after_some_of_its_classes_and_come_in_its_size(tmp_path, manifest):
+    for number, name in enumerate(("t-shirts", "Dresses")):
+        for other in range(6):
+            write(tmp_path / name / f"{other}.jpg", size=(40, 30), seed=(number, other))
+
+    dataset = load_folders(tmp_path, manifest=manifest)
+
+    assert dataset.classes == manifest.classes
+    assert dataset.train.images.shape[1:] == manifest.input.as_tuple
+    assert set(dataset.train.labels.tolist()) == {0, 3}
+    assert dataset.conversion == manifest.conversion
+
+
+def labels_of(path, *lines):
+    path.write_text("object,image,class_name\r\n" + "".join(f"{line}\r\n" for line in lines))
+    return path
+
+
+def test_labels_count_instead_of_folders_and_what_is_none_of_the_classes_is_left_out(animals, tmp_path):
+    write(animals / "loose.png", seed=99)
+    lines = ("animals/dog/00.png,00.png,Cats", "animals/dog/01.png,01.png,", "animals/loose.png,loose.png,dog")
+
+    dataset = load_folders(animals, labels=labels_of(tmp_path / "labels.csv", *lines))
+
+    counts = np.bincount([*dataset.train.labels, *dataset.test.labels]).tolist()
+    assert (dataset.classes, counts) == (("cat", "dog"), [13, 17])
+
+
+def test_labels_alone_make_the_classes_where_there_are_no_folders(tmp_path):
+    lines = []
+    for number in range(12):
+        write(tmp_path / "flat" / f"{number}.png", seed=number)
+        lines.append(f"{number}.png,,{'ab'[number % 2]}")
+
+    dataset = load_folders(tmp_path / "flat", labels=labels_of(tmp_path / "labels.csv", *lines))
+
+    assert dataset.classes == ("a", "b")
+    assert len(dataset.train.labels) + len(dataset.test.labels) == 12
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (("animals/dog/00.png,00.png,bird",), r"Expected one of the classes cat, dog\. Received: 'bird'"),
+        (("animals/dog/00.png,00.png,cat",), r"Expected a label for each image in .*animals itself\. Received: .*loose\.png"),
+    ],
+)
+def test_labels_that_do_not_fit_the_images_are_refused(animals, tmp_path, lines, told):
+    write(animals / "loose.png", seed=99)
+
+    with pytest.raises(DataError, match=told):
+        load_folders(animals, labels=labels_of(tmp_path / "labels.csv", *lines))
+
+
+def test_labels_that_cannot_be_read_are_an_error(animals, tmp_path):
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe")
+
+    for path in (tmp_path / "labels.csv", tmp_path / "gone.csv"):
+        with pytest.raises(DataError, match="Expected a CSV of labels in UTF-8"):
+            load_folders(animals, labels=path)
