@@ -31,6 +31,7 @@ from infra.show.faults import gather_rows, standard_error
 from infra.show.sheet.thumbnails import ObjectThumbnails
 from infra.show.sheet.writing import write_sheet
 from infra.show.tables import parse_shape, write_table
+from infra.show.whole import require_writable
 
 _LOOK_S = 30  # for one call of S3 before the run
 
@@ -56,7 +57,9 @@ def score(
     """
     began = time.monotonic()
     if table:
-        parse_shape(table)  # a name of no format is noticed before anything is scored
+        parse_shape(table)
+    for path in filter(None, (table, page, failed)):
+        require_writable(path)  # before hours of scoring
     with own_errors():
         order = _parse_order(sources, artifact, out, failed, processes)
         folders = Folders(order.job)

@@ -15,6 +15,21 @@ from infra.errors import WrongUse
 STANDARD_OUTPUT = Path("-")
 
 
+def require_writable(out: Path) -> None:
+    """Requires that a file can be written at `out`, as far as can be told beforehand; its folder is made if it is missing.
+
+    Raises:
+        WrongUse: it cannot.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongUse(f"Expected a file to write. Received: {out}, whose folder cannot be made ({error.strerror}).") from error
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        received = "a folder" if out.is_dir() else "in a folder that cannot be written to"
+        raise WrongUse(f"Expected a file to write. Received: {out}, {received}.")
+
+
 @contextmanager
 def whole_file(out: Path) -> Iterator[BinaryIO]:
     """Opens a file for writing that takes the place of `out`, in one step, once it is whole.

@@ -224,6 +224,8 @@ def test_a_place_that_another_folder_took_before_is_left_alone(score, photos, tm
         (("{photos}", "--processes", "0"), "--processes"),
         (("s3://NO/x",), "Expected s3://bucket/key"),
         (("{photos}", "--table", "table.xls"), ".parquet, .csv or .jsonl"),
+        (("{photos}", "--page", "/proc/x/page.html"), "whose folder cannot be made"),
+        (("{photos}", "--failed", "/dev/null/failed.txt"), "whose folder cannot be made"),
     ],
 )
 def test_wrong_use_ends_with_status_2_and_one_line_that_says_what_to_do(score, photos, arguments, told):
