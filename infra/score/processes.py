@@ -24,6 +24,8 @@ CHUNKS_AHEAD = 32  # for each process, so that a large object holds up no other
 
 KILLED = "ProcessKilled"
 
+_KILLED_MESSAGE = "Expected to score {}. Received: the end of the process, killed by the system or by a decoder that crashed."
+
 Chunk = tuple[Item, ...]
 Result = tuple[list[Scored], Tally]
 
@@ -80,8 +82,8 @@ class Processes:
                 ones, counts = self._submit((item,)).result()
             except BrokenProcessPool:
                 self._end()
-                ones, counts = [_killed(item)], Tally()
-                counts.add_object(Outcome.FAILED, KILLED, ones[0].reason or "")
+                ones, counts = [Scored(item, Outcome.FAILED, None)], Tally()
+                counts.add_object(Outcome.FAILED, KILLED, _KILLED_MESSAGE.format(item))
             scored += ones
             tally.add(counts)
         done: Future[Result] = Future()
@@ -109,10 +111,3 @@ class Processes:
 
 def _is_lost(future: Future[Result]) -> bool:
     return future.cancelled() or isinstance(future.exception(), BrokenProcessPool)
-
-
-def _killed(item: Item) -> Scored:
-    reason = (
-        f"Expected to score {item} alone. Received: the end of the process, killed by the system or by a decoder that crashed."
-    )
-    return Scored(item, Outcome.FAILED, None, reason)

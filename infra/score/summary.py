@@ -77,7 +77,7 @@ def show(summary: Summary, console: Console) -> None:
 def _sentence(summary: Summary) -> str:
     outcomes = summary.tally.outcomes
     counts = [f"{outcomes[outcome]:,} {word}" for outcome, word in _WORDS.items() if outcomes[outcome]] or ["nothing to do"]
-    links = f"; {summary.links:,} links were left out" if summary.links else ""
+    links = f"; links that were left out: {summary.links:,}" if summary.links else ""
     return f"{summary.tally.objects:,} objects in {summary.seconds:.1f} s: {', '.join(counts)}{links}"
 
 

@@ -58,7 +58,7 @@ def _names_in(folder: Path, path: str) -> Iterator[str | Unusable]:
                 elif entry.is_file():
                     yield name
     except OSError as error:
-        yield Unusable(str(folder / path), f"Expected a folder that can be read. Received: {error.strerror}.")
+        yield Unusable(str(folder / path), f"Expected a folder that can be read. Received: {folder / path}, {error.strerror}.")
 
 
 def _is_utf8(name: str) -> bool:

@@ -73,14 +73,12 @@ class Job:
 class Scored:
     """What became of one object.
 
-    It `is_rejected` if its document says so, whenever that was written. `document` is the place of its document, and `reason`
-    says why there is none.
+    It `is_rejected` if its document, whose place is `document`, says so, whenever that was written.
     """
 
     item: Item
     outcome: Outcome
     document: ObjectRef | None
-    reason: str | None = None
     is_rejected: bool = False
 
 
@@ -143,19 +141,18 @@ def score_chunk(job: Job, chunk: tuple[Item, ...]) -> tuple[list[Scored], Tally]
     )
     budget = TimeBudget(Deadline.never(), Deadline.never())
     reports = scorer.score([Asked(item.ref, unless_done=True) for item in chunk], budget, lambda _ref, _report: None)
-    tally, rejected = _count(job, reports, classify.images)
-    return [_describe(item, reports[item.ref], is_rejected=item.ref in rejected) for item in chunk], tally
+    tally, rejected = _count(job, folders, reports, classify.images)
+    scored = ((item, reports[item.ref]) for item in chunk)
+    return [Scored(item, report.outcome, report.document, item.ref in rejected) for item, report in scored], tally
 
 
-def _describe(item: Item, report: Report, *, is_rejected: bool) -> Scored:
-    return Scored(item, report.outcome, report.document, str(report.error) if report.error else None, is_rejected)
-
-
-def _count(job: Job, reports: Mapping[ObjectRef, Report], classified: int) -> tuple[Tally, set[ObjectRef]]:
+def _count(
+    job: Job, folders: Mapping[str, Path], reports: Mapping[ObjectRef, Report], classified: int
+) -> tuple[Tally, set[ObjectRef]]:
     """Returns the counts of all objects and of their documents, and the objects whose documents reject them."""
     tally, rejected = Tally(classified=classified), set()
     for report in reports.values():
-        tally.add_object(report.outcome, type(report.error).__name__, str(report.error))
+        tally.add_object(report.outcome, type(report.error).__name__, _with_paths(str(report.error), folders))
     keys = [report.document.key.removeprefix(job.output.prefix) for report in reports.values() if report.document]
     for document in read_named(job.documents, keys, s3):
         with suppress(BrokenDocument):  # somebody changed it meanwhile
@@ -164,6 +161,13 @@ def _count(job: Job, reports: Mapping[ObjectRef, Report], classified: int) -> tu
                 if row.is_object:
                     rejected.add(ObjectRef(row.input.bucket, row.input.key))
     return tally, rejected
+
+
+def _with_paths(message: str, folders: Mapping[str, Path]) -> str:
+    """Returns a message in which local files, which are objects to the function, are named by their paths."""
+    for bucket, folder in folders.items():
+        message = message.replace(f"s3://{bucket}/", f"{folder}/")
+    return message.replace(f"s3://{os.sep}", os.sep)  # the folder of the documents
 
 
 @functools.cache
