@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -135,9 +136,12 @@ def _require_usable(source: Source, order: Order, folders: Folders) -> None:
 
 @contextmanager
 def _told_when_stopped(run: Run) -> Iterator[None]:
-    """Says after Ctrl-C what was done, and how to go on."""
+    """Says after Ctrl-C what was done, and how to go on. SIGTERM ends the run in the same way."""
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         yield
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped: {run.tally.objects:,} objects are done; the same command goes on with the others\n")
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -91,14 +91,15 @@ class Processes:
         return done
 
     def _submit(self, chunk: Chunk) -> Future[Result]:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), ignore_interrupts)
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the processes inherit before they can ignore it
-            try:
-                return self._pool.submit(self.work, self.job, chunk)
-            finally:
-                signal.signal(signal.SIGINT, before)
-        return self._pool.submit(self.work, self.job, chunk)
+        """Hands out a chunk, which may start another process; that inherits that nothing interrupts it."""
+        pool = self._pool = self._pool or ProcessPoolExecutor(
+            self.count, multiprocessing.get_context("spawn"), ignore_interrupts
+        )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return pool.submit(self.work, self.job, chunk)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _end(self) -> None:
         """Kills the processes; a document that one of them was writing is not there, or whole."""

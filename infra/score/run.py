@@ -79,7 +79,6 @@ class Run:
         self.links = 0
         self._order = order
         self._folders = Folders(order.job)
-        self._unusable: list[Unusable] = []
         self._keys = keys
 
     def score(self, advance: Callable[[int], None]) -> None:
@@ -87,13 +86,11 @@ class Run:
         order = self._order
         items = expand(order.sources, order.lines, self._folders)
         with whole_file(order.failed) if order.failed else Path(os.devnull).open("wb") as failed:
-            for scored, tally in Processes(order.job, order.processes).score(self._chunks(items)):
+            for scored, tally in Processes(order.job, order.processes).score(self._chunks(items, failed)):
                 self.tally.add(tally)
                 for one in scored:
                     self._keep(one, failed)
-                self._count_unusable(failed)
                 advance(len(scored))
-            self._count_unusable(failed)
 
     @property
     def store(self) -> Store:
@@ -105,25 +102,21 @@ class Run:
         self._keys.seek(0)
         return read_named(self._order.job.documents, map(json.loads, self._keys), s3)
 
-    def _chunks(self, items: Iterable[Item | Unusable]) -> Iterator[tuple[Item, ...]]:
-        usable = (item for item in map(self._usable, items) if item)
+    def _chunks(self, items: Iterable[Item | Unusable], failed: BinaryIO) -> Iterator[tuple[Item, ...]]:
+        usable = self._usable(items, failed)
         while chunk := tuple(itertools.islice(usable, CHUNK_OBJECTS)):
             yield chunk
 
-    def _usable(self, item: Item | Unusable) -> Item | None:
-        if not isinstance(item, Unusable):
-            return item
-        self._unusable.append(item)
-        return None
-
-    def _count_unusable(self, failed: BinaryIO) -> None:
-        for one in self._unusable:
-            if one.is_link:
+    def _usable(self, items: Iterable[Item | Unusable], failed: BinaryIO) -> Iterator[Item]:
+        """Yields what can be scored, and counts the rest."""
+        for item in items:
+            if not isinstance(item, Unusable):
+                yield item
+            elif item.is_link:
                 self.links += 1
             else:
-                self.tally.add_object(Outcome.FAILED, "Unusable", one.reason)
-                failed.write(write_line(one.text))
-        self._unusable.clear()
+                self.tally.add_object(Outcome.FAILED, "Unusable", item.reason)
+                failed.write(write_line(item.text))
 
     def _keep(self, one: Scored, failed: BinaryIO) -> None:
         if one.is_rejected or one.outcome is Outcome.FAILED:
