@@ -22,13 +22,13 @@ from rich.text import Text
 
 from handler.contract import MANIFEST_FILE, Manifest, parse_manifest
 from handler.errors import BadArtifact
-from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
+from handler.model import BUNDLED_ARTIFACT
 from handler.predictions import Prediction, PredictionDocument, RejectionDocument
 from infra.cloud.attached import attach
 from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import EventSource
 from infra.errors import InfraError
-from infra.locations import read_limits, s3
+from infra.locations import load_artifact, read_limits, s3
 from infra.paths import IMAGES
 from infra.show.documents import Row, read_documents
 from infra.show.sheet.thumbnails import ObjectThumbnails
@@ -80,7 +80,7 @@ def read_manifest(artifact: str | None) -> Manifest:
     if not Path(artifact).is_dir():
         raise InfraError(f"Expected the folder of an artifact in MODEL_URI. Received: {artifact!r}, which is no folder here.")
     try:
-        return load_model(directory_reader(Path(artifact))).manifest
+        return load_artifact(Path(artifact)).manifest
     except BadArtifact as error:
         raise InfraError(f"MODEL_URI={artifact}: {error}") from error
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from handler.contract import MANIFEST_FILE, Manifest, parse_manifest
+from handler.contract import MANIFEST_FILE, Manifest, Model, parse_manifest
 from handler.deadline import Deadline
 from handler.errors import BadSettings, ScoringError
 from handler.limits import Limits
-from handler.model import BUNDLED_ARTIFACT, directory_reader, store_reader
+from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
 from handler.objects import Prefix, parse_prefix
 from handler.settings import DEFAULTS, load_limits
 from handler.store import Store
@@ -21,6 +22,7 @@ from infra.errors import InfraError, WrongUse
 CONCURRENCY = DEFAULTS["S3_CONCURRENCY"]
 
 _MANIFEST_S = 60  # in which a manifest must be read from S3
+_MODEL_LOAD_S = 60  # in which a model must be read from S3
 
 # What limits an invocation's time in Lambda limits nothing here; what limits memory, and hostile objects, stays.
 _LIMITS = DEFAULTS | {
@@ -76,6 +78,21 @@ def read_manifest(artifact: str | None) -> Manifest:
         raise WrongUse(f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, {error}") from error
 
 
+def load_artifact(place: Path | Prefix, store: Callable[[], Store] | None = None) -> Model:
+    """Loads the model of an artifact, from S3 by `store`.
+
+    Raises:
+        BadArtifact: it is missing or broken.
+        StorageUnavailable: it cannot be read from S3.
+    """
+    if isinstance(place, Prefix):
+        read = store_reader((store or s3)(), place, Deadline.after(_MODEL_LOAD_S))
+    else:
+        read = directory_reader(place)
+    with _quiet():
+        return load_model(read)
+
+
 def read_limits() -> Limits:
     """Returns the limits on one object on this machine, which the function's own variables change.
 
@@ -102,3 +119,17 @@ def own_errors() -> Iterator[None]:
         raise WrongUse(str(error)) from error
     except ScoringError as error:
         raise InfraError(str(error)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drops what LiteRT writes past Python when it loads a model: a line that tells nothing to a user."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

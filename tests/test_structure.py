@@ -89,7 +89,7 @@ INFRA_ARROWS = {
     "cloud": {"cloud", "locations", "package", "schemas", "show", "template"},
     "commands": {"bench", "cloud", "demo", "doctor", "explain", "judging", "package", "schemas", "score", "show"},
     "demo": {"cloud", "locations", "show"},
-    "doctor": {"doctor", "template"},
+    "doctor": {"doctor", "locations", "template"},
     "explain": {"explain", "locations", "score"},
     "judging": {"judging", "locations", "score", "show"},
     "package": {"native"},

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from handler.deadline import Deadline
 from handler.errors import BadArtifact, BadSettings, ScoringError
-from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
-from handler.objects import Prefix
+from handler.model import BUNDLED_ARTIFACT
 from handler.settings import Settings, load_settings
 from handler.storage import S3Storage
 from infra.doctor.asking import Cloud
@@ -22,6 +20,7 @@ from infra.doctor.findings import Finding, ok, unknown, wrong
 from infra.doctor.function import examine_function
 from infra.doctor.queues import attributes_of, examine_queue
 from infra.doctor.uploads import examine_uploads
+from infra.locations import load_artifact
 from infra.paths import TEMPLATE
 from infra.template import read_template
 
@@ -77,11 +76,7 @@ def _examine_model(cloud: Cloud, settings: Settings, *, is_deployed: bool) -> Fi
     if isinstance(place, Path) and settings.model and is_deployed:
         return unknown(subject, "it lies in the function's package")
     try:
-        if isinstance(place, Prefix):
-            client = cloud.client("s3")
-            model = load_model(store_reader(S3Storage(client), place, Deadline.after(_MODEL_LOAD_S)))
-        else:
-            model = load_model(directory_reader(place))
+        model = load_artifact(place, lambda: S3Storage(cloud.client("s3")))
     except BadArtifact as error:
         return wrong(subject, " ".join(str(error).split()), "copy the artifact again, or name another in MODEL_URI")
     except ScoringError as error:

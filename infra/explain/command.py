@@ -10,20 +10,15 @@ from pathlib import Path
 import typer
 
 from handler.contract import Model
-from handler.deadline import Deadline
 from handler.errors import BadArtifact
-from handler.model import directory_reader, load_model, store_reader
-from handler.objects import Prefix
 from handler.settings import DEFAULTS, load_limits
 from infra.errors import InfraError
 from infra.explain.drawing import MAX_ROWS, Sheet
 from infra.explain.explanation import Explanation
 from infra.explain.objects import explain_source
 from infra.explain.telling import tell, to_json
-from infra.locations import own_errors, parse_artifact, s3
+from infra.locations import load_artifact, own_errors, parse_artifact
 from infra.score.sources import parse_source
-
-_MODEL_LOAD_S = 60
 
 
 def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: bool) -> None:
@@ -57,10 +52,7 @@ def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: 
 
 
 def _load(artifact: str | None) -> Model:
-    place = parse_artifact(artifact)
     try:
-        if isinstance(place, Prefix):
-            return load_model(store_reader(s3(), place, Deadline.after(_MODEL_LOAD_S)))
-        return load_model(directory_reader(place))
+        return load_artifact(parse_artifact(artifact))
     except BadArtifact as error:
         raise InfraError(f"--artifact: {error}") from error

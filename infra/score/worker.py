@@ -10,10 +10,9 @@ import dataclasses
 import functools
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -31,20 +30,17 @@ from handler.layout import Layout, LayoutName
 from handler.limits import Limits
 from handler.maker import Maker
 from handler.marks import Marks
-from handler.model import directory_reader, load_model, store_reader
 from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome, Report
 from handler.scoring import Scorer
 from handler.settings import DEFAULTS
 from handler.store import Store
-from infra.locations import CONCURRENCY, s3
+from infra.locations import CONCURRENCY, load_artifact, s3
 from infra.score.sources import Item, LocalFile
 from infra.score.tally import Tally
 from infra.show.documents import BrokenDocument, read_named
 from infra.stores.files import FileStore
 from infra.stores.routed import RoutedStore
-
-MODEL_LOAD_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,26 +174,9 @@ def load_parts(job: Job) -> Parts:
         BadArtifact: the artifact is missing or broken.
         StorageUnavailable: the artifact cannot be read from S3.
     """
-    place = job.artifact
-    read = store_reader(s3(), place, Deadline.after(MODEL_LOAD_S)) if isinstance(place, Prefix) else directory_reader(place)
-    with _quiet():
-        model = load_model(read)
+    model = load_artifact(job.artifact)
     maker = Maker.of(model, job.limits, (), formats=readable_kinds(), has_queue=False)
     return Parts(model, maker, Marks(open_store(job), job.output, maker))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Drops what LiteRT writes past Python when it loads a model: a line that tells nothing to a user."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def open_store(job: Job, folders: Mapping[str, Path] | None = None) -> Store:
