@@ -79,7 +79,7 @@ class Document:
         """
         try:
             yield from _rows(self.content, self.written_at)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:  # the latter for a value that is nested too deeply
             raise BrokenDocument(f"Expected a document as its schema says. Received: {self.place}, {error}.") from error
 
 
@@ -201,7 +201,7 @@ def _schema(content: bytes) -> str:
         return named[1].decode()
     try:
         return msgspec.json.decode(content, type=_Schema).schema
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""
 
 

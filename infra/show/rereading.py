@@ -57,7 +57,7 @@ def read_table(path: Path) -> Iterator[Predicted]:
     try:
         for row in read(path):
             yield msgspec.convert(row, Predicted, strict=False)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InfraError(f"Expected a table that `coatcheck table` wrote. Received: {path}, {error}.") from error
 
 

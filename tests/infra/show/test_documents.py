@@ -75,6 +75,14 @@ def test_a_document_that_is_cut_short_is_broken_wherever_it_was_cut(layout):
             results(content[:end])
 
 
+def test_a_document_that_is_nested_too_deeply_is_broken_and_other_json_that_is_so_has_no_rows():
+    deep = b"[" * 200_000
+
+    with pytest.raises(BrokenDocument, match="here"):
+        results(b'{"schema":"coatcheck.predictions/2","other":' + deep)
+    assert results(b'{"other":' + deep) == []
+
+
 @pytest.fixture
 def folder(tmp_path):
     for key in ("b.png.json", "a/c.zip.jsonl", "a.txt", "_coatcheck/maker.json", ".hidden.json"):
