@@ -40,7 +40,7 @@ def parse_location(text: str) -> Path | Prefix:
         WrongUse: the text begins as an address, and is none.
     """
     if not text.startswith("s3://"):
-        return Path(text).expanduser().resolve()
+        return Path(os.path.expanduser(text)).resolve()  # noqa: PTH111  # a Path raises an error for the home of nobody
     prefix = parse_prefix(text)
     if prefix is None:
         raise WrongUse(f"Expected a folder, or s3://bucket/prefix/ with a slash at its end. Received: {text!r}.")

@@ -73,8 +73,8 @@ def parse_source(text: str) -> Source:
     """
     if text.startswith(_SCHEME):
         return _parse_address(text)
-    path = Path(text).expanduser()
-    return LocalFolder(_named(path.resolve())) if text and path.is_dir() else _parse_file(text, None)
+    written = os.path.expanduser(text)  # noqa: PTH111  # a Path raises an error for the home of nobody
+    return LocalFolder(_named(Path(written).resolve())) if os.path.isdir(written) else _parse_file(text, None)  # noqa: PTH112
 
 
 def parse_line(text: str, current: Path) -> Item:
@@ -107,8 +107,8 @@ def _parse_file(text: str, current: Path | None) -> LocalFile:
     if not mark and written.startswith("./"):
         head, mark = ".", _MARK
     path = Path(written)
-    if not text or not path.is_file():
-        received = "a folder; name it as a source of its own" if text and path.is_dir() else "which is no file here"
+    if not os.path.isfile(written):  # noqa: PTH113  # a Path raises errors for names that no file can have
+        received = "a folder; name it as a source of its own" if os.path.isdir(written) else "which is no file here"  # noqa: PTH112
         raise WrongSource(f"Expected a file, a folder, or s3://bucket/key. Received: {text!r}, {received}.")
     real = path.resolve()
     named = Path(head or os.sep).resolve() if mark else current

@@ -91,6 +91,9 @@ def test_addresses_name_objects_and_prefixes_as_they_are():
     [
         ("nothing.png", "no file here"),
         ("", "no file here"),
+        ("~nobody-of-this-name/a.png", "no file here"),
+        ("a" * 300, "no file here"),
+        ("a\0b", "no file here"),
         ("s3://", "s3://bucket/key"),
         ("s3://B/a.png", "s3://bucket/key"),
         ("/", "a folder with a name"),
@@ -104,7 +107,10 @@ def test_what_cannot_be_scored_is_refused_with_what_could(photos, text, told):
         parse_source(text)
 
 
-@pytest.mark.parametrize(("text", "told"), [("photos", "a folder"), ("s3://bucket/rack/", "a prefix"), ("gone.png", "no file")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("photos", "a folder"), ("s3://bucket/rack/", "a prefix"), ("gone.png", "no file"), ("a" * 300, "no file")],
+)
 def test_a_line_names_one_object(photos, text, told):
     with pytest.raises(WrongSource, match=told):
         parse_line(text, photos.parent)
