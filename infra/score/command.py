@@ -59,8 +59,7 @@ def score(
     began = time.monotonic()
     if table:
         parse_shape(table)
-    for path in filter(None, (table, page, failed)):
-        require_writable(path)  # before hours of scoring
+    _require_places([file for file in (table, page, failed) if file])
     with own_errors():
         order = _parse_order(sources, artifact, out, failed, processes)
         folders = Folders(order.job)
@@ -96,13 +95,31 @@ def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Pat
     named = dict.fromkeys(sources)
     return Order(
         sources=tuple(dict.fromkeys(parse_source(source) for source in named if source != STANDARD_INPUT)),
-        lines=read_lines(cast("io.BufferedReader", sys.stdin.buffer)) if STANDARD_INPUT in named else None,
+        lines=_read_standard_input() if STANDARD_INPUT in named else None,
         out=_make_folder(parse_location(out)),
         artifact=parse_artifact(artifact),
         limits=read_limits(),
         failed=failed,
         processes=processes or count_cores(),
     )
+
+
+def _read_standard_input() -> Iterator[str]:
+    if sys.stdin is None:  # it was closed by whoever started this
+        raise WrongUse("Expected a list on the standard input. Received: none, since it is closed.")
+    return read_lines(cast("io.BufferedReader", sys.stdin.buffer))
+
+
+def _require_places(files: list[Path]) -> None:
+    """Requires that all files can be written, each in a place of its own, before hours of scoring.
+
+    Raises:
+        WrongUse: two are the same file, or one cannot be written.
+    """
+    if len({file.resolve() for file in files}) < len(files):
+        raise WrongUse(f"Expected a file of its own for each of --table, --page and --failed. Received: {files[0]} twice.")
+    for file in files:
+        require_writable(file)
 
 
 def _make_folder(place: Path | Prefix) -> Path | Prefix:

@@ -25,9 +25,11 @@ def require_writable(out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WrongUse(f"Expected a file to write. Received: {out}, whose folder cannot be made ({error.strerror}).") from error
-    if out.is_dir() or not os.access(out.parent, os.W_OK):
-        received = "a folder" if out.is_dir() else "in a folder that cannot be written to"
-        raise WrongUse(f"Expected a file to write. Received: {out}, {received}.")
+    if out.is_dir():
+        raise WrongUse(f"Expected a file to write. Received: {out}, a folder.")
+    written = out if out.exists() and not out.is_file() else out.parent  # a pipe is written as it is, a file by its folder
+    if not os.access(written, os.W_OK):
+        raise WrongUse(f"Expected a file to write. Received: {out}; {written} cannot be written to.")
 
 
 @contextmanager

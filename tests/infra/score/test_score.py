@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from contextlib import suppress
@@ -308,3 +309,29 @@ def open_files():
         with suppress(OSError):
             if b"multiprocessing.spawn" in (process / "cmdline").read_bytes():
                 yield from [str(file.readlink()) for file in (process / "fd").iterdir()]
+
+
+@pytest.mark.parametrize("option", ["--table", "--page", "--failed"])
+def test_a_file_that_cannot_be_written_is_noticed_before_anything_is_scored(score, photos, option):
+    (photos.parent / "file").write_bytes(b"")
+
+    ended = score(photos, option, photos.parent / "file" / "t.csv")
+
+    assert (ended.returncode, score.documents()) == (2, {})
+    assert "Expected a file that can be written" in ended.stderr
+
+
+def test_one_file_cannot_be_two_outputs(score, photos):
+    ended = score(photos, "--table", photos.parent / "t.csv", "--failed", photos.parent / "photos" / ".." / "t.csv")
+
+    assert (ended.returncode, score.documents()) == (2, {})
+    assert "a file of its own" in ended.stderr
+
+
+def test_a_closed_standard_input_is_told_in_one_line(score, photos):
+    command = [sys.executable, "-m", "infra", "score", "-", "--out", str(score.out)]
+
+    ended = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert "closed" in ended.stderr
