@@ -318,7 +318,7 @@ def test_a_file_that_cannot_be_written_is_noticed_before_anything_is_scored(scor
     ended = score(photos, option, photos.parent / "file" / "t.csv")
 
     assert (ended.returncode, score.documents()) == (2, {})
-    assert "Expected a file that can be written" in ended.stderr
+    assert "Expected a file to write" in ended.stderr
 
 
 def test_one_file_cannot_be_two_outputs(score, photos):
