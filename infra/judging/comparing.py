@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from infra.judging.comparison import MOVED, Comparison, Pair, Trial, open_pair
 from infra.judging.labelling import read_labels
 from infra.judging.statistics import Share
 from infra.locations import own_errors, parse_folder, read_manifest, s3
+from infra.printable import printable
 from infra.show.documents import Row, read_documents
 from infra.show.faults import Faults, gather_rows, standard_error
 from infra.show.rereading import TABLES, Predicted, predicted, read_table
@@ -97,11 +99,13 @@ def show(result: Comparison, trial: Trial | None, pair: Pair, console: Console) 
     if result.changes:
         table = Table("A", "B", Column("images", justify="right"), title="most frequent changes", title_justify="left")
         for change in result.changes:
-            table.add_row(Text(change.before or "rejected"), Text(change.after or "rejected"), f"{change.images:,}")
+            table.add_row(
+                Text(printable(change.before or "rejected")), Text(printable(change.after or "rejected")), f"{change.images:,}"
+            )
         console.print(table)
     table = Table("class", *(Column(name, justify="right") for name in ("A", "B", "difference")))
     for name, before, after in pair.classes():
-        table.add_row(Text(name), f"{before:,.0f}", f"{after:,.0f}", f"{after - before:+,.0f}")
+        table.add_row(Text(printable(name)), f"{before:,.0f}", f"{after:,.0f}", f"{after - before:+,.0f}")
     console.print(table)
     console.print(
         f"confidence: {result.moved:+.3f} on average, up by more than {MOVED} in {result.rose:,}, down in {result.fell:,}",
@@ -132,7 +136,7 @@ def describe(trial: Trial) -> str:
 
 
 def _parse_set(text: str) -> Path | Prefix:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111  # a Path raises an error for the home of nobody
     if path.suffix.lower() in TABLES and path.is_file():
         return path
     return parse_folder(text, "documents")

@@ -22,6 +22,7 @@ from infra.judging.evaluation import Evaluation, Marked
 from infra.judging.labelling import Labelled, read_labels
 from infra.judging.statistics import Share
 from infra.locations import own_errors, parse_folder, read_manifest, s3
+from infra.printable import printable
 from infra.score.listed import score_list
 from infra.show.documents import Document, Row, read_documents
 from infra.show.faults import Faults, gather_rows, standard_error
@@ -166,7 +167,7 @@ def _classes(result: Evaluation, manifest: Manifest) -> Table:
     for name in manifest.classes:
         recall, precision = result.recall(name), result.precision(name)
         if recall.whole or precision.whole:
-            table.add_row(Text(name), f"{recall.whole:,}", recall.brief, precision.brief)
+            table.add_row(Text(printable(name)), f"{recall.whole:,}", recall.brief, precision.brief)
     return table
 
 
@@ -180,7 +181,7 @@ def _table_of_confusions(confusions: list[tuple[tuple[str, str], int]]) -> Table
         "true class", "predicted", Column("images", justify="right"), title="most frequent mistakes", title_justify="left"
     )
     for (true, predicted), count in confusions:
-        table.add_row(Text(true), Text(predicted), f"{count:,}")
+        table.add_row(Text(printable(true)), Text(printable(predicted)), f"{count:,}")
     return table
 
 

@@ -100,7 +100,7 @@ def _classes(summary: Summary) -> Table:
     )
     for name in summary.manifest.classes:
         count = summary.tally.by_class[name]
-        table.add_row(Text(name), f"{count:,}", _percent(count, summary.tally))
+        table.add_row(Text(printable(name)), f"{count:,}", _percent(count, summary.tally))
     return table
 
 

@@ -106,3 +106,10 @@ def test_each_command_that_the_project_calls_exists(name):
     called = re.findall(r"python -m infra ([a-z][a-z-]*)|coatcheck ([a-z][a-z-]*)", (ROOT / name).read_text())
 
     assert {first or second for first, second in called} <= set(COMMANDS)
+
+
+def test_a_name_in_an_error_cannot_command_the_terminal():
+    done = run("score", "\x1b[2J\u202egone.png")
+
+    assert done.returncode == 2
+    assert done.stderr.rstrip("\n").isprintable()

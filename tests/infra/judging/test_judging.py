@@ -238,3 +238,13 @@ def test_rejected_images_change_too():
 
     assert (result.both, result.changed, result.predicted, repeated) == (4, 2, 1, 1)
     assert {(change.before, change.after) for change in result.changes} == {("Coat", None), (None, "Bag")}
+
+
+def test_a_class_of_a_hostile_document_cannot_command_the_terminal(documents, tmp_path):
+    hostile = tmp_path / "hostile"
+    rewrite(documents, hostile, lambda document: document["predictions"][0].update(class_name="\x1b[2J"))
+
+    done = run("compare", documents, hostile)
+
+    assert (done.returncode, "\x1b" in done.stdout) == (0, False)
+    assert r"\x1b[2J" in done.stdout
