@@ -33,6 +33,11 @@ _LIMITS = DEFAULTS | {
 }
 
 
+def expand_home(path: Path | str) -> Path:
+    """Returns a path whose beginning `~` is replaced by the home folder, which a shell may not have done."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # a Path raises an error for the home of nobody
+
+
 def parse_location(text: str) -> Path | Prefix:
     """Returns the folder, as an absolute path, or the prefix of S3 that a text names.
 
@@ -40,7 +45,7 @@ def parse_location(text: str) -> Path | Prefix:
         WrongUse: the text begins as an address, and is none.
     """
     if not text.startswith("s3://"):
-        return Path(os.path.expanduser(text)).resolve()  # noqa: PTH111  # a Path raises an error for the home of nobody
+        return expand_home(text).resolve()
     prefix = parse_prefix(text)
     if prefix is None:
         raise WrongUse(f"Expected a folder, or s3://bucket/prefix/ with a slash at its end. Received: {text!r}.")

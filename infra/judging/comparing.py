@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from infra.errors import InfraError, WrongUse
 from infra.judging.comparison import MOVED, Comparison, Pair, Trial, open_pair
 from infra.judging.labelling import read_labels
 from infra.judging.statistics import Share
-from infra.locations import own_errors, parse_folder, read_manifest, s3
+from infra.locations import expand_home, own_errors, parse_folder, read_manifest, s3
 from infra.printable import printable
 from infra.show.documents import Row, read_documents
 from infra.show.faults import Faults, gather_rows, standard_error
@@ -136,7 +135,7 @@ def describe(trial: Trial) -> str:
 
 
 def _parse_set(text: str) -> Path | Prefix:
-    path = Path(os.path.expanduser(text))  # noqa: PTH111  # a Path raises an error for the home of nobody
+    path = expand_home(text)
     if path.suffix.lower() in TABLES and path.is_file():
         return path
     return parse_folder(text, "documents")

@@ -18,7 +18,7 @@ from rich.console import Console
 from handler.deadline import Deadline
 from handler.objects import Prefix
 from infra.errors import WrongUse
-from infra.locations import own_errors, parse_artifact, parse_location, read_limits, s3
+from infra.locations import expand_home, own_errors, parse_artifact, parse_location, read_limits, s3
 from infra.score.expanding import require_distinct
 from infra.score.folders import Folders
 from infra.score.listed import count_cores
@@ -57,6 +57,7 @@ def score(
         InfraError: the artifact, a folder or a prefix cannot be read.
     """
     began = time.monotonic()
+    table, page, failed = (expand_home(path) if path else None for path in (table, page, failed))
     if table:
         parse_shape(table)
     _require_places([file for file in (table, page, failed) if file])

@@ -156,6 +156,14 @@ def test_a_page_shows_each_image_with_its_prediction(score, mixed, tmp_path):
     assert page.count("data:image/") == 11
 
 
+def test_the_home_folder_may_be_abbreviated_in_every_place(score, photos, tmp_path):
+    score.environment["HOME"] = str(tmp_path)
+
+    score.summary("~/photos", "--out", "~/d", "--table", "~/t.csv", "--page", "~/p.html", "--failed", "~/f.txt", cwd=tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "d", "t.csv", "p.html", "f.txt"}
+
+
 def test_documents_inside_the_folder_are_no_input(score, photos):
     score.out = photos / "predictions"
 
