@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from handler.predictions import Prediction
+from handler.predictions import Prediction, Probability
 from infra.errors import InfraError
 from infra.show.documents import Row
 from infra.show.lines import plain
@@ -23,7 +23,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     image: str
     class_name: str | None = None
-    confidence: float | None = None
+    confidence: Probability | None = None
     unsure: bool | None = None
     unfamiliar: bool | None = None
 
@@ -57,13 +57,13 @@ def read_table(path: Path) -> Iterator[Predicted]:
     try:
         for row in read(path):
             yield msgspec.convert(row, Predicted, strict=False)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError, csv.Error) as error:
         raise InfraError(f"Expected a table that `coatcheck table` wrote. Received: {path}, {error}.") from error
 
 
 def _rows_of_csv(path: Path) -> Iterator[object]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
+        for row in csv.DictReader(file, strict=True):  # a quote that is never closed is a fault
             yield {name: plain(text) for name, text in row.items() if name and text}
 
 

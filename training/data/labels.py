@@ -79,7 +79,8 @@ def read_csv(text: str, vocabulary: Vocabulary) -> list[Label]:
     that begins like a formula, is taken away.
 
     Raises:
-        DataError: a column is missing, or a class is unknown; the message names the columns that were expected.
+        DataError: the text is no CSV, a column is missing, or a class is unknown; the message names the columns that were
+            expected.
     """
     rows = list(_rows(text))
     meant = match_classes(dict.fromkeys(row.class_name for row in rows if row.class_name), vocabulary)
@@ -90,7 +91,7 @@ def read_words(text: str) -> tuple[str, ...]:
     """Returns the classes that a CSV names, sorted, where nothing else says what the classes are.
 
     Raises:
-        DataError: a column is missing.
+        DataError: the text is no CSV, or a column is missing.
     """
     return tuple(sorted({row.class_name for row in _rows(text) if row.class_name}))
 
@@ -148,7 +149,15 @@ class Labels:
 
 def _rows(text: str) -> Iterator[Label]:
     """Yields the label of each line, with its word for the class as it stands."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    # Strict, because a quote that is never closed would otherwise swallow the lines after it.
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    try:
+        yield from _labels_in(reader)
+    except csv.Error as error:
+        raise DataError(f"Expected a CSV. Received: {error}, near line {reader.line_num}.") from error
+
+
+def _labels_in(reader: csv.DictReader[str]) -> Iterator[Label]:
     columns = {name.strip().casefold(): name for name in reader.fieldnames or () if name}
     name_column = next((columns[name] for name in IMAGE_COLUMNS if name in columns), None)
     class_column = next((columns[name] for name in CLASS_COLUMNS if name in columns), None)

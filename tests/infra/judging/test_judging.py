@@ -218,8 +218,17 @@ def test_what_cannot_be_compared_is_told_in_one_line(labelled, documents, argume
     assert told in done.stderr
 
 
-def test_a_table_of_something_else_is_refused(documents, tmp_path):
-    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2\n",
+        "bucket,key,image,class_name\nb,k,i," + "C" * 200_000,
+        'bucket,key,image\n"b,k,i\nb,k,i\n',
+        "bucket,key,image,class_name,confidence\nb,k,i,Coat,1000\n",
+    ],
+)
+def test_a_table_of_something_else_is_refused(documents, tmp_path, text):
+    (tmp_path / "x.csv").write_text(text)
 
     done = run("compare", documents, tmp_path / "x.csv")
 

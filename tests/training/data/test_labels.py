@@ -84,6 +84,14 @@ def test_a_csv_without_the_columns_is_refused_with_their_names(text):
         read_csv(text, FASHION)
 
 
+@pytest.mark.parametrize(
+    "lines", ['"a.png,coat\nb.png,coat\n', 'a.png,"coat\nb.png,coat', '"a.png"x,coat\n', "a" * 200_000 + ",coat\n"]
+)
+def test_a_csv_that_is_none_is_refused_before_it_loses_lines(lines):
+    with pytest.raises(DataError, match=r"Expected a CSV\. Received: .*, near line \d"):
+        read_csv("image,class\n" + lines, FASHION)
+
+
 def test_lines_that_are_short_or_empty_lose_no_other():
     assert read_csv("image,class\na.png\n\n,coat\nb.png,coat\n", FASHION) == [
         Label("a.png", None, None),
