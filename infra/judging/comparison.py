@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.judging.searching import Search
 from infra.judging.statistics import mcnemar
 from infra.show.rereading import Predicted
 from training.data.labels import Labels
@@ -132,11 +133,16 @@ class Pair:
         )
 
     def judge(self, labels: Labels) -> Trial:
-        """Returns how often both sets are right, one alone, or none, of the labelled images that both predict."""
+        """Returns how often both sets are right, one alone, or none, of the labelled images that both predict.
+
+        Raises:
+            InfraError: a label names several images.
+        """
         counts = {(first, second): 0 for first in (True, False) for second in (True, False)}
-        rows = self._database.execute(f"SELECT b.bucket, key, image, a.class, b.class {_PREDICTED}")
-        for bucket, key, image, first, second in rows:
-            label = labels.find(bucket, key, image)
+        search = Search(labels)
+        rows = self._database.execute(f"SELECT b.bucket, a.bucket, key, image, a.class, b.class {_PREDICTED}")
+        for *buckets, key, image, first, second in rows:
+            label = search.find(buckets, key, image)
             if label and label.class_name is not None:
                 counts[first == label.class_name, second == label.class_name] += 1
         return Trial(counts[True, True], counts[True, False], counts[False, True], counts[False, False])

@@ -20,6 +20,7 @@ from handler.predictions import RejectedImage
 from infra.errors import InfraError, WrongUse
 from infra.judging.evaluation import Evaluation, Marked
 from infra.judging.labelling import Labelled, read_labels
+from infra.judging.searching import Search
 from infra.judging.statistics import Share
 from infra.locations import own_errors, parse_folder, read_manifest, s3
 from infra.printable import printable
@@ -86,11 +87,12 @@ def evaluate(rows: Iterable[Row], labels: Labels, manifest: Manifest) -> Evaluat
     """Measures the predictions in some rows against labels.
 
     Raises:
-        InfraError: a row was made by another model than `manifest` describes, or no image is labelled.
+        InfraError: a row was made by another model than `manifest` describes, a label names several images, or no image is
+            labelled.
     """
-    result = Evaluation()
+    result, search = Evaluation(), Search(labels)
     for row in rows:
-        label = labels.find(row.input.bucket, row.input.key, row.result.image)
+        label = search.find([row.input.bucket], row.input.key, row.result.image)
         if label is None or label.class_name is None:
             result.unlabelled += 1
         elif isinstance(row.result, RejectedImage):
@@ -107,6 +109,7 @@ def evaluate(rows: Iterable[Row], labels: Labels, manifest: Manifest) -> Evaluat
             f"Expected documents of labelled images. Received: {result.unlabelled:,} images, none of which has one of the "
             f"{len(labels):,} labels; labels name images by their path in the folder that was scored."
         )
+    result.missing = search.missing
     return result
 
 
@@ -117,6 +120,7 @@ def to_json(result: Evaluation, manifest: Manifest) -> dict[str, Any]:
         "images": result.images,
         "rejected": result.rejected,
         "unlabelled": result.unlabelled,
+        "missing": result.missing,
         "accuracy": _share(result.accuracy),
         "expected_calibration_error": result.calibration_error,
         "classes": {
@@ -140,9 +144,11 @@ def show(result: Evaluation, manifest: Manifest, console: Console) -> None:
     """Prints the figures for people."""
     console.print(f"{manifest.name} {manifest.version} on {result.images:,} labelled images", soft_wrap=True)
     if result.rejected:
-        console.print(f"{result.rejected:,} labelled images were rejected, and are in no figure", soft_wrap=True)
+        console.print(f"rejected, and in no figure: {result.rejected:,} labelled images", soft_wrap=True)
     if result.unlabelled:
-        console.print(f"{result.unlabelled:,} images without a label were passed over", soft_wrap=True)
+        console.print(f"passed over: {result.unlabelled:,} images that have no label, or that are of no class", soft_wrap=True)
+    if result.missing:
+        console.print(f"in no document, and in no figure: the images of {result.missing:,} labels", soft_wrap=True)
     console.print(f"right: {result.accuracy}, the interval at 95% confidence", soft_wrap=True)
     console.print(_classes(result, manifest))
     console.print(_MEANING, soft_wrap=True)

@@ -55,8 +55,8 @@ class Evaluation:
     """The figures of a model on labelled images.
 
     `pairs` counts the images by their true and their predicted class. `rejected` counts labelled images that could not be read,
-    which are in no other figure, and `unlabelled` the images that nobody labelled. `unsure` and `unfamiliar` are None as long
-    as no document tells of them.
+    which are in no other figure, `unlabelled` the images that nobody gave a class, and `missing` the labels whose images are in
+    no document. `unsure` and `unfamiliar` are None as long as no document tells of them.
     """
 
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -65,6 +65,7 @@ class Evaluation:
     unfamiliar: Marked | None = None
     rejected: int = 0
     unlabelled: int = 0
+    missing: int = 0
 
     def add(self, prediction: Prediction, true_class: str) -> None:
         """Counts one image whose class is known."""

@@ -12,6 +12,7 @@ from infra.judging.comparing import describe
 from infra.judging.comparison import Trial, open_pair
 from infra.show.rereading import Predicted
 from tests.infra.score.conftest import IMAGES, ROOT
+from training.data.labels import Label, Labels
 
 FOLDERS = {"T-Shirts & tops": None, "t-shirt-top": "t-shirt-top", "Trousers": "trouser", "ankle_boots": "ankle-boot"}
 
@@ -89,7 +90,7 @@ def test_a_table_of_labels_as_the_sheet_saves_it_is_read(labelled, documents, tm
 
     found = answer("evaluate", documents, "--labels", tmp_path / "labels.csv")
 
-    assert (found["images"], found["accuracy"]["part"], found["unlabelled"]) == (2, 1, 28)
+    assert (found["images"], found["accuracy"]["part"], found["unlabelled"], found["missing"]) == (2, 1, 28, 0)
     assert found["confusions"] == [{"true": "Dress", "predicted": "Trouser", "images": 1}]
 
 
@@ -99,6 +100,32 @@ def test_rejected_images_are_counted_apart(labelled):
     found = answer("evaluate", "--labels", labelled)
 
     assert (found["images"], found["rejected"]) == (30, 1)
+
+
+def test_labels_of_images_that_are_in_no_document_are_counted(labelled, documents):
+    (documents / "Trousers" / "trouser-0.png.json").unlink()
+    (documents / "Trousers" / "trouser-1.png.json").unlink()
+
+    found = answer("evaluate", documents, "--labels", labelled)
+
+    assert (found["images"], found["missing"], found["unlabelled"]) == (28, 2, 0)
+    assert "in no document, and in no figure: the images of 2 labels" in run("evaluate", documents, "--labels", labelled).stdout
+
+
+@pytest.mark.parametrize("command", [("evaluate",), ("compare", "{documents}")])
+def test_a_file_name_that_several_images_have_labels_none_of_them(labelled, tmp_path, command):
+    for folder, path in zip(("x", "y"), sorted(IMAGES.glob("*-0.png"))[:2], strict=True):
+        (tmp_path / "same" / folder).mkdir(parents=True)
+        shutil.copy(path, tmp_path / "same" / folder / "1.png")
+    documents = tmp_path / "documents"
+    assert run("score", tmp_path / "same", "--out", documents, "--json").returncode == 0
+    (tmp_path / "labels.csv").write_text("image,class\n1.png,coat\n")
+
+    name, *first = (part.format(documents=documents) for part in command)
+    done = run(name, *first, documents, "--labels", tmp_path / "labels.csv")
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "Received: 1.png, which is y/1.png and another image too" in done.stderr
 
 
 def test_people_read_the_figures_with_their_bounds(labelled):
@@ -182,6 +209,18 @@ def test_labels_say_which_is_better_and_whether_it_is_noise(labelled, documents,
     assert (found["first_alone"], found["second_alone"], found["images"]) == (10, 0, 29)
     assert found["p"] == pytest.approx(2 * 0.5**10)
     assert "is more than noise" in run("compare", documents, changed, "--labels", labelled).stdout
+
+
+def test_labels_of_either_bucket_are_found_where_copies_differ_in_it():
+    def row(bucket, class_name):
+        return Predicted(bucket=bucket, key="x/1.png", image="1.png", class_name=class_name, confidence=0.5)
+
+    with open_pair() as pair:
+        pair.fill("a", [row("may", "Coat")])
+        pair.fill("b", [row("june", "Bag")])
+        trials = [pair.judge(Labels.of([Label(f"{bucket}/x/1.png", "1.png", "Coat")])) for bucket in ("may", "june", "july")]
+
+    assert trials == [Trial(0, 1, 0, 0), Trial(0, 1, 0, 0), Trial(0, 0, 0, 0)]
 
 
 @pytest.mark.parametrize(
