@@ -57,7 +57,7 @@ def run(question: Question, *, as_json: bool) -> int:
                 f"Expected the documents of B, of which --page shows the images. Received: {question.second}, a table."
             )
         manifest = read_manifest(question.artifact)
-        labelled = read_labels(question.labels, manifest.classes, {}) if question.labels else None
+        labelled = read_labels(question.labels, manifest.classes, {}, faults) if question.labels else None
         for name, place in places.items():
             repeated = pair.fill(name, _rows(place, faults))
             if repeated:

@@ -47,7 +47,7 @@ def run(
     faults = standard_error()
     with own_errors():
         manifest = read_manifest(artifact)
-        labelled = read_labels(labels, manifest.classes, _parse_meanings(meanings))
+        labelled = read_labels(labels, manifest.classes, _parse_meanings(meanings), faults)
         if images:
             labelled = dataclasses.replace(labelled, folder=images)
         with _documents(documents, labelled, artifact, faults) as found:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.errors import InfraError, WrongUse
-from infra.score.walking import walk
+from infra.score.walking import Unusable, walk
+from infra.show.faults import Faults
 from training.data.labels import Labels, Vocabulary, label_paths, read_csv
 from training.errors import DataError
 
@@ -23,8 +24,10 @@ class Labelled:
     paths: Sequence[str]
 
 
-def read_labels(place: Path, classes: Sequence[str], meanings: Mapping[str, str]) -> Labelled:
+def read_labels(place: Path, classes: Sequence[str], meanings: Mapping[str, str], faults: Faults) -> Labelled:
     """Reads a folder of folders that are named after classes, or a CSV beside or above its images.
+
+    What lies in the folder and cannot be scored, such as links, is a fault.
 
     Raises:
         WrongUse: there is no such folder or file, or a word means no class.
@@ -33,7 +36,7 @@ def read_labels(place: Path, classes: Sequence[str], meanings: Mapping[str, str]
     vocabulary = Vocabulary(classes, _checked(meanings, classes))
     try:
         if place.is_dir():
-            paths = [found for found in walk(place) if isinstance(found, str)]
+            paths = list(_usable(walk(place), place, faults))
             labels = label_paths(paths, vocabulary)
             folder = place
         else:
@@ -45,6 +48,19 @@ def read_labels(place: Path, classes: Sequence[str], meanings: Mapping[str, str]
     if not labels:
         raise InfraError(f"Expected labels of images. Received: none in {place}.")
     return Labelled(Labels.of(labels), folder, paths)
+
+
+def _usable(found: Iterable[str | Unusable], place: Path, faults: Faults) -> Iterator[str]:
+    links = 0
+    for one in found:
+        if isinstance(one, str):
+            yield one
+        elif one.is_link:
+            links += 1
+        else:
+            faults.add(one.reason)
+    if links:
+        faults.add(f"Expected files. Received: {links:,} links in {place}, which were passed over; copy what they point to.")
 
 
 def _checked(meanings: Mapping[str, str], classes: Sequence[str]) -> Mapping[str, str]:

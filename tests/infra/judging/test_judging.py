@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,17 @@ def test_a_file_name_that_several_images_have_labels_none_of_them(labelled, tmp_
 
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
     assert "Received: 1.png, which is y/1.png and another image too" in done.stderr
+
+
+def test_what_lies_among_the_images_and_cannot_be_scored_is_told(labelled):
+    (labelled / "Trousers" / "link.png").symlink_to("trouser-0.png")
+    (labelled / "Trousers" / os.fsdecode(b"\xff.png")).write_bytes(b"")
+
+    done = run("evaluate", "--labels", labelled, "--json")
+
+    assert (done.returncode, json.loads(done.stdout)["images"]) == (1, 30)
+    assert "Expected a name in UTF-8" in done.stderr
+    assert "Received: 1 links" in done.stderr
 
 
 def test_people_read_the_figures_with_their_bounds(labelled):
