@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from handler.predictions import Prediction
 from infra.judging.statistics import Share
 
-BINS = 10  # of confidence, equally wide
+BINS = 15  # of confidence, equally wide; as many as for the figures of a model's card, which so can be compared
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
 from handler.predictions import Prediction
-from infra.judging.evaluation import BINS, Evaluation, Marked
+from infra.judging.evaluation import Evaluation, Marked
 from training.export.metrics import expected_calibration_error
 
 CLASSES = ("a", "b", "c")
@@ -40,7 +40,7 @@ def test_the_figures_are_those_of_other_libraries(images):
     assert [result.recall(name).value or 0 for name in CLASSES] == pytest.approx(recall)
     assert [result.precision(name).value or 0 for name in CLASSES] == pytest.approx(precision)
     assert [result.recall(name).whole for name in CLASSES] == list(count)
-    assert result.calibration_error == pytest.approx(expected_calibration_error(probabilities, labels, BINS))
+    assert result.calibration_error == pytest.approx(expected_calibration_error(probabilities, labels))
 
 
 def test_marks_are_counted_by_what_they_catch_and_what_they_cost():
