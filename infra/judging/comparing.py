@@ -29,6 +29,8 @@ from infra.show.sheet.command import find_thumbnails
 from infra.show.sheet.entries import Noted
 from infra.show.sheet.writing import write_sheet
 
+LEAST = 1e-6  # a probability below which its size says nothing more
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -130,8 +132,12 @@ def describe(trial: Trial) -> str:
     verdict = "is more than noise" if trial.probability < 0.05 else "may be noise"
     return (
         f"right: {right}; {alone}. If both were equally good, chance would split them so unevenly, or more so, with a "
-        f"probability of {trial.probability:.2g} (McNemar's exact test): the difference {verdict}."
+        f"probability of {_probability(trial.probability)} (McNemar's exact test): the difference {verdict}."
     )
+
+
+def _probability(value: float) -> str:
+    return f"{value:.2g}" if value > LEAST else f"less than {LEAST:g}"
 
 
 def _parse_set(text: str) -> Path | Prefix:

@@ -161,11 +161,18 @@ def show(result: Evaluation, manifest: Manifest, console: Console) -> None:
         console.print(_reliability(result))
     for mark, marked in (("unsure", result.unsure), ("unfamiliar", result.unfamiliar)):
         if marked:
-            console.print(
-                f"{mark}: {marked.caught} of the wrong predictions are marked, and {marked.needless} of the right ones; "
-                f"of what is not marked, {marked.right_when_trusted} is right",
-                soft_wrap=True,
-            )
+            console.print(f"{mark}: {_describe(marked)}", soft_wrap=True)
+
+
+def _describe(marked: Marked) -> str:
+    """Returns in words what a mark catches and costs, as far as there is something to catch, to mark and to trust."""
+    caught, needless, trusted = marked.caught, marked.needless, marked.right_when_trusted
+    parts = (
+        f"{caught} of the wrong predictions are marked" if caught.whole else "no prediction is wrong",
+        f"{needless} of the right ones are marked" if needless.whole else "no prediction is right",
+        f"{trusted} of what is not marked is right" if trusted.whole else "all are marked",
+    )
+    return "; ".join(parts)
 
 
 def _classes(result: Evaluation, manifest: Manifest) -> Table:
@@ -192,12 +199,12 @@ def _table_of_confusions(confusions: list[tuple[tuple[str, str], int]]) -> Table
 
 
 def _reliability(result: Evaluation) -> Table:
-    title = f"calibration: expected error {result.calibration_error:.3f}"
+    title = f"calibration: expected error {result.calibration_error:.3f}, of {len(result.bins)} bins"
     columns = (Column(name, justify="right") for name in ("confidence", "images", "mean confidence", "right"))
     table = Table(*columns, title=title, title_justify="left")
     for number, one in enumerate(result.bins):
         if one.images:
-            bounds = f"{number / len(result.bins):.1f} to {(number + 1) / len(result.bins):.1f}"
+            bounds = f"{number / len(result.bins):.2f} to {(number + 1) / len(result.bins):.2f}"
             table.add_row(bounds, f"{one.images:,}", f"{one.confidence / one.images:.1%}", f"{one.right / one.images:.1%}")
     return table
 

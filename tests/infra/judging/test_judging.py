@@ -146,6 +146,13 @@ def test_people_read_the_figures_with_their_bounds(labelled):
     assert done.returncode == 0
     assert "right: 90.0% (74.4% to 96.5%, 27 of 30)" in done.stdout
     assert "Fewer than 30 images say little: T-shirt/top, Trouser, Ankle boot." in done.stdout
+    assert "unsure: 66.7% (20.8% to 93.9%, 2 of 3) of the wrong predictions are marked; 3.7%" in done.stdout
+
+
+def test_where_no_prediction_is_wrong_no_mark_is_said_to_catch_one(labelled):
+    shutil.rmtree(labelled / "ankle_boots")
+
+    assert "unsure: no prediction is wrong; " in run("evaluate", "--labels", labelled).stdout
 
 
 @pytest.mark.parametrize(
@@ -237,7 +244,12 @@ def test_labels_of_either_bucket_are_found_where_copies_differ_in_it():
 
 @pytest.mark.parametrize(
     ("trial", "expected"),
-    [(Trial(5, 2, 1, 0), "may be noise"), (Trial(5, 20, 1, 0), "is more than noise"), (Trial(5, 3, 3, 1), "no difference")],
+    [
+        (Trial(5, 2, 1, 0), "may be noise"),
+        (Trial(5, 20, 1, 0), "is more than noise"),
+        (Trial(5, 5000, 0, 0), "a probability of less than 1e-06 (McNemar"),
+        (Trial(5, 3, 3, 1), "no difference"),
+    ],
 )
 def test_the_verdict_is_said_in_words(trial, expected):
     assert expected in describe(trial)
