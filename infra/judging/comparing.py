@@ -112,9 +112,11 @@ def show(result: Comparison, trial: Trial | None, pair: Pair, console: Console) 
         f"confidence: {result.moved:+.3f} on average, up by more than {MOVED} in {result.rose:,}, down in {result.fell:,}",
         soft_wrap=True,
     )
-    for mark, (before, after) in (("unsure", result.unsure), ("unfamiliar", result.unfamiliar)):
-        if before or after:
-            console.print(f"{mark}: {before:,} in A, {after:,} in B")
+    if result.rose or result.fell:
+        console.print(f"its changes, by tenths of the images: {' '.join(f'{change:+.2f}' for change in result.tenths)}")
+    for name, marks in (("unsure", result.unsure), ("unfamiliar", result.unfamiliar)):
+        if marks.before or marks.after:
+            console.print(f"{name}: {marks.before:,} in A, {marks.after:,} in B; {marks.gained:,} gained, {marks.lost:,} lost")
     if trial:
         console.print(describe(trial), soft_wrap=True)
 

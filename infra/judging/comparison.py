@@ -35,13 +35,23 @@ class Change:
     images: int
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How many images have a mark before and after, and how many gained or lost it."""
+
+    before: int
+    after: int
+    gained: int
+    lost: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The result: how many images are in both sets, or in one alone, and what differs in both.
 
     `changed` images have another class; `changes` are the most frequent pairs of classes. Of the `predicted` ones, which were
     rejected in neither set, confidence went up by more than a hundredth in `rose` and down in `fell`, and is `moved` on
-    average. `unsure` and `unfamiliar` count the marks before and after.
+    average. `tenths` divide the changes of confidence, from the least to the greatest: each is the greatest of one tenth.
     """
 
     both: int
@@ -53,8 +63,9 @@ class Comparison:
     rose: int
     fell: int
     moved: float
-    unsure: tuple[int, int]
-    unfamiliar: tuple[int, int]
+    tenths: tuple[float, ...]
+    unsure: Marks
+    unfamiliar: Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,10 @@ class Pair:
             f"SELECT total(b.confidence > a.confidence + {MOVED}), total(b.confidence < a.confidence - {MOVED}) {_PREDICTED}"
         )
         images, moved = self._row(f"SELECT count(*), total(b.confidence - a.confidence) {_PREDICTED}")
-        marks = self._row(f"SELECT total(a.unsure), total(b.unsure), total(a.unfamiliar), total(b.unfamiliar) {_BOTH}")
+        tenths = self._database.execute(
+            "SELECT max(change) FROM (SELECT change, ntile(10) OVER (ORDER BY change) AS tenth FROM "
+            f"(SELECT b.confidence - a.confidence AS change {_PREDICTED}) WHERE change IS NOT NULL) GROUP BY tenth ORDER BY 1"
+        )
         pairs = self._database.execute(
             f"SELECT a.class, b.class, count(*) {_BOTH} WHERE a.class IS NOT b.class GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 "
             f"LIMIT {MAX_CHANGES}"
@@ -121,8 +135,9 @@ class Pair:
             rose=int(rose),
             fell=int(fell),
             moved=moved / images if images else 0.0,
-            unsure=(int(marks[0]), int(marks[1])),
-            unfamiliar=(int(marks[2]), int(marks[3])),
+            tenths=tuple(change for (change,) in tenths),
+            unsure=self._marks("unsure"),
+            unfamiliar=self._marks("unfamiliar"),
         )
 
     def classes(self) -> Iterator[tuple[str, int, int]]:
@@ -153,6 +168,12 @@ class Pair:
             f"SELECT coalesce(a.class, 'rejected') {_BOTH} WHERE key = ? AND image = ? AND a.class IS NOT b.class", (key, image)
         ).fetchone()
         return found[0] if found else None
+
+    def _marks(self, name: str) -> Marks:
+        counts = self._row(
+            f"SELECT total(a.{name}), total(b.{name}), total(b.{name} > a.{name}), total(b.{name} < a.{name}) {_BOTH}"
+        )
+        return Marks(*map(int, counts))
 
     def _row(self, query: str) -> tuple[int, ...]:
         row: tuple[int, ...] = self._database.execute(query).fetchone()

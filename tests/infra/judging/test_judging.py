@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infra.judging.comparing import describe
 from infra.judging.comparison import Trial, open_pair
@@ -16,6 +19,13 @@ from tests.infra.score.conftest import IMAGES, ROOT
 from training.data.labels import Label, Labels
 
 FOLDERS = {"T-Shirts & tops": None, "t-shirt-top": "t-shirt-top", "Trousers": "trouser", "ankle_boots": "ankle-boot"}
+
+
+GIVEN = st.none() | st.tuples(st.integers(0, 8).map(lambda eighths: eighths / 8), st.booleans())
+
+
+def marked(key, confidence, is_unsure):
+    return Predicted(bucket="b", key=f"{key}", image="i", class_name="Coat", confidence=confidence, unsure=is_unsure)
 
 
 def run(*arguments, cwd=ROOT):
@@ -207,7 +217,9 @@ def test_what_changed_is_counted_by_class(documents, changed):
     assert found["changes"] == [{"before": "Trouser", "after": "Dress", "images": 10}]
     assert found["classes"]["Trouser"] == [10, 0]
     assert found["classes"]["Dress"] == [0, 10]
-    assert (found["fell"], found["rose"], found["unsure"][1] - found["unsure"][0]) == (10, 0, 10)
+    assert (found["fell"], found["rose"]) == (10, 0)
+    assert [round(change, 1) for change in found["tenths"]] == [-0.5] * 3 + [0.0] * 7
+    assert found["unsure"] == {"before": 3, "after": 13, "gained": 10, "lost": 0}
     assert found["labelled"] is None
 
 
@@ -253,6 +265,29 @@ def test_labels_of_either_bucket_are_found_where_copies_differ_in_it():
 )
 def test_the_verdict_is_said_in_words(trial, expected):
     assert expected in describe(trial)
+
+
+@given(st.dictionaries(st.integers(0, 40), st.tuples(GIVEN, GIVEN)))
+def test_a_comparison_counts_what_a_loop_over_both_sets_counts(images):
+    """Each image has a confidence and a mark in each set, or is in that set not at all."""
+    with open_pair() as pair:
+        for place, name in enumerate("ab"):
+            rows = [(key, both[place]) for key, both in images.items() if both[place]]
+            pair.fill(name, [marked(key, *given_) for key, given_ in reversed(rows)])
+        result = pair.compare()
+
+    both = [given_ for given_ in images.values() if all(given_)]
+    changes = sorted(b[0] - a[0] for a, b in both)
+    assert (result.both, result.only_first, result.only_second) == (
+        len(both),
+        sum(1 for a, b in images.values() if a and not b),
+        sum(1 for a, b in images.values() if b and not a),
+    )
+    assert (result.unsure.gained, result.unsure.lost) == (
+        sum(1 for a, b in both if b[1] and not a[1]),
+        sum(1 for a, b in both if a[1] and not b[1]),
+    )
+    assert list(result.tenths) == [part[-1] for part in np.array_split(changes, 10) if len(part)]
 
 
 def test_a_page_shows_the_changed_images_alone(labelled, documents, changed, tmp_path):
