@@ -54,12 +54,15 @@ class Marked:
 class Evaluation:
     """The figures of a model on labelled images.
 
-    `pairs` counts the images by their true and their predicted class. `rejected` counts labelled images that could not be read,
-    which are in no other figure, `unlabelled` the images that nobody gave a class, and `missing` the labels whose images are in
-    no document. `unsure` and `unfamiliar` are None as long as no document tells of them.
+    `pairs` counts the images by their true and their predicted class, `of_class` by the true and `as_class` by the other one.
+    `rejected` counts labelled images that could not be read, which are in no other figure, `unlabelled` the images that
+    nobody gave a class, and `missing` the labels whose images are in no document. `unsure` and `unfamiliar` are None as long as
+    no document tells of them.
     """
 
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    of_class: Counter[str] = field(default_factory=Counter)
+    as_class: Counter[str] = field(default_factory=Counter)
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
     unsure: Marked | None = None
     unfamiliar: Marked | None = None
@@ -71,6 +74,8 @@ class Evaluation:
         """Counts one image whose class is known."""
         is_right = prediction.class_name == true_class
         self.pairs[true_class, prediction.class_name] += 1
+        self.of_class[true_class] += 1
+        self.as_class[prediction.class_name] += 1
         one = self.bins[min(int(prediction.confidence * BINS), BINS - 1)]
         one.images += 1
         one.confidence += prediction.confidence
@@ -94,11 +99,11 @@ class Evaluation:
 
     def recall(self, name: str) -> Share:
         """Returns the share of a class's images that were predicted as such."""
-        return Share(self.pairs[name, name], sum(count for (true, _), count in self.pairs.items() if true == name))
+        return Share(self.pairs[name, name], self.of_class[name])
 
     def precision(self, name: str) -> Share:
         """Returns the share of the predictions of a class that are right."""
-        return Share(self.pairs[name, name], sum(count for (_, predicted), count in self.pairs.items() if predicted == name))
+        return Share(self.pairs[name, name], self.as_class[name])
 
     @property
     def calibration_error(self) -> float | None:
