@@ -33,6 +33,7 @@ def compare(
         str | None, typer.Option(metavar="FOLDER|s3://…", help="Where the images for the page lie, as for sheet.")
     ] = None,
     artifact: Artifact = None,
+    meanings: Meanings = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +52,9 @@ def compare(
     """
     from infra.judging.comparing import Question, run
 
-    question = Question(first=first, second=second, labels=labels, artifact=artifact, page=page, images=images)
+    question = Question(
+        first=first, second=second, labels=labels, artifact=artifact, page=page, images=images, meanings=meanings or []
+    )
     raise typer.Exit(1 if run(question, as_json=as_json) else 0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from handler.objects import Prefix
 from handler.predictions import Prediction
 from infra.errors import InfraError, WrongUse
 from infra.judging.comparison import MOVED, Comparison, Pair, Trial, open_pair
-from infra.judging.labelling import read_labels
+from infra.judging.labelling import parse_meanings, read_labels
 from infra.judging.statistics import Share
 from infra.locations import expand_home, own_errors, parse_folder, read_manifest, s3
 from infra.printable import printable
@@ -42,6 +42,7 @@ class Question:
     artifact: str | None
     page: Path | None
     images: str | None
+    meanings: Sequence[str]
 
 
 def run(question: Question, *, as_json: bool) -> int:
@@ -58,8 +59,14 @@ def run(question: Question, *, as_json: bool) -> int:
             raise WrongUse(
                 f"Expected the documents of B, of which --page shows the images. Received: {question.second}, a table."
             )
+        if question.meanings and not question.labels:
+            raise WrongUse(f"Expected --labels, whose words --map explains. Received: --map {question.meanings[0]} alone.")
         manifest = read_manifest(question.artifact)
-        labelled = read_labels(question.labels, manifest.classes, {}, faults) if question.labels else None
+        labelled = (
+            read_labels(question.labels, manifest.classes, parse_meanings(question.meanings), faults)
+            if question.labels
+            else None
+        )
         for name, place in places.items():
             repeated = pair.fill(name, _rows(place, faults))
             if repeated:

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from handler.contract import Manifest
 from handler.predictions import RejectedImage
-from infra.errors import InfraError, WrongUse
+from infra.errors import InfraError
 from infra.judging.evaluation import Evaluation, Marked
-from infra.judging.labelling import Labelled, read_labels
+from infra.judging.labelling import Labelled, parse_meanings, read_labels
 from infra.judging.searching import Search
 from infra.judging.statistics import Share
 from infra.locations import own_errors, parse_folder, read_manifest, s3
@@ -47,7 +47,7 @@ def run(
     faults = standard_error()
     with own_errors():
         manifest = read_manifest(artifact)
-        labelled = read_labels(labels, manifest.classes, _parse_meanings(meanings), faults)
+        labelled = read_labels(labels, manifest.classes, parse_meanings(meanings), faults)
         if images:
             labelled = dataclasses.replace(labelled, folder=images)
         with _documents(documents, labelled, artifact, faults) as found:
@@ -57,18 +57,6 @@ def run(
     else:
         show(result, manifest, Console(highlight=False))
     return faults.count
-
-
-def _parse_meanings(texts: Iterable[str]) -> dict[str, str]:
-    """Parses each `WORD=CLASS`.
-
-    Raises:
-        WrongUse: a text has no equals sign.
-    """
-    pairs = [text.partition("=") for text in texts]
-    if bad := [word for word, sign, _ in pairs if not sign]:
-        raise WrongUse(f"Expected --map WORD=CLASS. Received: {bad[0]!r}.")
-    return {word: name for word, _, name in pairs}
 
 
 @contextmanager

@@ -50,6 +50,18 @@ def read_labels(place: Path, classes: Sequence[str], meanings: Mapping[str, str]
     return Labelled(Labels.of(labels), folder, paths)
 
 
+def parse_meanings(texts: Iterable[str]) -> dict[str, str]:
+    """Parses each `WORD=CLASS`.
+
+    Raises:
+        WrongUse: a text has no equals sign.
+    """
+    pairs = [text.partition("=") for text in texts]
+    if bad := [word for word, sign, _ in pairs if not sign]:
+        raise WrongUse(f"Expected --map WORD=CLASS. Received: {bad[0]!r}.")
+    return {word: name for word, _, name in pairs}
+
+
 def _usable(found: Iterable[str | Unusable], place: Path, faults: Faults) -> Iterator[str]:
     links = 0
     for one in found:

@@ -242,6 +242,14 @@ def test_labels_say_which_is_better_and_whether_it_is_noise(labelled, documents,
     assert "is more than noise" in run("compare", documents, changed, "--labels", labelled).stdout
 
 
+def test_a_word_of_labels_means_what_the_user_says(documents, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,class\nTrousers/trouser-0.png,pants\n")
+
+    found = answer("compare", documents, documents, "--labels", tmp_path / "labels.csv", "--map", "pants=Trouser")
+
+    assert (found["labelled"]["images"], found["labelled"]["both"]) == (1, 1)
+
+
 def test_labels_of_either_bucket_are_found_where_copies_differ_in_it():
     def row(bucket, class_name):
         return Predicted(bucket=bucket, key="x/1.png", image="1.png", class_name=class_name, confidence=0.5)
@@ -306,6 +314,8 @@ def test_a_page_shows_the_changed_images_alone(labelled, documents, changed, tmp
         (("{documents}", "nothing"), 2, "Expected a folder of documents"),
         (("{documents}",), 2, "Missing argument 'B'"),
         (("{documents}", "{labelled}"), 1, "Expected images that are in both sets"),
+        (("{documents}", "{documents}", "--map", "pants=Trouser"), 2, "Expected --labels, whose words --map explains"),
+        (("{documents}", "{documents}", "--labels", "{labelled}", "--map", "pants=Pants"), 2, "Expected one of the classes"),
         (("{documents}", "pyproject.toml"), 2, "Expected a folder of documents"),
     ],
 )
