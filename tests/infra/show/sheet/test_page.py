@@ -49,7 +49,7 @@ def rows():
 
 
 def names(page):
-    return page.locator(".card .name").all_inner_texts()
+    return page.locator(".card .name").all_text_contents()
 
 
 def correct(page, name, label):
@@ -69,9 +69,9 @@ def test_each_image_stands_with_its_prediction_and_the_doubtful_ones_come_first(
     page = look(write(rows).pages[0])
 
     assert names(page) == ["d.png", "c.png", "b.png", "e.png in all.zip", "a.png"]
-    assert page.locator(".card .class").all_inner_texts() == ["Rejected", "Coat", "Shirt", "Bag", "Coat"]
-    assert page.locator(".card .percent").all_inner_texts() == ["70.0%", "50.0%", "80.0%", "99.0%"]
-    assert page.locator(".card .mark").all_inner_texts() == ["rejected", "unfamiliar", "unsure"]
+    assert page.locator(".card .class").all_text_contents() == ["Rejected", "Coat", "Shirt", "Bag", "Coat"]
+    assert page.locator(".card .percent").all_text_contents() == ["70.0%", "50.0%", "80.0%", "99.0%"]
+    assert page.locator(".card .mark").all_text_contents() == ["rejected", "unfamiliar", "unsure"]
     assert page.locator(".card img").count() == 5
 
 
@@ -115,7 +115,7 @@ def test_corrections_are_counted_undone_and_saved(write, look, rows):
     page.get_by_role("button", name="Undo").click()
 
     assert page.locator("#corrected").inner_text() == "2 corrections"
-    assert page.locator(".card .right").all_inner_texts() == ["→ None of these", "→ T-shirt/top"]
+    assert page.locator(".card .right").all_text_contents() == ["→ None of these", "→ T-shirt/top"]
     assert saved(page) == (b"object,image,class_name\r\nphotos/rack/a.png,a.png,T-shirt/top\r\nphotos/all.zip,e.png,\r\n")
 
 
@@ -245,7 +245,7 @@ def test_the_grid_is_one_stop_of_the_keyboard_and_is_moved_in_by_arrows(write, l
     page.locator("#details").wait_for(state="hidden")
     page.wait_for_function("document.activeElement.matches('.card')")
     assert page.evaluate(focused) == "c.png"
-    assert page.locator(".card .right").all_inner_texts() == ["→ Shirt"]
+    assert page.locator(".card .right").all_text_contents() == ["→ Shirt"]
 
 
 def test_arrows_step_through_the_details_and_focus_returns_to_the_image_that_was_shown(write, look, rows):
@@ -310,7 +310,7 @@ def test_text_stands_out_from_its_ground_by_day_and_by_night(write, look, rows, 
 def test_notes_are_shown_and_found(write, look, rows):
     page = look(write([Noted(rows[0], "was Bag, is Coat"), rows[1]]).pages[0])
 
-    assert page.locator(".card .note").all_inner_texts() == ["was Bag, is Coat"]
+    assert page.locator(".card .note").all_text_contents() == ["was Bag, is Coat"]
     assert page.get_by_role("button", name="a.png; Coat, 99.0%; was Bag, is Coat").count() == 1
 
 
