@@ -8,6 +8,7 @@ files here: bytes in, values out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -118,22 +119,54 @@ class Scores:
     familiarity: np.ndarray | None = None
 
 
-class Golden(msgspec.Struct, frozen=True):
-    """A few images and the probabilities that the model must give them, verified whenever the model is loaded.
+class Golden(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A few images and the outputs that the model must give them, verified whenever the model is loaded.
 
-    `images` holds uint8 pixels `(n, height, width, channels)` in C order, in base64; `probabilities` is `(n, classes)`.
+    `images` holds uint8 pixels `(n, height, width, channels)` in C order, in base64; `probabilities` is `(n, classes)`, and
+    `familiarity` is `(n,)`, or None if the model has no such output.
     """
 
     images: bytes
     probabilities: tuple[tuple[float, ...], ...]
+    familiarity: tuple[float, ...] | None = None
+
+
+class SurePromise(msgspec.Struct, frozen=True):
+    """The promise of `unsure_below`: with `probability`, at most `max_wrong` of the predictions that are not unsure are wrong.
+
+    It was tested on `images` held-out images, of whose predictions `sure` are not unsure, and `wrong` of these are wrong. A
+    test needs `needed` sure predictions without a mistake at least. For the classes whose indices are in `alone` the bound
+    holds for each, since there were enough images for a test of their own; for the others it holds for all of them together.
+    """
+
+    max_wrong: Fraction
+    probability: Fraction
+    images: int
+    sure: int
+    wrong: int
+    needed: int
+    alone: tuple[int, ...] = ()
+
+
+class UnfamiliarPromise(msgspec.Struct, frozen=True):
+    """The promise of `unfamiliar_below`: with `probability`, at most `max_marked` of familiar images are marked unfamiliar.
+
+    It rests on `images` held-out images, of which `needed` are needed at least.
+    """
+
+    max_marked: Fraction
+    probability: Fraction
+    images: int
+    needed: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.artifact/1"):
     """The description of an artifact. `classes` are the names of the classes in index order.
 
-    `unsure_below` is the confidence under which a prediction is marked unsure: at and above it, 99% of the held-out predictions
-    were right; it is one number, or one for each class. `unfamiliar_below` is the familiarity under which an image is marked
-    unfamiliar, in the unit of the graph's second output.
+    `unsure_below` is the confidence under which a prediction is marked unsure. It is one number, or one for each class, which
+    is None for a class whose predictions are all unsure. `unfamiliar_below` is the familiarity under which an image is marked
+    unfamiliar, in the unit of the graph's second output. `sure` and `familiar` say what is promised of them; an artifact of
+    before 2.0.0 does not tell.
 
     `metrics` are of the model file itself, as LiteRT runs it, `metrics_before_scaling` of the same logits at temperature 1, and
     `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
@@ -148,8 +181,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     conversion: Conversion
     model: ModelFile
     temperature: float
-    unsure_below: Fraction | tuple[Fraction, ...] | None = None
+    unsure_below: Fraction | tuple[Fraction | None, ...] | None = None
     unfamiliar_below: float | None = None
+    sure: SurePromise | None = None
+    familiar: UnfamiliarPromise | None = None
     metrics: Metrics | None = None
     metrics_before_scaling: Metrics | None = None
     metrics_in_float: Metrics | None = None
@@ -161,9 +196,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
 
     @property
     def unsure_thresholds(self) -> tuple[float, ...] | None:
-        """The confidence of each class under which its predictions are unsure, in index order; None if none is known."""
+        """The confidence of each class under which its predictions are unsure, in index order; None if none is known.
+
+        It is infinite for a class whose predictions are all unsure.
+        """
         threshold = self.unsure_below
-        return threshold if threshold is None or isinstance(threshold, tuple) else (threshold,) * len(self.classes)
+        if threshold is None:
+            return None
+        each = threshold if isinstance(threshold, tuple) else (threshold,) * len(self.classes)
+        return tuple(math.inf if value is None else value for value in each)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _PROBABILITIES, _FAMILIARITY = "probabilities", "familiarity"  # the names of tw
 # The largest accepted difference of a golden probability. Other kernels round activations differently: between XNNPACK's and
 # LiteRT's own, 64 test images differed by up to 0.0035. A wrong model, or one that is fed wrongly, differs by tenths.
 GOLDEN_TOLERANCE = 0.02
+FAMILIARITY_TOLERANCE = 0.1  # the same of a golden familiarity, as a fraction of the largest one
 
 
 class Classifier:
@@ -197,11 +198,24 @@ def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
         expected.shape,
     )
     try:
-        probabilities = classifier.classify(images).probabilities
+        scores = classifier.classify(images)
     except (ValueError, RuntimeError) as error:
         raise BadArtifact(f"Expected the model to score its golden batch. Received: {error}.") from error
-    difference = float(np.abs(probabilities - expected).max())
+    difference = float(np.abs(scores.probabilities - expected).max())
     _require(bool(difference <= GOLDEN_TOLERANCE), f"the golden batch's probabilities within {GOLDEN_TOLERANCE}", difference)
+    _check_familiarity(manifest, scores)
+
+
+def _check_familiarity(manifest: Manifest, scores: Scores) -> None:
+    known, received = manifest.golden.familiarity, scores.familiarity
+    says = "a model with a familiarity" if manifest.unfamiliar_below is not None or known else None
+    _require(says is None or received is not None, f"{says}, since the manifest tells of one", "none")
+    if known is None or received is None:
+        return
+    _require(len(known) == len(received), f"{len(received)} golden familiarities", len(known))
+    difference = float(np.abs(received - np.array(known, np.float32)).max())
+    tolerance = FAMILIARITY_TOLERANCE * max(1.0, float(np.abs(known).max()))
+    _require(bool(difference <= tolerance), f"the golden batch's familiarity within {tolerance:.3g}", difference)
 
 
 def _require(holds: bool, expected: str, received: object) -> None:

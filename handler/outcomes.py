@@ -53,9 +53,9 @@ VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
 class Report:
     """The outcome of one object, its document if there is one, and the error if it was rejected or failed.
 
-    `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure` and `by_class` count the
-    object's predictions, also if its document existed before, unless the document was looked for before the object was scored.
-    `is_early` is false if the object's turn came late, because other objects came first.
+    `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure`, `unfamiliar` and
+    `by_class` count the object's predictions, also if its document existed before, unless the document was looked for before
+    the object was scored. `is_early` is false if the object's turn came late, because other objects came first.
     """
 
     ref: ObjectRef
@@ -65,6 +65,7 @@ class Report:
     images: int = 0
     size_bytes: int = 0
     unsure: int = 0
+    unfamiliar: int = 0
     by_class: Mapping[str, int] = field(default_factory=dict)
     is_early: bool = True
 

@@ -165,6 +165,8 @@ def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Pr
     probabilities = scores.probabilities
     if not np.isfinite(probabilities).all():
         raise BadArtifact("Expected finite probabilities of the model. Received: NaN or infinite ones; export it again.")
+    if scores.familiarity is not None and np.isnan(scores.familiarity).any():
+        raise BadArtifact("Expected a familiarity of each image. Received: NaN of the model; export it again.")
     winners = probabilities.argmax(axis=1)
     rows = np.round(probabilities.astype(np.float64), DECIMALS)
     confidences = rows[np.arange(len(rows)), winners]

@@ -85,6 +85,8 @@ def log_report(named: ObjectRef, report: Report) -> None:
         "object": str(report.ref),
         "outcome": report.outcome.value,
         "images": report.images,
+        "unsure": report.unsure,
+        "unfamiliar": report.unfamiliar,
         "bytes": report.size_bytes,
         "document": str(report.document) if report.document else None,
     }
@@ -123,7 +125,6 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
     """
     scored = [report for report in journal.reports if report.outcome is Outcome.SCORED]
     images = sum(report.images for report in scored)
-    unsure = sum(report.unsure for report in scored)
     metrics = _metrics(function_name, request_id)
     for outcome, count in count_outcomes(journal.reports).items():
         metrics.add_metric(f"Objects{outcome.capitalize()}", MetricUnit.Count, count)
@@ -132,8 +133,10 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
     metrics.add_metric("ModelTime", MetricUnit.Milliseconds, round(journal.model_s * 1000, 3))
     metrics.add_metric("ColdStart", MetricUnit.Count, int(is_cold_start))
     if images:
-        metrics.add_metric("UnsureImages", MetricUnit.Count, unsure)
-        metrics.add_metric("UnsureShare", MetricUnit.Percent, round(100 * unsure / images, 3))
+        for mark in ("unsure", "unfamiliar"):
+            marked = sum(getattr(report, mark) for report in scored)
+            metrics.add_metric(f"{mark.capitalize()}Images", MetricUnit.Count, marked)
+            metrics.add_metric(f"{mark.capitalize()}Share", MetricUnit.Percent, round(100 * marked / images, 3))
     metrics.flush_metrics()
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MAX_CLASSES):

@@ -87,4 +87,4 @@ def report_on(work: Work, outcome: Outcome, place: ObjectRef | None) -> Report:
     if work.rejection or not work.writer:
         return Report(ref, outcome, document, work.rejection, size_bytes=size_bytes)
     rows = work.writer
-    return Report(ref, outcome, document, None, rows.images, size_bytes, rows.unsure, rows.by_class)
+    return Report(ref, outcome, document, None, rows.images, size_bytes, rows.unsure, rows.unfamiliar, rows.by_class)

@@ -42,8 +42,8 @@ _encoder = msgspec.json.Encoder()
 class DocumentWriter:
     """Takes the rows of one object's document, and counts them; `close` releases its files.
 
-    `images` is the number of predictions, `rejected` of images that could not be read, `unsure` of predictions below the
-    manifest's threshold, and `by_class` of predictions for each class.
+    `images` is the number of predictions, `rejected` of images that could not be read, `unsure` and `unfamiliar` of
+    predictions that are marked so, and `by_class` of predictions for each class.
     """
 
     source: StoredObject
@@ -53,6 +53,7 @@ class DocumentWriter:
     images: int = 0
     rejected: int = 0
     unsure: int = 0
+    unfamiliar: int = 0
     by_class: Counter[str] = field(default_factory=Counter)
     _confidence: float = 0.0
     _spools: list[Spool] = field(default_factory=list)  # one of predictions and one of rejected images, or one of lines
@@ -85,6 +86,7 @@ class DocumentWriter:
         else:
             self.images += 1
             self.unsure += row.unsure is True
+            self.unfamiliar += row.unfamiliar is True
             self.by_class[row.class_name] += 1
             self._confidence += row.confidence
 

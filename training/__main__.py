@@ -73,6 +73,7 @@ def fit_command(
     teacher: Annotated[
         Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt in addition to the labels.")
     ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Learn no changed images, and none of other things.")] = False,
     precision: Annotated[options.Precision, typer.Option(help=options.PRECISION_HELP)] = options.Precision.float32,
     name: options.Name = None,
     version: options.Version = "1.0.0",
@@ -87,6 +88,8 @@ def fit_command(
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
     if epochs:
         config = dataclasses.replace(config, cycles=(epochs,))
+    if plain:
+        config = dataclasses.replace(config, change_probability=0.0, foreign=0)
     if learning_rate:
         config = dataclasses.replace(config, learning_rate=learning_rate)
     run = work / f"{config.preset}-{config.seed}"

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from handler.contract import Scores
 from handler.model import BadArtifact, Classifier, Model, directory_reader, load_model
 from training.errors import TrainingError
 from training.startup import without_startup_messages
@@ -28,21 +29,13 @@ def load_artifact(directory: Path) -> Model:
         raise TrainingError(f"{error} It was looked for in {directory}; name an artifact's folder.") from error
 
 
-def classify(classifier: Classifier | Model, images: np.ndarray) -> np.ndarray:
-    """Classifies one batch.
+def score(classifier: Classifier | Model, images: np.ndarray) -> Scores:
+    """Classifies any number of images in small batches, and shows a progress bar on a terminal.
 
     Args:
         classifier: a LiteRT graph, or the model of an artifact.
         images: `(n, height, width, channels)` uint8, 0..255, n >= 1.
-
-    Returns:
-        The probabilities, `(n, classes)` float32; each row sums to 1.
     """
-    return classifier.classify(images).probabilities
-
-
-def score(classifier: Classifier | Model, images: np.ndarray) -> np.ndarray:
-    """Classifies any number of images in small batches, as `classify` does, and shows a progress bar on a terminal."""
     console = Console(stderr=True)
     starts = track(
         range(0, len(images), SCORING_BATCH),
@@ -51,4 +44,8 @@ def score(classifier: Classifier | Model, images: np.ndarray) -> np.ndarray:
         transient=True,
         disable=not console.is_terminal,
     )
-    return np.concatenate([classify(classifier, images[start : start + SCORING_BATCH]) for start in starts])
+    parts = [classifier.classify(images[start : start + SCORING_BATCH]) for start in starts]
+    familiarities = [part.familiarity for part in parts if part.familiarity is not None]
+    return Scores(
+        np.concatenate([part.probabilities for part in parts]), np.concatenate(familiarities) if familiarities else None
+    )

@@ -34,6 +34,10 @@ class Config:
     shift_pixels: int = 2
     flip: bool = True
     erase_probability: float = 0.5
+    change_probability: float = 0.4  # that an image is turned, lit otherwise, blurred, noisy or covered
+    turned_share: float = 0.5  # of "none of the classes" in what is learnt of an image that was turned by a quarter or a half
+    foreign: int = 20  # images in a batch that show none of the classes, besides the `batch` that do
+    foreign_pool: int = 60_000  # images that show none of the classes, made once; batches draw from them
     teacher: str | None = None  # sha256 of the model file whose probabilities are learnt in addition to the labels
     teacher_share: float = 0.7  # weight of the teacher's probabilities in what is learnt; the labels have the rest
     held_out: int = 2_500  # of the training images, a tenth at most; they set temperature and threshold, and never a weight
@@ -42,6 +46,11 @@ class Config:
         "float32"  # the latter is faster on GPUs and CPUs with bfloat16 arithmetic
     )
     seed: int = 0
+
+    @property
+    def knows_foreign(self) -> bool:
+        """Returns whether the network has an output for images that show none of the classes, and learns from such."""
+        return self.foreign > 0
 
     @property
     def epochs(self) -> int:
@@ -59,5 +68,6 @@ PRESETS = {
         averaged_share=1 / 16,
         held_out=500,
         train_limit=4_000,
+        foreign_pool=1_000,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,7 +89,9 @@ def _about(seen: Seen, classes: tuple[str, ...], *, is_alone: bool) -> Iterator[
 
 def _marked(seen: Seen) -> str:
     row, said = seen.prediction, []
-    if seen.unsure_below is not None:
+    if seen.unsure_below == math.inf:
+        said.append(f"unsure, as every {row.class_name} of this model is")
+    elif seen.unsure_below is not None:
         said.append(f"{'unsure, since it is' if row.unsure is True else 'sure, not'} below {seen.unsure_below:.3f}")
     if row.unfamiliar is True:
         said.append("unfamiliar: not like the images that the model was trained on")
@@ -115,7 +118,7 @@ def _seen(seen: Seen, classes: tuple[str, ...]) -> dict[str, Any]:
         "class_name": row.class_name,
         "confidence": row.confidence,
         "marks": marks(row),
-        "unsure_below": seen.unsure_below,
+        "unsure_below": None if seen.unsure_below == math.inf else seen.unsure_below,
         "top": [{"class_name": name, "probability": probability} for name, probability in top(row, classes)],
     }
 

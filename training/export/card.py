@@ -6,10 +6,11 @@ Everything in it comes from the manifest. The manifest of a model from elsewhere
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from handler.contract import Conversion, Manifest, Metrics
+from handler.contract import Conversion, Manifest, Metrics, SurePromise
 
 CARD_FILE = "MODEL_CARD.md"
 
@@ -23,7 +24,7 @@ def render_card(manifest: Manifest) -> str:
         _introduction(manifest),
         _figures(manifest),
         _classes(manifest),
-        _threshold(manifest),
+        _marks(manifest),
         "## Data\n\n" + _table(("what", "value"), _flat(manifest.dataset), "Nothing is recorded of the data."),
         "## Training\n\n" + _table(("what", "value"), _training(manifest.training), "Nothing is recorded of the training."),
         _limits(manifest),
@@ -110,22 +111,65 @@ def _classes(manifest: Manifest) -> str:
 def name_threshold(manifest: Manifest) -> str | None:
     """Returns the confidence below which predictions are unsure, as text: a number, or the range of those of the classes."""
     thresholds = manifest.unsure_thresholds
-    if thresholds is None:
+    known = [value for value in thresholds or () if value < math.inf]
+    if not known:
         return None
-    low, high = min(thresholds), max(thresholds)
+    low, high = min(known), max(known)
     return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}, by the class"
 
 
-def _threshold(manifest: Manifest) -> str:
-    threshold = name_threshold(manifest)
+def _marks(manifest: Manifest) -> str:
+    return f"## When it is unsure\n\n{_unsure(manifest)}\n\n## When an image is unfamiliar\n\n{_unfamiliar(manifest)}"
+
+
+def _unsure(manifest: Manifest) -> str:
+    threshold, promise = name_threshold(manifest), manifest.sure
     if threshold is None:
-        return (
-            "## When it is unsure\n\nThere is no confidence above which it is known to be right often enough to be called sure."
+        return "No prediction is marked, since there is no confidence from which on it can be called sure." + (
+            f" A test needs {promise.needed} predictions without a mistake at least, on images held out of the training; "
+            f"there were {promise.images:,} images."
+            if promise
+            else ""
         )
+    marked = f"Predictions with a confidence below {threshold} are marked `unsure`, to be looked at by a person."
+    if promise is None:
+        return f"{marked} At and above it, 99% were right on images held out of the training."
     return (
-        f"## When it is unsure\n\nPredictions with a confidence below {threshold} are marked `unsure`, to be "
-        "looked at by a person: at and above it, 99% were right on images held out of the training."
+        f"{marked} Of the others at most {promise.max_wrong:.0%} are wrong, with a probability of {promise.probability:.0%}: "
+        f"of {promise.images:,} images held out of the training, {promise.sure:,} were not unsure, and {promise.wrong:,} of "
+        f"these wrong. {_whose(manifest, promise)}"
     )
+
+
+def _whose(manifest: Manifest, promise: SurePromise) -> str:
+    never = [name for name, value in zip(manifest.classes, manifest.unsure_thresholds or (), strict=False) if value == math.inf]
+    alone = [manifest.classes[index] for index in promise.alone]
+    said = "The bound holds for all classes together, of which too few images were held out for a bound of each."
+    if alone:
+        said = f"The bound holds for each of {_text(alone)}" + (
+            ", and for the other classes together." if len(alone) < len(manifest.classes) else "."
+        )
+    return f"{said} Every {_text(never)} is marked." if never else said
+
+
+def _unfamiliar(manifest: Manifest) -> str:
+    threshold, promise = manifest.unfamiliar_below, manifest.familiar
+    if threshold is None:
+        return "No image is marked, since " + (
+            f"a threshold needs {promise.needed} images held out of the training; there were {promise.images:,}."
+            if promise
+            else "the model has no output of familiarity."
+        )
+    bound = (
+        f" Of images like those of the training, at most {promise.max_marked:.0%} are marked, with a probability of "
+        f"{promise.probability:.0%}; the threshold rests on {promise.images:,} images held out of it."
+        if promise
+        else ""
+    )
+    marked = (
+        f"Images with a familiarity below {threshold:.3g} are marked `unfamiliar`: they are not like those of the training."
+    )
+    return f"{marked}{bound}"
 
 
 def _training(training: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -136,7 +180,11 @@ def _training(training: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _limits(manifest: Manifest) -> str:
-    limits = ["It gives every image one of its classes, also one that shows none of them, and may be sure of it."]
+    limits = [
+        "It gives every image one of its classes, also one that shows none of them, and may be sure of it."
+        if manifest.unfamiliar_below is None
+        else "It gives every image one of its classes, also one that shows none; not all of these are marked unfamiliar."
+    ]
     if manifest.dataset.get("name") == "fashion-mnist":
         if manifest.conversion.fit == "contain":
             limits.append("It knows one light article, centred on black; a photo on a light background is foreign to it.")

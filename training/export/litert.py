@@ -15,9 +15,8 @@ from typing import Literal
 import keras
 import numpy as np
 
-from handler.contract import MODEL_FILE
+from handler.contract import MODEL_FILE, Scores
 from handler.model import Classifier
-from training.artifact import classify
 from training.errors import ExportError
 from training.startup import without_startup_messages
 
@@ -45,14 +44,22 @@ def convert_model(model: keras.Model, images: np.ndarray) -> tuple[bytes, Quanti
         content = quantise(model) if quantisation == "dynamic-range" else _convert(model, [])
         classifier = Classifier(content)
         with without_startup_messages():  # LiteRT writes one when it first runs a graph
-            alone = np.concatenate([classify(classifier, image[None]) for image in images])
-        if np.array_equal(alone, classify(classifier, images)):
+            alone = [classifier.classify(image[None]) for image in images]
+        if _equal(alone, classifier.classify(images)):
             return content, quantisation
         logger.warning("with quantisation %s, an image's probabilities depend on the other images in its batch", quantisation)
     raise ExportError(
         "Expected each image's probabilities to depend on it alone. Received: others when it is scored in a batch. "
         "Remove operations across the batch, such as a mean or a softmax over its first axis."
     )
+
+
+def _equal(alone: list[Scores], together: Scores) -> bool:
+    """Returns whether each image has the same scores, to the last bit, alone and in one batch."""
+    equal = np.array_equal(np.concatenate([scores.probabilities for scores in alone]), together.probabilities)
+    if together.familiarity is None:
+        return equal
+    return equal and [scores.familiarity for scores in alone] == list(together.familiarity)
 
 
 def quantise(model: keras.Model) -> bytes:

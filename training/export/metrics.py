@@ -14,7 +14,6 @@ from handler.contract import ClassMetrics, Metrics
 
 CALIBRATION_BINS = 15
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-SURE_PRECISION = 0.99
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
@@ -72,18 +71,6 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     found = minimize_scalar(loss, bounds=tuple(np.log((MIN_TEMPERATURE, MAX_TEMPERATURE))), method="bounded")
     return float(np.exp(found.x))
-
-
-def unsure_below(probabilities: np.ndarray, labels: np.ndarray, precision: float = SURE_PRECISION) -> float | None:
-    """Finds the least confidence from which on at least `precision` of the predictions are right; None if there is none."""
-    confidence = probabilities.max(axis=1)
-    order = np.argsort(-confidence, kind="stable")
-    right = (probabilities.argmax(axis=1) == labels)[order]
-    precision_at = np.cumsum(right) / np.arange(1, len(right) + 1)
-    # A threshold includes every prediction of equal confidence, so only the last row of such a tie can be the threshold.
-    last_of_tie = np.append(np.diff(confidence[order]) != 0, True)
-    usable = np.flatnonzero((precision_at >= precision) & last_of_tie)
-    return float(confidence[order][usable[-1]]) if len(usable) else None
 
 
 def accuracy_by_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

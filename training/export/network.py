@@ -32,12 +32,13 @@ from training.artifact import load_artifact, score
 from training.data.dataset import Split
 from training.export.card import CARD_FILE, render_card
 from training.export.litert import convert_model
-from training.export.metrics import fit_temperature, measure, measure_classes, unsure_below, without_temperature
-from training.network.architecture import with_softmax
+from training.export.metrics import fit_temperature, measure, measure_classes, without_temperature
+from training.export.thresholds import choose_thresholds
+from training.network.architecture import with_outputs
 
 logger = logging.getLogger(__name__)
 
-MIN_CALIBRATION_IMAGES = 100  # of fewer, one mistake is more than the 1% of mistakes that the threshold allows
+MIN_CALIBRATION_IMAGES = 100  # of fewer, the temperature varies by a tenth and more
 MIN_AGREEMENT = 0.997  # fraction of images for which quantised weights should give the same class as float weights
 
 
@@ -63,7 +64,8 @@ def export_network(
     """Writes the artifact of a network into `out`, and loads it as the handler will.
 
     Args:
-        network: a model that takes `(n, height, width, channels)` uint8 and returns logits `(n, classes)`.
+        network: a model that takes `(n, height, width, channels)` uint8 and returns logits `(n, classes)`, or one column more,
+            for images that show none of the classes.
         description: the parts of the manifest that are not measured.
         golden: a few images for the golden batch, `(n, height, width, channels)` uint8.
         labelled: images that the weights were not trained on, for temperature and threshold, and test images, for the figures;
@@ -76,8 +78,8 @@ def export_network(
     Raises:
         ExportError: LiteRT cannot run the network.
     """
-    temperature = _calibrate(network, labelled[0]) if labelled else 1.0
-    content, quantisation = convert_model(with_softmax(network, temperature), golden)
+    temperature = _calibrate(network, len(description.classes), labelled[0]) if labelled else 1.0
+    content, quantisation = convert_model(with_outputs(network, len(description.classes), temperature), golden)
     classifier = Classifier(content, threads=os.cpu_count() or 1)
     height, width, channels = network.input_shape[1:]
     manifest = Manifest(
@@ -90,7 +92,7 @@ def export_network(
         temperature=temperature,
         dataset=description.dataset,
         training=description.training,
-        golden=Golden(golden.tobytes(), tuple(map(tuple, score(classifier, golden).tolist()))),
+        golden=_golden(classifier, golden),
     )
     if labelled:
         manifest = _with_figures(manifest, network, classifier, *labelled)
@@ -121,19 +123,26 @@ def one_of_each(split: Split) -> np.ndarray:
     return split.images[first]
 
 
-def _calibrate(network: keras.Model, held_out: Split) -> float:
+def _golden(classifier: Classifier, images: np.ndarray) -> Golden:
+    scores = score(classifier, images)
+    familiarity = None if scores.familiarity is None else tuple(scores.familiarity.tolist())
+    return Golden(images.tobytes(), tuple(map(tuple, scores.probabilities.tolist())), familiarity)
+
+
+def _calibrate(network: keras.Model, classes: int, held_out: Split) -> float:
     if len(held_out) < MIN_CALIBRATION_IMAGES:
         logger.warning(
-            "temperature and threshold rest on %d images alone; with %d they would be more reliable",
+            "the temperature rests on %d images alone; with %d it would be more reliable",
             *(len(held_out), MIN_CALIBRATION_IMAGES),
         )
-    return fit_temperature(predict(network, held_out.images), held_out.labels)
+    return fit_temperature(predict(network, held_out.images)[:, :classes], held_out.labels)
 
 
 def _with_figures(manifest: Manifest, network: keras.Model, classifier: Classifier, held_out: Split, test: Split) -> Manifest:
     temperature = manifest.temperature
-    probabilities = score(classifier, test.images)
-    in_float = softmax(predict(network, test.images) / temperature, axis=1)
+    probabilities = score(classifier, test.images).probabilities
+    in_float = softmax(predict(network, test.images)[:, : len(manifest.classes)] / temperature, axis=1)
+    thresholds = choose_thresholds(score(classifier, held_out.images), held_out.labels)
     agreement = float((probabilities.argmax(axis=1) == in_float.argmax(axis=1)).mean())
     if agreement < MIN_AGREEMENT:
         logger.warning(
@@ -142,7 +151,10 @@ def _with_figures(manifest: Manifest, network: keras.Model, classifier: Classifi
         )
     return msgspec.structs.replace(
         manifest,
-        unsure_below=unsure_below(score(classifier, held_out.images), held_out.labels),
+        unsure_below=thresholds.unsure_below,
+        sure=thresholds.sure,
+        unfamiliar_below=thresholds.unfamiliar_below,
+        familiar=thresholds.familiar,
         metrics=measure(probabilities, test.labels),
         metrics_before_scaling=measure(without_temperature(probabilities, temperature), test.labels),
         metrics_in_float=measure(in_float, test.labels),

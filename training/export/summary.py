@@ -26,7 +26,7 @@ def print_summary(manifest: Manifest, out: Path) -> None:
             "expected calibration error",
             f"{metrics.expected_calibration_error:.4f} ({before.expected_calibration_error:.4f} before)",
         )
-        table.add_row("unsure below", name_threshold(manifest) or "never sure")
+        table.add_row("unsure below", name_threshold(manifest) or "no threshold")
     else:
         table.add_row("test accuracy", "not measured, for want of --calibrate")
     table.add_row("temperature", f"{manifest.temperature:.3f}")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from training.config import Architecture
 
@@ -25,13 +25,13 @@ SQUEEZE = 4  # channels for each unit between the two dense layers that weigh ch
 
 
 def build_network(
-    shape: tuple[int, int, int], classes: int, architecture: Architecture, *, mean: float, std: float
+    shape: tuple[int, int, int], outputs: int, architecture: Architecture, *, mean: float, std: float
 ) -> keras.Model:
     """Builds one network under the current dtype policy.
 
     Args:
         shape: `(height, width, channels)` of an image.
-        classes: the number of logits.
+        outputs: the number of logits.
         architecture: the sizes of the network.
         mean: the mean of the training pixels, on the scale 0..255.
         std: the standard deviation of the training pixels, on the same scale.
@@ -40,7 +40,7 @@ def build_network(
         `(n, height, width, channels)` uint8, 0..255.
 
     Output shape:
-        `(n, classes)` float32 logits.
+        `(n, outputs)` float32 logits.
     """
     images = keras.Input(shape, dtype="uint8", name="images")
     x = layers.Rescaling(1 / std, offset=-mean / std, name="pixels")(images)
@@ -50,24 +50,33 @@ def build_network(
         for _ in range(depth):
             x = _residual_block(x, width)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(images, layers.Dense(classes, dtype="float32", name="logits")(x))
+    return keras.Model(images, layers.Dense(outputs, dtype="float32", name="logits")(x))
 
 
 def averaged(networks: Sequence[keras.Model]) -> keras.Model:
-    """Joins `networks`, which take equal images, into one that returns the mean of their logits, `(n, classes)` float32."""
+    """Joins `networks`, which take equal images, into one that returns the mean of their logits, `(n, outputs)` float32."""
     images = keras.Input(networks[0].input_shape[1:], dtype="uint8", name="images")
     logits = [network(images) for network in networks]
     mean = layers.Average(dtype="float32", name="logits")(logits) if len(logits) > 1 else logits[0]
     return keras.Model(images, mean, name="coatcheck")
 
 
-def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
-    """Adds the calibrated softmax after the logits: `softmax(logits / temperature)`, `(n, classes)` float32.
+def with_outputs(network: keras.Model, classes: int, temperature: float) -> keras.Model:
+    """Adds the artifact's outputs after the logits, by name.
+
+    `probabilities` is the calibrated softmax of the logits of the classes, `softmax(logits / temperature)`, `(n, classes)`
+    float32. `familiarity`, `(n,)` float32, is there if `network` has one logit more, for images that show none of the classes:
+    it is the logarithm of the odds that an image shows one of them.
 
     Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599.
     """
-    scaled = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(network.output)
-    return keras.Model(network.input, layers.Softmax(dtype="float32", name="probabilities")(scaled))
+    logits = network.output
+    known = logits[:, :classes]
+    scaled = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(known)
+    outputs = {"probabilities": layers.Softmax(dtype="float32", name="probabilities")(scaled)}
+    if logits.shape[1] > classes:
+        outputs["familiarity"] = ops.logsumexp(known, axis=1) - logits[:, classes]
+    return keras.Model(network.input, outputs)
 
 
 def multiplications(network: keras.Model) -> int:

@@ -36,7 +36,7 @@ def restore(directory: Path, run: Run, precision: str) -> tuple[keras.Model, Run
     network = compile_network(
         run.config,
         run.shape,
-        len(run.classes),
+        len(run.classes) + run.config.knows_foreign,
         mean=run.pixel_mean,
         std=run.pixel_std,
         steps_per_epoch=run.steps_per_epoch,

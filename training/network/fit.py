@@ -13,10 +13,12 @@ from pathlib import Path
 
 import keras
 import msgspec
+import numpy as np
 
 from handler.model import Model
 from training.config import Config
 from training.data.dataset import Dataset, Split
+from training.data.foreign import make_foreign
 from training.data.held_out import split_training_images
 from training.errors import TrainingError
 from training.network.architecture import multiplications
@@ -25,7 +27,7 @@ from training.network.callbacks import FiniteLoss, ProgressBar, Recorder
 from training.network.checkpoints import restore
 from training.network.provenance import read_revision, versions
 from training.network.runs import Run, read_run
-from training.network.teacher import one_hot, soft_labels
+from training.network.teacher import one_hot, soft_labels, with_none
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +64,13 @@ def fit(config: Config, dataset: Dataset, directory: Path, *, teacher: Model | N
     if run.finished:
         return run
     targets = soft_labels(train, dataset.classes, teacher, config) if teacher else one_hot(train, dataset.classes)
-    batches = Batches(train.images, targets, config, first_epoch=len(run.history))
-    return _train(network, run, directory, batches, (held_out.images, one_hot(held_out, dataset.classes)))
+    expected = one_hot(held_out, dataset.classes)
+    if config.knows_foreign:
+        expected = with_none(expected, np.zeros(len(held_out)))
+    pool = config.foreign_pool if config.knows_foreign else 0
+    foreign = make_foreign(train.images, pool, dataset.conversion, np.random.default_rng(config.seed))
+    batches = Batches(train.images, targets, foreign, config, first_epoch=len(run.history))
+    return _train(network, run, directory, batches, (held_out.images, expected))
 
 
 def _train(network: keras.Model, run: Run, directory: Path, batches: Batches, held_out: tuple[object, object]) -> Run:

@@ -26,6 +26,14 @@ def one_hot(split: Split, classes: tuple[str, ...]) -> np.ndarray:
     return rows
 
 
+def with_none(targets: np.ndarray, none: np.ndarray) -> np.ndarray:
+    """Adds a last column to `targets`, `(n, classes)`: `none`, `(n,)`, the probability that an image shows none of the classes.
+
+    The others become less by it, so that each row still sums to 1.
+    """
+    return np.column_stack([targets * (1 - none[:, None]), none]).astype(np.float32)
+
+
 def soft_labels(split: Split, classes: tuple[str, ...], teacher: Model, config: Config) -> np.ndarray:
     """Mixes the labels of `split` with the teacher's calibrated probabilities.
 
@@ -53,6 +61,6 @@ def soft_labels(split: Split, classes: tuple[str, ...], teacher: Model, config: 
         )
     logger.info("asking the teacher, %s %s", teacher.manifest.name, teacher.manifest.version)
     views = [split.images, split.images[:, :, ::-1]] if config.flip else [split.images]
-    probabilities = np.mean([score(teacher, view) for view in views], axis=0)
+    probabilities = np.mean([score(teacher, view).probabilities for view in views], axis=0)
     mixed: np.ndarray = config.teacher_share * probabilities + (1 - config.teacher_share) * one_hot(split, classes)
     return mixed.astype(np.float32)

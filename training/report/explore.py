@@ -102,7 +102,7 @@ def sample(manifest: Manifest, dataset: Dataset, points: int) -> tuple[Split, st
 def embed(model: Model, chosen: Split, described: str) -> bytes:
     """Renders the movement from an embedding of pixels to one of the model's log-probabilities as a GIF file."""
     console = Console(stderr=True)
-    features = log_odds(score(model, chosen.images))
+    features = log_odds(score(model, chosen.images).probabilities)
     with console.status(f"embedding {described} twice, by t-SNE"):
         ends = embeddings(chosen.images, features)
     frames = track(

@@ -101,22 +101,24 @@ def _reliability(curve: Axes, histogram: Axes, probabilities: np.ndarray, labels
     histogram.set_xlabel("confidence (%)")
 
 
-def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, unsure_below: float | tuple[float, ...] | None) -> Figure:
-    """Draws the accuracy on the most confident predictions over the fraction that is kept, and marks a single threshold."""
+def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, thresholds: tuple[float, ...] | None) -> Figure:
+    """Draws the accuracy on the most confident predictions over the fraction that is kept, and marks the sure ones.
+
+    `thresholds` are the confidences of each class from which on predictions are sure; None if no prediction is.
+    """
     coverage, accuracy = (100 * values for values in accuracy_by_coverage(probabilities, labels))
     figure = new_figure(9, 5)
     axes = plain(figure.subplots(), grid="both")
     axes.plot(coverage, accuracy, color=BLUE, linewidth=2)
-    marks = [(len(labels), f"all: {accuracy[-1]:.2f}% right", GREY)]
-    sure = int((probabilities.max(axis=1) >= unsure_below).sum()) if isinstance(unsure_below, float) else 0
-    if sure:
-        text = f"confidence of {unsure_below:.3f} and more:\n{coverage[sure - 1]:.1f}% kept, {accuracy[sure - 1]:.2f}% right"
-        marks.append((sure, text, ORANGE))
-    for kept, text, colour in marks:
-        axes.plot(coverage[kept - 1], accuracy[kept - 1], "o", color=colour, markersize=9)
-        axes.annotate(
-            text, (coverage[kept - 1], accuracy[kept - 1]), (-12, -8), textcoords="offset points", ha="right", va="top"
-        )
+    marks = [(100.0, accuracy[-1], "all", GREY)]
+    predicted = probabilities.argmax(axis=1)
+    sure = probabilities.max(axis=1) >= np.array(thresholds)[predicted] if thresholds else np.zeros(len(labels), bool)
+    if sure.any():
+        marks.append((100 * float(sure.mean()), 100 * float((predicted == labels)[sure].mean()), "not unsure", ORANGE))
+    for kept, right, name, colour in marks:
+        axes.plot(kept, right, "o", color=colour, markersize=9)
+        text = f"{name}: {kept:.1f}% of the images,\n{right:.2f}% right"
+        axes.annotate(text, (kept, right), (-12, -8), textcoords="offset points", ha="right", va="top")
     low = accuracy[len(labels) // 50 :].min()  # the first few images make large steps by chance
     axes.set(xlim=(0, 101.5), ylim=(low - 0.15 * (100.5 - low), 100 + 0.04 * (100.5 - low)))
     axes.set_xlabel("coverage: images kept, the most confident ones first (%)")

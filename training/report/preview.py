@@ -23,7 +23,6 @@ from rich.text import Text
 from handler.contract import Conversion
 from handler.conversion import convert
 from handler.model import Model
-from training.artifact import classify
 from training.errors import PictureError
 
 SHEET_FILE = "pictures.png"  # the first sheet; the others are pictures-2.png, pictures-3.png, …
@@ -59,7 +58,7 @@ def view(name: str, picture: PIL.Image.Image, model: Model, conversion: Conversi
     """Converts one picture by `conversion`, whatever the manifest says, and classifies it."""
     manifest = model.manifest
     pixels = convert(picture, manifest.input, conversion)
-    probabilities = classify(model, pixels[None])[0]
+    probabilities = model.classify(pixels[None]).probabilities[0]
     index, confidence = int(probabilities.argmax()), float(probabilities.max())
     seen = PIL.Image.fromarray(pixels[:, :, 0] if manifest.input.channels == 1 else pixels)
     unsure = manifest.unsure_thresholds is not None and confidence < manifest.unsure_thresholds[index]

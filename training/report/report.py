@@ -48,8 +48,8 @@ _TEXTS = {
     "coverage": (
         "Accuracy against coverage",
         (
-            "The accuracy if the least confident predictions are left to a person. Predictions to the right of the orange mark "
-            "are called unsure; without a mark there is no threshold."
+            "The accuracy if the least confident predictions are left to a person. The orange mark is of the "
+            "predictions that are not called unsure; each class may have a threshold of its own."
         ),
     ),
     "mistakes": (
@@ -75,7 +75,7 @@ def report(model: Model, dataset: Dataset, out: Path) -> list[Path]:
         The paths of the files.
     """
     manifest, test = model.manifest, dataset.test
-    probabilities = score(model, test.images)
+    probabilities = score(model, test.images).probabilities
     history = read_history(manifest)
     figures = ({"learning-curves": draw_learning_curves(history)} if history else {}) | _draw(manifest, test, probabilities)
     pictures = [Picture(f"{name}.png", *_TEXTS[name], render_png(figure)) for name, figure in figures.items()]
@@ -99,7 +99,7 @@ def _draw(manifest: Manifest, test: Split, probabilities: np.ndarray) -> dict[st
     return {
         "confusion": draw_confusion(confusion_matrix(labels, predicted, labels=np.arange(len(names))), names),
         "reliability": draw_reliability(before, probabilities, labels),
-        "coverage": draw_coverage(probabilities, labels, manifest.unsure_below),
+        "coverage": draw_coverage(probabilities, labels, manifest.unsure_thresholds),
         "mistakes": draw_mistakes(test.images[wrong], labels[wrong], predicted[wrong], confidence, names),
         "classes": _draw_classes(names, measure_classes(probabilities, labels)),
     }

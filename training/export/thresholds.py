@@ -1,0 +1,149 @@
+"""Chooses the thresholds of the marks so that what they promise holds with a stated probability. Pure: arrays in, values out.
+
+Which predictions may be called sure is tested on images that the weights were not trained on: Geifman and El-Yaniv, "Selective
+Classification for Deep Neural Networks", NeurIPS 2017, arXiv:1705.08500; Angelopoulos, Bates, Candès, Jordan and Lei, "Learn
+then Test", Annals of Applied Statistics 19, 2025, arXiv:2110.01052.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binom
+
+from handler.contract import Scores, SurePromise, UnfamiliarPromise
+
+MAX_WRONG = 0.01  # of sure predictions
+MAX_MARKED = 0.03  # of images like the training images, as unfamiliar
+PROBABILITY = 0.95  # with which each of these bounds holds
+
+ENOUGH = 4  # times the least number of images for a test; from then on, a class gets a test of its own
+_EXPECTED_WRONG = np.geomspace(1e-4, 0.3, 160)  # shares of wrong predictions, of which each gives one candidate
+
+ByClass = tuple[float | None, ...]  # for each class: the least confidence of sure predictions, or None if none is sure
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Holds the thresholds of an artifact and their promises, by their names in the manifest."""
+
+    unsure_below: ByClass | None
+    sure: SurePromise
+    unfamiliar_below: float | None
+    familiar: UnfamiliarPromise | None
+
+
+def choose_thresholds(scores: Scores, labels: np.ndarray) -> Thresholds:
+    """Chooses the thresholds of an artifact by the scores and the labels, `(n,)` int, of held-out images."""
+    unsure_below, sure = sure_thresholds(scores.probabilities, labels)
+    unfamiliar_below, familiar = (None, None) if scores.familiarity is None else unfamiliar_threshold(scores.familiarity)
+    return Thresholds(unsure_below, sure, unfamiliar_below, familiar)
+
+
+def sure_thresholds(
+    probabilities: np.ndarray, labels: np.ndarray, max_wrong: float = MAX_WRONG, probability: float = PROBABILITY
+) -> tuple[ByClass | None, SurePromise]:
+    """Finds the confidence of each class from which on at most `max_wrong` of the predictions are wrong.
+
+    The candidates depend on the probabilities alone, and not on the labels. In each candidate, the model itself expects the
+    same share of wrong predictions of every class, so that a class that is hard to tell apart gets a higher threshold. Classes
+    with very many images are tested on their own, the others together.
+
+    Args:
+        probabilities: `(n, classes)` float, of images that the weights were not trained on.
+        labels: `(n,)` int class indices.
+        max_wrong: the largest accepted share of sure predictions that are wrong, 0..1.
+        probability: the probability, 0..1, with which the bound holds for each test, over draws of these images.
+
+    Returns:
+        The thresholds, or None if no prediction of any class can be called sure; and what they promise.
+    """
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    classes = probabilities.shape[1]
+    alone = np.bincount(predicted, minlength=classes) >= ENOUGH * least_images(max_wrong, (1 - probability) / 2)
+    thresholds = np.full(classes, np.inf)
+    for group in [*np.flatnonzero(alone)[:, None], np.flatnonzero(~alone)]:
+        candidates = np.stack([_candidates(confidence[predicted == index]) for index in group], axis=1) if len(group) else None
+        if candidates is None:
+            continue
+        members = np.isin(predicted, group)
+        sure = confidence[members] >= candidates[:, np.searchsorted(group, predicted[members])]
+        wrong = (predicted != labels)[members]
+        passing = _last_passing(sure.sum(axis=1), (sure & wrong).sum(axis=1), max_wrong, 1 - probability)
+        if passing is not None:
+            thresholds[group] = candidates[passing]
+    sure = confidence >= thresholds[predicted]
+    promise = SurePromise(
+        max_wrong=max_wrong,
+        probability=probability,
+        images=len(labels),
+        sure=int(sure.sum()),
+        wrong=int((sure & (predicted != labels)).sum()),
+        needed=least_images(max_wrong, (1 - probability) / 2),
+        alone=tuple(np.flatnonzero(alone).tolist()),
+    )
+    if not sure.any():
+        return None, promise
+    return tuple(None if math.isinf(value) else value for value in thresholds.tolist()), promise
+
+
+def unfamiliar_threshold(
+    familiarity: np.ndarray, max_marked: float = MAX_MARKED, probability: float = PROBABILITY
+) -> tuple[float | None, UnfamiliarPromise]:
+    """Finds the familiarity below which at most `max_marked` of the images that are like the training images lie.
+
+    It is an order statistic of held-out images, chosen so that the bound holds with `probability` over draws of these: Wilks,
+    "Determination of Sample Sizes for Setting Tolerance Limits", Annals of Mathematical Statistics 12, 1941.
+
+    Args:
+        familiarity: `(n,)` float, of images that the weights were not trained on.
+        max_marked: the largest accepted share of such images that are marked, 0..1.
+        probability: the probability, 0..1, with which the bound holds.
+
+    Returns:
+        The threshold, or None if there are too few images for any; and what it promises.
+    """
+    images = len(familiarity)
+    # Of so many held-out images below the threshold, the share of all images below it is at most `max_marked` with the
+    # probability that a binomial draw is larger.
+    marked = int(binom.ppf(1 - probability, images, max_marked)) - 1
+    promise = UnfamiliarPromise(
+        max_marked=max_marked, probability=probability, images=images, needed=least_images(max_marked, 1 - probability)
+    )
+    return (float(np.sort(familiarity)[marked]) if marked >= 0 else None), promise
+
+
+def least_images(max_wrong: float, error: float) -> int:
+    """Returns the number of sure predictions that a test needs if all of them are right, for a probability of error `error`."""
+    return math.ceil(math.log(error) / math.log1p(-max_wrong))
+
+
+def _candidates(confidence: np.ndarray) -> np.ndarray:
+    """Returns a threshold for each expected share of wrong predictions, the strictest first; infinity for no prediction.
+
+    A prediction of confidence c is expected to be wrong with a probability of 1 - c.
+    """
+    falling = np.sort(confidence)[::-1]
+    expected = np.cumsum(1 - falling) / np.arange(1, len(falling) + 1)
+    kept = np.searchsorted(expected, _EXPECTED_WRONG, side="right")
+    return np.concatenate([[np.inf], falling])[kept]
+
+
+def _last_passing(sure: np.ndarray, wrong: np.ndarray, max_wrong: float, error: float) -> int | None:
+    """Returns the position of the last candidate that passes; None if none does.
+
+    Candidates are tested in their order until one fails. There are two such sequences, which share the probability of error:
+    one begins at the least count of sure predictions, and one at half of the images, because a single mistake among the most
+    confident predictions ends the first.
+    """
+    passes = binom.cdf(wrong, sure, max_wrong) <= error / 2
+    found: list[int] = []
+    for start in (least_images(max_wrong, error / 2), max(sure.max() // 2, least_images(max_wrong, error / 2))):
+        (enough,) = np.nonzero(sure >= start)
+        if len(enough):
+            after = passes[enough[0] :]
+            count = len(after) if after.all() else int(after.argmin())
+            found += [int(enough[0]) + count - 1] if count else []
+    return max(found, default=None)
