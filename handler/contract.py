@@ -80,7 +80,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 
     sha256: Sha256
     size_bytes: Natural
-    quantisation: Literal["none", "dynamic-range"]
+    quantisation: Literal["none", "dynamic-range", "float16"]
 
 
 class Metrics(msgspec.Struct, frozen=True):

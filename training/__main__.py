@@ -3,7 +3,7 @@
     python -m training fit --preset full --seed 0                    trains a network of the size that ships (two hours)
     python -m training fit --preset full --seed 2 --teacher DIR      the same, but taught by an artifact
     python -m training fit --preset smoke --out /tmp/artifact        shows that everything works (seconds)
-    python -m training fit --preset full --images DIR --out DIR      trains on folders of images named after their classes
+    python -m training fit --images DIR --out DIR                    learns photos in folders named after classes (minutes)
     python -m training export --run .training/full-0 --run .training/full-1 --out DIR
                                                                      exports finished runs, several as their mean
     python -m training adopt my.keras --classes classes.txt --calibrate DIR --out DIR
@@ -54,11 +54,20 @@ def main() -> None:
 
 @app.command("fit")
 def fit_command(
-    preset: Annotated[options.Preset, typer.Option(help="full trains a network of the size that ships, smoke takes seconds.")],
+    context: typer.Context,
+    preset: Annotated[
+        options.Preset, typer.Option(help="full trains a network of the size that ships, smoke takes seconds.")
+    ] = options.Preset.full,
     out: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder the artifact is written to; without it, export does that later."),
     ] = None,
+    backbone: Annotated[
+        options.Start,
+        typer.Option(
+            help="What --images start from: a pretrained network, or none; auto takes what is better on held-out images."
+        ),
+    ] = options.Start.auto,
     data_dir: options.DataDir = None,
     classes: options.ClassesFile = None,
     images: options.Images = None,
@@ -66,6 +75,9 @@ def fit_command(
     size: options.Size = None,
     work: Annotated[Path, typer.Option(help="Folder the run is kept in, as PRESET-SEED.")] = Path(".training"),
     *,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Leave the pretrained network as it is: a third of the time.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped, if there is one.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the weights and the batches.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in one cycle, instead of the preset's.")] = None,
@@ -81,9 +93,23 @@ def fit_command(
     """Trains a classifier, and exports it as an artifact."""
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter(f"Expected a finite --learning-rate above 0. Received: {learning_rate}.")
+    own = options.given(context, "resume", "seed", "epochs", "learning_rate", "teacher", "plain", "precision")
+    if own and backbone not in {options.Start.auto, options.Start.none}:
+        raise typer.BadParameter(f"Expected --backbone none with {', '.join(own)}. Received: {backbone.value}.")
     load_keras()
     from training.artifact import load_artifact
     from training.network.fit import fit
+
+    if images and not own and backbone is not options.Start.none and (preset.value, backbone.value) != ("smoke", "auto"):
+        from training.transfer.fitting import fit_photos
+
+        if out is None:
+            raise typer.BadParameter("Expected --out, since a backbone learns photos and is exported in one go.")
+        chosen = None if backbone is options.Start.auto else backbone.value
+        served = fit_photos(images, labels, size, chosen, out, tuned=not frozen, name=name, version=version)
+        if served:
+            print_summary(served.manifest, out)
+            return
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
     if epochs:

@@ -30,12 +30,28 @@ class Precision(StrEnum):
     mixed_bfloat16 = "mixed_bfloat16"
 
 
+class Start(StrEnum):
+    """Names what a model of one's own images starts from."""
+
+    auto = "auto"
+    none = "none"
+    efficientnet_lite0 = "efficientnet-lite0"
+    mobilenet_v2 = "mobilenet-v2"
+    efficientnet_v2_b0 = "efficientnet-v2-b0"
+
+
 class Pixels(StrEnum):
     """Names the pixel ranges of `training.export.adoption.PIXELS`."""
 
     raw = "0..255"
     unit = "0..1"
     symmetric = "-1..1"
+
+
+def given(context: typer.Context, *names: str) -> list[str]:
+    """Returns the options among `names` that are on the command line, as they are written there."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    return [f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == "COMMANDLINE"]
 
 
 _CLASSES_HELP = "Text file with one class name on each line, in index order."

@@ -109,7 +109,8 @@ def _blur(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     largest = 2.0 * max(height, width) / 28
     down, across = rng.uniform(0.2 * largest, largest, (2, n))
     across = np.where(rng.random(n) < 0.5, down, across)
-    return np.einsum("nij,njkc,nlk->nilc", _gaussian(height, down), pixels, _gaussian(width, across), optimize=True)
+    blurred = np.einsum("nij,njkc,nlk->nilc", _gaussian(height, down), pixels, _gaussian(width, across), optimize=True)
+    return np.asarray(blurred)
 
 
 def _gaussian(side: int, deviation: np.ndarray) -> np.ndarray:
@@ -127,7 +128,7 @@ def _light(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     contrast = np.where(rng.random(one) < 0.6, np.exp(rng.uniform(np.log(0.05), np.log(1.6), one)), 1).astype(np.float32)
     middle = pixels.mean(axis=(1, 2, 3), keepdims=True) * (rng.random(one) < 0.5)
     offset = (np.where(rng.random(one) < 0.4, rng.uniform(-0.25, 0.5, one), 0) * WHITE).astype(np.float32)
-    return ((pixels / WHITE) ** gamma * WHITE - middle) * contrast + middle + offset
+    return np.asarray(((pixels / WHITE) ** gamma * WHITE - middle) * contrast + middle + offset)
 
 
 def _negate(pixels: np.ndarray, _: np.random.Generator) -> np.ndarray:
@@ -150,6 +151,10 @@ def _add_noise(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(kind == 0, gaussian, np.where(kind == 1, np.clip(shot, 0, WHITE), pepper))
 
 
+def _leave(pixels: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    return pixels
+
+
 # The changes of looks, of which each image gets one, so that no image is changed beyond recognition, and their shares.
-_LOOKS = (_cover, _blur, _light, _negate, _add_noise, lambda pixels, _: pixels)
+_LOOKS = (_cover, _blur, _light, _negate, _add_noise, _leave)
 _SHARES = (0.12, 0.14, 0.26, 0.04, 0.26, 0.18)

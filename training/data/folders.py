@@ -40,7 +40,12 @@ class _File:
 
 
 def load_folders(
-    directory: Path, side: int | None = None, manifest: Manifest | None = None, labels: Path | None = None
+    directory: Path,
+    side: int | None = None,
+    manifest: Manifest | None = None,
+    labels: Path | None = None,
+    *,
+    in_colour: bool = False,
 ) -> Dataset:
     """Reads `directory/CLASS/image`, or `directory/train/CLASS/image` and `directory/test/CLASS/image`.
 
@@ -54,6 +59,7 @@ def load_folders(
             classes, and images are brought to its size and channels, as the function does it.
         labels: a CSV of the classes of images below `directory`, which count instead of the folders that these lie in. Images
             that are none of the classes, as it says, are left out.
+        in_colour: whether the images are made RGB even if all of them are grey.
 
     Returns:
         The data set: RGB if any image has colour, and grey otherwise.
@@ -75,7 +81,7 @@ def load_folders(
     if manifest:
         return _read(directory, classes, (files, tested), manifest.input, manifest.conversion)
     side = side or _choose_side([*files, *tested])
-    shape = PixelShape(height=side, width=side, channels=3 if _any_colour([*files, *tested]) else 1)
+    shape = PixelShape(height=side, width=side, channels=3 if in_colour or _any_colour([*files, *tested]) else 1)
     return _read(directory, classes, (files, tested), shape, Conversion())
 
 

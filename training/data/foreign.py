@@ -138,7 +138,7 @@ def _blobs(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
         inside = height > 0
         if rng.random() < 0.35:
             inside &= height < rng.uniform(0.3, 1.5)  # an outline
-        fill = np.array(_colour(rng, channels), np.float32)
+        fill: np.ndarray = np.array(_colour(rng, channels), np.float32)
         if rng.random() < 0.4:
             fill = fill * (1 + rng.uniform(0.1, 0.6) * _noise(rng)[..., None])
         pixels = np.where(inside[..., None], fill, pixels)

@@ -67,8 +67,9 @@ def adopt(
         dataset=_describe_dataset(dataset),
         training=_describe_model(path, model) | {"pixels": pixels, "end": end},
     )
-    golden, labelled = (one_of_each(dataset.train), (dataset.train, dataset.test)) if dataset else (generated, None)
-    return export_network(with_logits(network, end), description, golden, labelled, out)
+    golden = one_of_each(dataset.train) if dataset else generated
+    held_out, test = (dataset.train, dataset.test) if dataset else (None, None)
+    return export_network(with_logits(network, end), description, golden, held_out, test, out)
 
 
 def with_pixels(model: keras.Model, pixels: str) -> keras.Model:
@@ -81,9 +82,10 @@ def with_pixels(model: keras.Model, pixels: str) -> keras.Model:
 
 
 def with_logits(network: keras.Model, end: End) -> keras.Model:
-    """Returns a network with logits `(n, classes)` float32 as its output; logarithms of probabilities serve as logits."""
+    """Returns a network with `logits`, `(n, classes)` float32, as its output; logarithms of probabilities serve as logits."""
     outputs = ops.cast(network.output, "float32")
-    return keras.Model(network.input, ops.log(ops.maximum(outputs, MIN_PROBABILITY)) if end == "softmax" else outputs)
+    logits = ops.log(ops.maximum(outputs, MIN_PROBABILITY)) if end == "softmax" else outputs
+    return keras.Model(network.input, {"logits": logits})
 
 
 def generate_images(shape: PixelShape) -> np.ndarray:

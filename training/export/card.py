@@ -35,14 +35,14 @@ def render_card(manifest: Manifest) -> str:
 def _introduction(manifest: Manifest) -> str:
     shape, model = manifest.input, manifest.model
     colours = "grey" if shape.channels == 1 else "RGB"
-    weights = "int8 weights (dynamic range)" if model.quantisation == "dynamic-range" else "float weights"
+    weights = {"dynamic-range": "int8 weights (dynamic range)", "float16": "weights in half precision", "none": "float weights"}
     return (
         f"# {_text(manifest.name)} {_text(manifest.version)}\n\n"
         "Written from `manifest.json` by `training/export/card.py`; changes made here are lost at the next export.\n\n"
         f"It tells images of {len(manifest.classes)} classes apart: {shape.height} by {shape.width} {colours} pixels in, the "
         "probability of each class out. The handler serves it, and writes the predictions of each object it is given.\n\n"
         f"{_conversion(manifest.conversion, colours)}\n\n"
-        f"`model.tflite`: {model.size_bytes:,} bytes ({model.size_bytes / 2**20:.2f} MiB), {weights}, "
+        f"`model.tflite`: {model.size_bytes:,} bytes ({model.size_bytes / 2**20:.2f} MiB), {weights[model.quantisation]}, "
         f"sha256 `{model.sha256}`."
     )
 

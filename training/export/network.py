@@ -25,16 +25,18 @@ from handler.contract import (
     Manifest,
     ModelFile,
     PixelShape,
+    Scores,
     render_manifest,
 )
 from handler.model import Classifier, Model
 from training.artifact import load_artifact, score
 from training.data.dataset import Split
 from training.export.card import CARD_FILE, render_card
-from training.export.litert import convert_model
+from training.export.litert import Quantisation, convert_model
 from training.export.metrics import fit_temperature, measure, measure_classes, without_temperature
 from training.export.thresholds import choose_thresholds
-from training.network.architecture import with_outputs
+from training.export.warnings import warn_of
+from training.network.architecture import with_softmax
 
 logger = logging.getLogger(__name__)
 
@@ -54,23 +56,39 @@ class Description:
     training: dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Holds the outputs of a network, `(n, classes)` and, if it has one, `(n,)`, for images that it was not trained on.
+
+    `labels` is `(n,)` int. Cross-validation makes such outputs without holding images out of the training for good.
+    """
+
+    logits: np.ndarray
+    familiarity: np.ndarray | None
+    labels: np.ndarray
+
+
 def export_network(
     network: keras.Model,
     description: Description,
     golden: np.ndarray,
-    labelled: tuple[Split, Split] | None,
+    held_out: Split | Judged | None,
+    test: Split | None,
     out: Path,
+    quantisation: Quantisation = "dynamic-range",
 ) -> Model:
     """Writes the artifact of a network into `out`, and loads it as the handler will.
 
     Args:
-        network: a model that takes `(n, height, width, channels)` uint8 and returns logits `(n, classes)`, or one column more,
-            for images that show none of the classes.
+        network: a model that takes `(n, height, width, channels)` uint8 and returns `logits`, `(n, classes)`, and maybe
+            `familiarity`, `(n,)`.
         description: the parts of the manifest that are not measured.
         golden: a few images for the golden batch, `(n, height, width, channels)` uint8.
-        labelled: images that the weights were not trained on, for temperature and threshold, and test images, for the figures;
-            with None, the temperature is 1 and nothing is measured.
+        held_out: images that the weights were not trained on, or what the network said of such, for temperature and
+            thresholds; with None, the temperature is 1 and nothing is marked.
+        test: the images for the figures; with None, nothing is measured.
         out: the artifact's folder, which is created if it is missing.
+        quantisation: how the weights are stored.
 
     Returns:
         The artifact, verified.
@@ -78,8 +96,9 @@ def export_network(
     Raises:
         ExportError: LiteRT cannot run the network.
     """
-    temperature = _calibrate(network, len(description.classes), labelled[0]) if labelled else 1.0
-    content, quantisation = convert_model(with_outputs(network, len(description.classes), temperature), golden)
+    judged = _judge(network, held_out) if isinstance(held_out, Split) else held_out
+    temperature = _calibrate(judged) if judged else 1.0
+    content, quantisation = convert_model(with_softmax(network, temperature), golden, quantisation)
     classifier = Classifier(content, threads=os.cpu_count() or 1)
     height, width, channels = network.input_shape[1:]
     manifest = Manifest(
@@ -94,8 +113,14 @@ def export_network(
         training=description.training,
         golden=_golden(classifier, golden),
     )
-    if labelled:
-        manifest = _with_figures(manifest, network, classifier, *labelled)
+    if judged:
+        # The scores are those of the LiteRT file wherever the images are at hand.
+        said = Scores(softmax(judged.logits / temperature, axis=1), judged.familiarity)
+        scores = score(classifier, held_out.images) if isinstance(held_out, Split) else said
+        manifest = msgspec.structs.replace(manifest, **choose_thresholds(scores, judged.labels).by_name())
+    if test:
+        manifest = _with_figures(manifest, network, classifier, test)
+    warn_of(manifest)
     write_artifact(out, content, manifest)
     return load_artifact(out)
 
@@ -129,20 +154,24 @@ def _golden(classifier: Classifier, images: np.ndarray) -> Golden:
     return Golden(images.tobytes(), tuple(map(tuple, scores.probabilities.tolist())), familiarity)
 
 
-def _calibrate(network: keras.Model, classes: int, held_out: Split) -> float:
-    if len(held_out) < MIN_CALIBRATION_IMAGES:
+def _judge(network: keras.Model, held_out: Split) -> Judged:
+    outputs = network.predict(held_out.images, batch_size=500, verbose=0)
+    return Judged(outputs["logits"], outputs.get("familiarity"), held_out.labels)
+
+
+def _calibrate(judged: Judged) -> float:
+    if len(judged.labels) < MIN_CALIBRATION_IMAGES:
         logger.warning(
             "the temperature rests on %d images alone; with %d it would be more reliable",
-            *(len(held_out), MIN_CALIBRATION_IMAGES),
+            *(len(judged.labels), MIN_CALIBRATION_IMAGES),
         )
-    return fit_temperature(predict(network, held_out.images)[:, :classes], held_out.labels)
+    return fit_temperature(judged.logits, judged.labels)
 
 
-def _with_figures(manifest: Manifest, network: keras.Model, classifier: Classifier, held_out: Split, test: Split) -> Manifest:
+def _with_figures(manifest: Manifest, network: keras.Model, classifier: Classifier, test: Split) -> Manifest:
     temperature = manifest.temperature
     probabilities = score(classifier, test.images).probabilities
-    in_float = softmax(predict(network, test.images)[:, : len(manifest.classes)] / temperature, axis=1)
-    thresholds = choose_thresholds(score(classifier, held_out.images), held_out.labels)
+    in_float = softmax(_judge(network, test).logits / temperature, axis=1)
     agreement = float((probabilities.argmax(axis=1) == in_float.argmax(axis=1)).mean())
     if agreement < MIN_AGREEMENT:
         logger.warning(
@@ -151,10 +180,6 @@ def _with_figures(manifest: Manifest, network: keras.Model, classifier: Classifi
         )
     return msgspec.structs.replace(
         manifest,
-        unsure_below=thresholds.unsure_below,
-        sure=thresholds.sure,
-        unfamiliar_below=thresholds.unfamiliar_below,
-        familiar=thresholds.familiar,
         metrics=measure(probabilities, test.labels),
         metrics_before_scaling=measure(without_temperature(probabilities, temperature), test.labels),
         metrics_in_float=measure(in_float, test.labels),

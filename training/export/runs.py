@@ -18,7 +18,7 @@ from training.data.fashion_mnist import NAME as FASHION_MNIST_NAME
 from training.data.held_out import split_training_images
 from training.errors import ExportError
 from training.export.network import Description, export_network, one_of_each, predict
-from training.network.architecture import averaged, multiplications
+from training.network.architecture import averaged, multiplications, split_none
 from training.network.checkpoints import load_run
 from training.network.runs import Epoch, Run
 
@@ -58,7 +58,8 @@ def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, nam
         dataset=_describe_dataset(dataset, train, held_out),
         training=_describe_training(runs, members, held_out, dataset.test),
     )
-    return export_network(averaged(members), description, one_of_each(held_out), (held_out, dataset.test), out)
+    network = split_none(averaged(members), len(dataset.classes))
+    return export_network(network, description, one_of_each(held_out), held_out, dataset.test, out)
 
 
 def _require_one_recipe(runs: Sequence[Run]) -> None:
@@ -115,8 +116,8 @@ def _describe_training(runs: Sequence[Run], members: Sequence[keras.Model], held
         "parameters": sum(network.count_params() for network in members),
         "multiplications": sum(map(multiplications, members)),
         "accuracy_of_members": {
-            "held_out": [_accuracy(network, held_out) for network in members],
-            "test": [_accuracy(network, test) for network in members],
+            "held_out": [_accuracy(network, held_out, len(runs[0].classes)) for network in members],
+            "test": [_accuracy(network, test, len(runs[0].classes)) for network in members],
         },
     }
 
@@ -126,5 +127,5 @@ def _mean(epochs: Sequence[Epoch]) -> dict[str, float]:
     return {name: round(statistics.fmean(value[name] for value in values), 5) for name in values[0]}
 
 
-def _accuracy(network: keras.Model, split: Split) -> float:
-    return round(float((predict(network, split.images).argmax(axis=1) == split.labels).mean()), 5)
+def _accuracy(network: keras.Model, split: Split, classes: int) -> float:
+    return round(float((predict(network, split.images)[:, :classes].argmax(axis=1) == split.labels).mean()), 5)

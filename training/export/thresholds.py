@@ -34,6 +34,10 @@ class Thresholds:
     unfamiliar_below: float | None
     familiar: UnfamiliarPromise | None
 
+    def by_name(self) -> dict[str, object]:
+        """Returns the fields of the manifest, for it to be replaced with."""
+        return {name: getattr(self, name) for name in ("unsure_below", "sure", "unfamiliar_below", "familiar")}
+
 
 def choose_thresholds(scores: Scores, labels: np.ndarray) -> Thresholds:
     """Chooses the thresholds of an artifact by the scores and the labels, `(n,)` int, of held-out images."""

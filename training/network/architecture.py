@@ -61,22 +61,33 @@ def averaged(networks: Sequence[keras.Model]) -> keras.Model:
     return keras.Model(images, mean, name="coatcheck")
 
 
-def with_outputs(network: keras.Model, classes: int, temperature: float) -> keras.Model:
-    """Adds the artifact's outputs after the logits, by name.
+def split_none(network: keras.Model, classes: int) -> keras.Model:
+    """Names the outputs of a network whose logits are those of the classes and, maybe, one more of none of them.
 
-    `probabilities` is the calibrated softmax of the logits of the classes, `softmax(logits / temperature)`, `(n, classes)`
-    float32. `familiarity`, `(n,)` float32, is there if `network` has one logit more, for images that show none of the classes:
-    it is the logarithm of the odds that an image shows one of them.
-
-    Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599.
+    Output shape:
+        `logits`, `(n, classes)` float32, and, if there is that one logit more, `familiarity`, `(n,)` float32: the logarithm of
+        the odds that an image shows one of the classes.
     """
     logits = network.output
-    known = logits[:, :classes]
-    scaled = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(known)
-    outputs = {"probabilities": layers.Softmax(dtype="float32", name="probabilities")(scaled)}
+    outputs = {"logits": logits[:, :classes]}
     if logits.shape[1] > classes:
-        outputs["familiarity"] = ops.logsumexp(known, axis=1) - logits[:, classes]
+        outputs["familiarity"] = ops.logsumexp(logits[:, :classes], axis=1) - logits[:, classes]
     return keras.Model(network.input, outputs)
+
+
+def with_softmax(network: keras.Model, temperature: float) -> keras.Model:
+    """Replaces the output `logits` by `probabilities`, the calibrated softmax: `softmax(logits / temperature)`.
+
+    Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599.
+
+    Output shape:
+        `probabilities`, `(n, classes)` float32, and the other outputs as they are.
+    """
+    outputs = dict(network.output)
+    scaled = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(outputs.pop("logits"))
+    return keras.Model(
+        network.input, {"probabilities": layers.Softmax(dtype="float32", name="probabilities")(scaled)} | outputs
+    )
 
 
 def multiplications(network: keras.Model) -> int:
@@ -84,7 +95,7 @@ def multiplications(network: keras.Model) -> int:
     return sum(
         math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
         for layer in network.layers
-        if isinstance(layer, layers.Conv2D | layers.Dense)
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense)
     )
 
 

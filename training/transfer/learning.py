@@ -1,0 +1,111 @@
+"""Learns classes of photos from a pretrained backbone: features, a head, cross-validation, an artifact."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from handler.model import Model
+from training.data.dataset import Dataset
+from training.export.network import Description, Judged, export_network, one_of_each
+from training.network.architecture import multiplications
+from training.network.provenance import read_revision, versions
+from training.transfer.backbones import BOUNDARIES, Backbone, build_backbone
+from training.transfer.head import Features, Head, Judgement, cross_validate, fit_head
+from training.transfer.looking import Seen, compute_features, look, upper_layers
+from training.transfer.tuning import tune
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Holds a network from photos to features, its head, and what heads said of photos that they had not learnt from.
+
+    `features` are those of the pretrained network, of all photos, and `seen` what its lower layers make of them.
+    """
+
+    network: keras.Model
+    head: Head
+    judgement: Judgement
+    features: Features
+    seen: Seen
+    is_tuned: bool = False
+
+
+def learn(dataset: Dataset, backbone: Backbone) -> Learnt:
+    """Learns the classes of photos, squares in RGB, by the features of a pretrained network."""
+    network = build_backbone(backbone, dataset.train.images.shape[1])
+    seen = look(network, BOUNDARIES[backbone], dataset.train.images)
+    upper = upper_layers(network, BOUNDARIES[backbone])
+    count, photos = seen.activations.shape[:2]
+    views = compute_features(upper, seen.activations.reshape(-1, *upper.input_shape[1:])).reshape(count, photos, -1)
+    features = Features(views, dataset.train.labels, len(dataset.classes))
+    logger.info("learning %d classes by %d features", len(dataset.classes), views.shape[2])
+    return Learnt(network, fit_head(features), cross_validate(features), features, seen)
+
+
+def tune_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone) -> Learnt:
+    """Tunes the upper layers to the classes."""
+    build = partial(build_backbone, backbone, dataset.train.images.shape[1])
+    logger.info("tuning the layers from %s on", BOUNDARIES[backbone])
+    tuned = tune(build, BOUNDARIES[backbone], learnt.seen, learnt.features)
+    return Learnt(tuned.network, tuned.head, tuned.judgement, learnt.features, learnt.seen, is_tuned=True)
+
+
+def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Path, *, name: str | None, version: str) -> Model:
+    """Writes the artifact of a backbone with its head into `out`; figures are of the test images of `dataset`."""
+    network = attach(learnt.network, learnt.head)
+    description = Description(
+        name=name or dataset.directory.resolve().name,
+        version=version,
+        classes=dataset.classes,
+        conversion=dataset.conversion,
+        dataset=_describe_dataset(dataset),
+        training=_describe_training(learnt, network, backbone),
+    )
+    held_out = Judged(learnt.judgement.logits, learnt.judgement.familiarity, learnt.judgement.labels)
+    return export_network(network, description, one_of_each(dataset.train), held_out, dataset.test, out, "float16")
+
+
+def attach(backbone: keras.Model, head: Head) -> keras.Model:
+    """Returns a network from photos, `(n, side, side, 3)` uint8, to `logits`, `(n, classes)`, and `familiarity`, `(n,)`."""
+    features = backbone.output
+    logits = layers.Dense(head.weights.shape[1], name="logits")
+    nearness = layers.Dense(len(head.prototypes), use_bias=False, name="prototypes")
+    length = ops.sqrt(ops.sum(ops.square(features), axis=1, keepdims=True) + 1e-12)
+    familiarity = ops.max(nearness(features) / length, axis=1)
+    network = keras.Model(backbone.input, {"logits": logits(features), "familiarity": familiarity})
+    logits.set_weights([head.weights, head.bias])
+    nearness.set_weights([head.prototypes.T])
+    return network
+
+
+def _describe_dataset(dataset: Dataset) -> dict[str, object]:
+    return {
+        "name": dataset.name,
+        "train_images": len(dataset.train),
+        "train_images_by_class": np.bincount(dataset.train.labels, minlength=len(dataset.classes)).tolist(),
+        "test_images": len(dataset.test),
+        "md5_of_content": dataset.checksums,
+    }
+
+
+def _describe_training(learnt: Learnt, network: keras.Model, backbone: Backbone) -> dict[str, object]:
+    return {
+        "backbone": backbone.value,
+        "tuned_from": BOUNDARIES[backbone] if learnt.is_tuned else None,
+        "views": len(learnt.features.views),
+        "cross_validated_images": len(learnt.judgement.labels),
+        "cross_validated_accuracy": round(learnt.judgement.accuracy, 5),
+        "parameters": network.count_params(),
+        "multiplications": multiplications(network),
+        "versions": versions(),
+        "revision": read_revision(),
+    }

@@ -1,0 +1,117 @@
+"""Tunes the upper layers of a backbone to the classes, which takes minutes where a head takes seconds.
+
+They begin with their pretrained weights and with a head that was fitted to their features. Statistics of batch normalisation
+stay as they are, since a few hundred photos have none worth learning.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.model_selection import StratifiedKFold
+
+from training.transfer.head import Features, Head, Judgement, find_prototypes, fit_head
+from training.transfer.looking import BATCH, SEED, Seen, compute_features, upper_layers
+
+logger = logging.getLogger(__name__)
+
+EPOCHS = 8  # each of which sees one view of each photo
+LEARNING_RATE = 3e-4  # the peak, for AdamW: Loshchilov and Hutter, ICLR 2019, arXiv:1711.05101
+WEIGHT_DECAY = 1e-4
+DROPOUT = 0.2  # of features
+SMOOTHING = 0.1  # of labels: Szegedy et al., CVPR 2016, arXiv:1512.00567
+FOLDS = 3
+ENOUGH_JUDGED = 100  # photos, where there are few; a threshold of familiarity needs 99
+MANY = 1_000  # photos, from which on all of them are judged, since the bound of unsure gains by each
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """Holds a tuned network, from images to features, its head, and what was said of photos that were not learnt from."""
+
+    network: keras.Model
+    head: Head
+    judgement: Judgement
+
+
+def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Features) -> Tuned:
+    """Tunes a network to all photos, and as many more as are needed to a part of them, which judge the others.
+
+    Args:
+        build: returns the pretrained network, from images to features, anew each time.
+        boundary: the name of the first layer that is tuned.
+        seen: what the layers below make of the photos.
+        start: the features of the photos by the pretrained network.
+    """
+    network = build()
+    head = _tune(network, boundary, seen, start)
+    judgements: list[Judgement] = []
+    needed = len(start) if len(start) >= MANY else ENOUGH_JUDGED
+    for train, held_out in StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(start.labels, start.labels):
+        if sum(len(judgement.labels) for judgement in judgements) >= needed:
+            break
+        other = build()
+        judge = _tune(other, boundary, seen.take(train), start.take(train))
+        features = compute_features(upper_layers(other, boundary), seen.activations[0, held_out])
+        judgements.append(judge.judge(features, start.labels[held_out]))
+    return Tuned(network, head, _join(judgements))
+
+
+def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features) -> Head:
+    """Tunes the layers of `network` from `boundary` on in place, and returns the head that was tuned with them."""
+    upper = upper_layers(network, boundary)
+    for layer in upper.layers:
+        layer.trainable = not isinstance(layer, layers.BatchNormalization)
+    keras.utils.set_random_seed(SEED)
+    logits = layers.Dense(start.classes, name="logits")
+    whole = keras.Model(upper.input, logits(layers.Dropout(DROPOUT)(upper.output)))
+    head = fit_head(start)
+    logits.set_weights([head.weights, head.bias])
+    views = _Views(seen, np.eye(start.classes, dtype=np.float32)[start.labels])
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, EPOCHS * len(views), warmup_target=LEARNING_RATE, warmup_steps=max(1, len(views) // 2)
+    )
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING)
+    whole.compile(keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY), loss, jit_compile=False)
+    whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0)
+    weights, bias = logits.get_weights()
+    return Head(weights, bias, find_prototypes(compute_features(upper, seen.activations[0])))
+
+
+class _Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
+    """Serves one view of each photo in each epoch, in batches of one size, in an order that is drawn anew."""
+
+    def __init__(self, seen: Seen, targets: np.ndarray) -> None:
+        super().__init__(workers=2)  # with 1, Keras uses tf.data, which is slower to start
+        self._seen, self._targets, self._epoch = seen, targets, 0
+        self.on_epoch_begin()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._targets) / BATCH)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        view = self._seen.activations[self._epoch % len(self._seen.activations)]
+        chosen = np.take(self._order, range(index * BATCH, (index + 1) * BATCH), mode="wrap")
+        return view[chosen].astype(np.float32), self._targets[chosen]
+
+    def on_epoch_begin(self) -> None:
+        """Draws the order of the epoch."""
+        self._order = np.random.default_rng((SEED, self._epoch)).permutation(len(self._targets))
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next view; Keras calls this method."""
+        self._epoch += 1
+        self.on_epoch_begin()
+
+
+def _join(judgements: list[Judgement]) -> Judgement:
+    logits, familiarity, labels = (
+        np.concatenate([getattr(each, name) for each in judgements]) for name in ("logits", "familiarity", "labels")
+    )
+    return Judgement(logits, familiarity, labels)
