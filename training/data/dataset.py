@@ -15,11 +15,13 @@ class Split:
     """Holds some labelled images of a data set.
 
     `images` is `(n, height, width, channels)` uint8, 0..255, where 0 is background; `labels` is `(n,)` integers, which are
-    indices into the data set's classes.
+    indices into the data set's classes. `files` are the paths of the images below the folder of the data set, with
+    slashes; there are none for images from IDX files, and for those that were drawn from others.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -150,20 +150,21 @@ def _read(
         name=f"unverified: {directory.resolve().name}",
         directory=directory,
         classes=classes,
-        train=_read_split(train, shape, conversion),
-        test=_read_split(test, shape, conversion),
+        train=_read_split(directory, train, shape, conversion),
+        test=_read_split(directory, test, shape, conversion),
         checksums={"train": _checksum(directory, train), "test": _checksum(directory, test)},
         conversion=conversion,
     )
 
 
-def _read_split(files: list[_File], shape: PixelShape, conversion: Conversion) -> Split:
+def _read_split(directory: Path, files: list[_File], shape: PixelShape, conversion: Conversion) -> Split:
     def read(path: Path) -> np.ndarray:
         return convert(read_picture(path.read_bytes()), shape, conversion)
 
     pixels = each_of([file.path for file in files], read, "reading")
     images = np.fromiter(pixels, np.dtype((np.uint8, shape.as_tuple)), count=len(files))
-    return Split(images, np.array([file.label for file in files], np.intp))
+    paths = tuple(file.path.relative_to(directory).as_posix() for file in files)
+    return Split(images, np.array([file.label for file in files], np.intp), paths)
 
 
 def _checksum(directory: Path, files: list[_File]) -> str:

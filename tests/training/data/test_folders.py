@@ -46,6 +46,20 @@ def test_classes_are_the_folders_in_sorted_order_and_a_sixth_of_each_is_set_asid
     assert dataset.conversion == Conversion()
 
 
+def test_each_image_is_named_by_its_path_below_the_folder(animals):
+    dataset = load_folders(animals)
+
+    named = [
+        *zip(dataset.train.files, dataset.train.labels, strict=True),
+        *zip(dataset.test.files, dataset.test.labels, strict=True),
+    ]
+    assert sorted(file for file, _ in named) == [
+        *(f"cat/{n:02}.png" for n in range(12)),
+        *(f"dog/{n:02}.png" for n in range(18)),
+    ]
+    assert all(file.startswith(dataset.classes[label]) for file, label in named)
+
+
 def test_no_image_is_in_both_parts_and_the_parts_are_always_the_same(animals):
     dataset, again = load_folders(animals), load_folders(animals)
 
