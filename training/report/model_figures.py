@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.calibration import calibration_curve
 
-from handler.contract import ClassMetrics
+from handler.contract import ClassMetrics, Scores
 from training.export.metrics import CALIBRATION_BINS, accuracy_by_coverage, expected_calibration_error
 from training.network.runs import Epoch
 from training.report.data_figures import name_rows
-from training.report.figures import BLUE, GREY, ORANGE, RED, name_size, new_figure, plain, row_inches, show_image, shown
+from training.report.figures import BLUE, GREY, ORANGE, RED, name_size, new_figure, plain, row_inches, shown
+from training.report.tiles import draw_tiles
 
-_MISTAKES_PER_ROW = 6
 _MIN_BIN_IMAGES = 20  # the accuracy on fewer is mostly chance
 _MAX_NUMBERED_CLASSES = 20  # a larger confusion matrix is drawn without numbers
 
@@ -127,28 +127,24 @@ def draw_coverage(probabilities: np.ndarray, labels: np.ndarray, thresholds: tup
     return figure
 
 
-def draw_mistakes(
-    images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, names: Sequence[str]
-) -> Figure:
-    """Draws wrongly classified images, each under its true class, its predicted class and its confidence.
+def draw_predictions(title: str, images: np.ndarray, labels: np.ndarray, scores: Scores, names: Sequence[str]) -> Figure:
+    """Draws images, each under its true class, its predicted class, its confidence and, if there is one, its familiarity.
 
     Args:
+        title: the title.
         images: `(m, height, width, channels)` uint8, 0..255.
         labels: the true classes, `(m,)` int.
-        predicted: the predicted classes, `(m,)` int.
-        confidence: the confidences, `(m,)` float, 0..1.
+        scores: what the model says of the images.
         names: the class names.
     """
-    rows = max(-(-len(images) // _MISTAKES_PER_ROW), 1)
-    figure = new_figure(11, 0.6 + 2.25 * rows)
-    panels = figure.subplots(rows, _MISTAKES_PER_ROW, squeeze=False).ravel()
-    for axes in panels[len(images) :]:
-        axes.set_axis_off()
-    for axes, image, label, prediction, sure in zip(panels, images, labels, predicted, confidence, strict=False):
-        show_image(axes, image)
-        axes.set_title(f"true: {shown(names[label])}\npredicted: {shown(names[prediction])}\nconfidence {sure:.3f}", fontsize=8)
-    figure.suptitle("The most confident mistakes" if len(images) else "No mistakes", x=0.01, ha="left")
-    return figure
+    predicted, confidence = scores.probabilities.argmax(axis=1), scores.probabilities.max(axis=1)
+    captions = [
+        f"labelled {shown(names[label])}\npredicted {shown(names[prediction])}\nconfidence {sure:.3f}"
+        for label, prediction, sure in zip(labels, predicted, confidence, strict=True)
+    ]
+    if scores.familiarity is not None:
+        captions = [f"{text}\nfamiliarity {value:.3f}" for text, value in zip(captions, scores.familiarity, strict=True)]
+    return draw_tiles(title, images, captions)
 
 
 def draw_class_metrics(metrics: Sequence[ClassMetrics], names: Sequence[str]) -> Figure:

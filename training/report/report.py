@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from handler.contract import ClassMetrics, Manifest
+from handler.contract import ClassMetrics, Manifest, Scores
 from handler.model import Model
 from training.artifact import score
 from training.data.dataset import Dataset, Split
@@ -22,12 +22,12 @@ from training.report.model_figures import (
     draw_confusion,
     draw_coverage,
     draw_learning_curves,
-    draw_mistakes,
+    draw_predictions,
     draw_reliability,
 )
 from training.report.page import Picture, write_page
 
-MISTAKES = 24
+DRAWN = 40  # images in a picture of mistakes, or of images
 
 _TEXTS = {
     "learning-curves": (
@@ -56,6 +56,13 @@ _TEXTS = {
         "The most confident mistakes",
         "The wrong predictions with the highest confidence; check whether the label is right before blaming the model.",
     ),
+    "unfamiliar": (
+        "The least familiar test images",
+        (
+            "The test images that are least like the training images, as the model sees them, whether their predictions are "
+            "right or wrong. An image that does not belong here at all is a fault of the data."
+        ),
+    ),
     "classes": (
         "Precision and recall",
         "Precision is the share of a class's predictions that are right, recall the share of its images that are found.",
@@ -75,11 +82,11 @@ def report(model: Model, dataset: Dataset, out: Path) -> list[Path]:
         The paths of the files.
     """
     manifest, test = model.manifest, dataset.test
-    probabilities = score(model, test.images).probabilities
+    scores = score(model, test.images)
     history = read_history(manifest)
-    figures = ({"learning-curves": draw_learning_curves(history)} if history else {}) | _draw(manifest, test, probabilities)
+    figures = ({"learning-curves": draw_learning_curves(history)} if history else {}) | _draw(manifest, test, scores)
     pictures = [Picture(f"{name}.png", *_TEXTS[name], render_png(figure)) for name, figure in figures.items()]
-    notes = _notes(manifest, dataset, probabilities, has_history=bool(history))
+    notes = _notes(manifest, dataset, scores, has_history=bool(history))
     return write_page(out, f"{manifest.name} {manifest.version}", notes, pictures)
 
 
@@ -91,18 +98,28 @@ def read_history(manifest: Manifest) -> tuple[Epoch, ...]:
         return ()
 
 
-def _draw(manifest: Manifest, test: Split, probabilities: np.ndarray) -> dict[str, Figure]:
-    names, labels, predicted = manifest.classes, test.labels, probabilities.argmax(axis=1)
+def _draw(manifest: Manifest, test: Split, scores: Scores) -> dict[str, Figure]:
+    names, labels, probabilities = manifest.classes, test.labels, scores.probabilities
     before = without_temperature(probabilities, manifest.temperature)
-    wrong = confident_mistakes(probabilities, labels, MISTAKES)
-    confidence = probabilities[wrong].max(axis=1)
+    counts = confusion_matrix(labels, probabilities.argmax(axis=1), labels=np.arange(len(names)))
+
+    def draw(title: str, chosen: np.ndarray) -> Figure:
+        return draw_predictions(title, test.images[chosen], labels[chosen], _choose(scores, chosen), names)
+
+    wrong = confident_mistakes(probabilities, labels, DRAWN)
+    unfamiliar = None if scores.familiarity is None else np.argsort(scores.familiarity, kind="stable")[:DRAWN]
     return {
-        "confusion": draw_confusion(confusion_matrix(labels, predicted, labels=np.arange(len(names))), names),
+        "confusion": draw_confusion(counts, names),
         "reliability": draw_reliability(before, probabilities, labels),
         "coverage": draw_coverage(probabilities, labels, manifest.unsure_thresholds),
-        "mistakes": draw_mistakes(test.images[wrong], labels[wrong], predicted[wrong], confidence, names),
+        "mistakes": draw(_TEXTS["mistakes"][0] if len(wrong) else "No mistakes", wrong),
+        **({} if unfamiliar is None else {"unfamiliar": draw(_TEXTS["unfamiliar"][0], unfamiliar)}),
         "classes": _draw_classes(names, measure_classes(probabilities, labels)),
     }
+
+
+def _choose(scores: Scores, chosen: np.ndarray) -> Scores:
+    return Scores(scores.probabilities[chosen], None if scores.familiarity is None else scores.familiarity[chosen])
 
 
 def _draw_classes(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> Figure:
@@ -111,8 +128,8 @@ def _draw_classes(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> Figu
     return draw_class_metrics([one for _, one in shown], [name for name, _ in shown])
 
 
-def _notes(manifest: Manifest, dataset: Dataset, probabilities: np.ndarray, *, has_history: bool) -> list[str]:
-    metrics = measure(probabilities, dataset.test.labels)
+def _notes(manifest: Manifest, dataset: Dataset, scores: Scores, *, has_history: bool) -> list[str]:
+    metrics = measure(scores.probabilities, dataset.test.labels)
     measured = (
         f"Measured through the LiteRT file on the {metrics.images:,} test images of {dataset.name}: "
         f"{metrics.accuracy:.2%} right, negative log-likelihood {metrics.negative_log_likelihood:.4f} nats, "
@@ -123,4 +140,6 @@ def _notes(manifest: Manifest, dataset: Dataset, probabilities: np.ndarray, *, h
         notes.append("These are other data than the manifest names, so these figures differ from the manifest's.")
     if not has_history:
         notes.append("The manifest holds no history of the training, so there are no learning curves.")
+    if scores.familiarity is None:
+        notes.append("The model does not tell how familiar an image is, so the least familiar test images are not shown.")
     return notes

@@ -11,17 +11,18 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from handler.contract import Scores
 from training.artifact import score
 from training.export.metrics import accuracy_by_coverage, confident_mistakes
 from training.report.model_figures import (
     draw_confusion,
     draw_coverage,
     draw_learning_curves,
-    draw_mistakes,
+    draw_predictions,
     draw_reliability,
 )
 from training.report.page import Picture, render_page
-from training.report.report import _draw, read_history, report
+from training.report.report import DRAWN, _draw, read_history, report
 
 NAMES = ["learning-curves", "confusion", "reliability", "coverage", "mistakes", "classes"]
 
@@ -80,6 +81,49 @@ def test_without_a_history_there_are_no_learning_curves_and_the_page_says_so(lab
     assert "other data than the manifest names" in paths[-1].read_text()
 
 
+def titles(figure):
+    return [axes.get_title() for axes in figure.axes if axes.images]
+
+
+def test_forty_mistakes_and_the_forty_least_familiar_images_are_drawn(labelled, tmp_path):
+    model, dataset = labelled
+
+    def classify(images):
+        brightness = images.mean(axis=(1, 2, 3), dtype=np.float32)
+        return Scores(model.classify(images).probabilities[:, [1, 2, 0]], brightness)  # mostly wrong
+
+    familiar = dataclasses.replace(model, classify=classify)
+    scores = score(familiar, dataset.test.images)
+    figures = _draw(model.manifest, dataset.test, scores)
+    paths = report(familiar, dataset, tmp_path)
+
+    assert [path.stem for path in paths] == [*NAMES[:5], "unfamiliar", "classes", "index"]
+    assert "does not tell how familiar" not in paths[-1].read_text(encoding="utf-8")
+    assert len(titles(figures["mistakes"])) == len(titles(figures["unfamiliar"])) == DRAWN == 40
+    shown_familiarity = [float(title.rpartition("familiarity ")[2]) for title in titles(figures["unfamiliar"])]
+    assert shown_familiarity == pytest.approx(np.sort(scores.familiarity)[:40], abs=1e-3)
+
+
+def test_without_familiarity_the_picture_is_left_out_and_the_page_says_so(reported):
+    assert "unfamiliar.png" not in [path.name for path in reported]
+    assert "The model does not tell how familiar an image is" in reported[-1].read_text(encoding="utf-8")
+
+
+def test_each_image_is_drawn_under_its_label_and_what_the_model_says():
+    images = np.zeros((2, 12, 8, 3), np.uint8)
+    probabilities = np.array([[0.25, 0.75], [0.875, 0.125]])
+
+    plain = draw_predictions("two", images, np.array([0, 1]), Scores(probabilities), ("cat", "a $\\frac$"))
+    known = draw_predictions("two", images, np.array([0, 1]), Scores(probabilities, np.array([-1234.56, 0.5])), ("cat", "dog"))
+
+    assert titles(plain) == [
+        "labelled cat\npredicted a \\$\\frac\\$\nconfidence 0.750",
+        "labelled a \\$\\frac\\$\npredicted cat\nconfidence 0.875",
+    ]
+    assert titles(known)[0] == "labelled cat\npredicted dog\nconfidence 0.750\nfamiliarity -1234.560"
+    assert titles(known)[1].endswith("familiarity 0.500")
+
+
 def test_the_confusion_matrix_adds_up_to_the_images_of_each_class(labelled):
     model, dataset = labelled
     figure = _draw(model.manifest, dataset.test, score(model, dataset.test.images))["confusion"]
@@ -91,7 +135,7 @@ def test_the_confusion_matrix_adds_up_to_the_images_of_each_class(labelled):
 
 def test_the_most_confident_mistakes_are_mistakes_the_surest_first(labelled):
     model, dataset = labelled
-    probabilities, labels = score(model, dataset.test.images), dataset.test.labels
+    probabilities, labels = score(model, dataset.test.images).probabilities, dataset.test.labels
 
     wrong = confident_mistakes(probabilities, labels, limit=5)
 
@@ -105,7 +149,7 @@ def test_the_most_confident_mistakes_are_mistakes_the_surest_first(labelled):
 
 def test_accuracy_against_coverage_ends_at_the_accuracy_of_all(labelled):
     model, dataset = labelled
-    coverage, accuracy = accuracy_by_coverage(score(model, dataset.test.images), dataset.test.labels)
+    coverage, accuracy = accuracy_by_coverage(score(model, dataset.test.images).probabilities, dataset.test.labels)
 
     assert (coverage[-1], accuracy[-1]) == (1.0, pytest.approx(model.manifest.metrics.accuracy))
     assert coverage[0] == pytest.approx(1 / 120)
@@ -149,7 +193,7 @@ def test_a_model_without_mistakes_and_one_of_many_classes_are_drawn(classes):
         draw_confusion(np.eye(classes, dtype=int), names),
         draw_reliability(right, right, labels),
         draw_coverage(right, labels, 1.0),
-        draw_mistakes(empty, labels[:0], labels[:0], np.empty(0), names),
+        draw_predictions("No mistakes", empty, labels[:0], Scores(right[:0]), names),
     ]
 
     for figure in figures:
