@@ -8,7 +8,7 @@
                                                                      exports finished runs, several as their mean
     python -m training adopt my.keras --classes classes.txt --calibrate DIR --out DIR
                                                                      makes an artifact of any Keras image classifier
-    python -m training explore --out DIR                             shows the data in pictures (half a minute)
+    python -m training explore --out DIR                             shows the data in pictures (a minute or two)
     python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
     python -m training samples                                       writes the sample images under events/
     python -m training convert photo.jpg DIR --out DIR               shows pictures as the model sees them
@@ -183,7 +183,10 @@ def explore_command(
     labels: options.Labels = None,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Shows the data: images of each class, their number, and an embedding that moves from pixels to the model's output."""
+    """Shows the data: images and number of each class, doubtful labels, and how the model separates the classes.
+
+    The list of doubtful labels, doubtful-labels.csv, can be given to --labels once its column `label` is corrected.
+    """
     from training.report.explore import explore
 
     _print_paths(explore(*load_labelled(artifact, images, data_dir, labels), out))
@@ -197,7 +200,7 @@ def report_command(
     labels: options.Labels = None,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Shows the model: learning curves, confusion, calibration, coverage, mistakes, each class."""
+    """Shows the model: learning curves, confusion, calibration, coverage, mistakes, unfamiliar images, each class."""
     from training.report.report import report
 
     _print_paths(report(*load_labelled(artifact, images, data_dir, labels), out))

@@ -1,4 +1,4 @@
-"""Shows labelled images: examples of each class, the number of images, and how a model separates the classes.
+"""Shows labelled images: examples of each class, the number of images, doubtful labels, and how a model separates the classes.
 
 The embeddings are made by t-SNE: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008. The second embedding
 starts from the first one and is rotated to match it as closely as possible, so that the movement shows the effect of the model.
@@ -24,11 +24,13 @@ from training.config import Config
 from training.data.dataset import Dataset, Split
 from training.data.held_out import hold_out, split_training_images
 from training.report.data_figures import draw_class_balance, draw_embedding, draw_sprite
+from training.report.doubt_list import DRAWN, describe_doubts, doubt_dataset, draw_doubts, render_csv
 from training.report.figures import render_gif, render_png, shown
 from training.report.page import Picture, write_page
 
 POINTS = 1_500  # of an embedding; t-SNE takes seconds for this number
 FRAMES = 40
+DOUBTS_FILE = "doubtful-labels.csv"
 HOLD_MS, FRAME_MS = 2_000, 60
 SEED = 0
 
@@ -40,6 +42,14 @@ _TEXTS = {
     "class-balance.png": (
         "The number of images of each class",
         "A class with a shorter bar is seen less often in training, and its figures rest on fewer images.",
+    ),
+    "doubtful-labels.png": (
+        "The most doubtful labels",
+        (
+            f"The first {DRAWN} labels that are contradicted by the images that look most alike, or by the probabilities of a "
+            "simple classifier that has not seen the label; neither knows the model. Look at each before you correct it: it "
+            f"may be right, and the image unusual. {DOUBTS_FILE} lists them all."
+        ),
     ),
     "embedding.gif": (
         "From pixels to classes",
@@ -53,7 +63,7 @@ _TEXTS = {
 
 
 def explore(model: Model, dataset: Dataset, out: Path, points: int = POINTS) -> list[Path]:
-    """Writes the pictures of a data set and their page into `out`.
+    """Writes the pictures of a data set, their page, and the list of doubtful labels into `out`.
 
     Args:
         model: the model whose output the embedding ends with.
@@ -66,17 +76,23 @@ def explore(model: Model, dataset: Dataset, out: Path, points: int = POINTS) -> 
     """
     train, test, names = dataset.train, dataset.test, dataset.classes
     chosen, described = sample(model.manifest, dataset, points)
+    with Console(stderr=True).status("judging the labels"):
+        doubts = doubt_dataset(dataset)
     contents = {
         "sprite.png": render_png(draw_sprite(train.images, train.labels, names)),
         "class-balance.png": render_png(draw_class_balance({"train": train.labels, "test": test.labels}, names)),
+        **({"doubtful-labels.png": render_png(draw_doubts(doubts, dataset))} if doubts.found else {}),
         "embedding.gif": embed(model, chosen, described),
     }
     notes = [
         f"{len(train):,} training images, {len(test):,} test images, {len(names)} classes.",
+        *describe_doubts(doubts, dataset, score(model, test.images).probabilities.argmax(axis=1)),
         f"The embedding is of {described}, and the model in it is {model.manifest.name} {model.manifest.version}.",
     ]
     pictures = [Picture(file, *_TEXTS[file], content) for file, content in contents.items()]
-    return write_page(out, f"Images of {dataset.name}", notes, pictures)
+    paths = write_page(out, f"Images of {dataset.name}", notes, pictures)
+    (out / DOUBTS_FILE).write_bytes(render_csv(doubts, dataset))
+    return [*paths, out / DOUBTS_FILE]
 
 
 def sample(manifest: Manifest, dataset: Dataset, points: int) -> tuple[Split, str]:

@@ -1,5 +1,6 @@
 """The pictures of the data, on a small data set and, for other shapes and more classes, on made-up arrays."""
 
+import csv
 import dataclasses
 import io
 
@@ -10,6 +11,7 @@ import pytest
 
 from handler.model import BUNDLED_ARTIFACT
 from training.config import PRESETS
+from training.data.dataset import Split
 from training.data.held_out import split_training_images
 from training.data.sources import load_labelled
 from training.errors import TrainingError
@@ -20,7 +22,13 @@ from training.report.figures import render_gif, render_png, shown, style_of
 
 @pytest.fixture(scope="module")
 def explored(labelled, tmp_path_factory):
-    return explore(*labelled, tmp_path_factory.mktemp("explored"), points=150)
+    """The files of a data set of which some labels were changed."""
+    model, dataset = labelled
+    train, test = ((part.images, part.labels.copy()) for part in (dataset.train, dataset.test))
+    for part in (train, test):
+        part[1][:4] = (part[1][:4] + 1) % 3
+    changed = dataclasses.replace(dataset, train=Split(*train), test=Split(*test))
+    return explore(model, changed, tmp_path_factory.mktemp("explored"), points=150)
 
 
 def opened(content):
@@ -28,12 +36,33 @@ def opened(content):
 
 
 def test_each_picture_and_the_page_are_written(explored):
-    assert [path.name for path in explored] == ["sprite.png", "class-balance.png", "embedding.gif", "index.html"]
-    assert [opened(path.read_bytes()).format for path in explored[:3]] == ["PNG", "PNG", "GIF"]
+    names = ["sprite.png", "class-balance.png", "doubtful-labels.png", "embedding.gif", "index.html", "doubtful-labels.csv"]
+
+    assert [path.name for path in explored] == names
+    assert [opened(path.read_bytes()).format for path in explored[:4]] == ["PNG", "PNG", "PNG", "GIF"]
+
+
+def test_the_page_counts_the_doubtful_labels_that_the_list_names(explored):
+    lines = list(csv.DictReader(io.StringIO(explored[5].read_text(encoding="utf-8-sig"), newline="")))
+
+    assert {(line["part"], line["position"]) for line in lines} == {
+        (part, str(position)) for part in ("train", "test") for position in range(4)
+    }
+    page = explored[4].read_text(encoding="utf-8")
+    assert "4 of the 3,500 training labels (0.1%) and 4 of the 120 test labels (3.3%) are doubtful" in page
+    assert "fall on doubtful test images, which are 3.3% of the test images." in page
+
+
+def test_where_no_label_is_doubtful_there_is_no_picture_of_any(labelled, tmp_path):
+    paths = explore(*labelled, tmp_path, points=12)
+
+    assert "doubtful-labels.png" not in [path.name for path in paths]
+    assert "0 of the 3,500 training labels" in paths[-2].read_text(encoding="utf-8")
+    assert len(paths[-1].read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_the_embedding_rests_at_its_ends_and_repeats(explored):
-    with PIL.Image.open(explored[2]) as gif:
+    with PIL.Image.open(explored[3]) as gif:
         durations = []
         for frame in range(gif.n_frames):
             gif.seek(frame)
