@@ -167,7 +167,17 @@ def adopt_command(
     name: options.Name = None,
     version: options.Version = "1.0.0",
 ) -> None:
-    """Makes an artifact of a Keras image classifier that was trained elsewhere."""
+    """Makes an artifact of a Keras image classifier that was trained elsewhere.
+
+    The file is loaded in Keras's safe mode, which runs no code from it. For a file of another kind (HDF5, SavedModel, ONNX,
+    PyTorch, LiteRT), the way to a .keras file is printed. With images to calibrate on, a wrong order of the classes and a wrong
+    range of the pixels are pointed out.
+
+    Example: python -m training adopt my.keras --classes classes.txt --calibrate photos --out artifact
+    """
+    from training.export.foreign_files import require_keras_file
+
+    require_keras_file(model)  # before Keras is loaded, which takes seconds
     load_keras()
     from training.export.adoption import adopt
 

@@ -281,6 +281,10 @@ def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
         (("export", "--run", "a", "--calibrate", "b", "--out", "x"), "No such option"),
         (("adopt", "b.keras", "--out", "x"), "Missing option '--classes'"),
         (("adopt", "b.keras", "--classes", "README.md", "--out", "x"), "error: Expected a"),
+        (
+            ("adopt", "events", "--classes", "README.md", "--out", "x"),
+            "Received: 'events', a folder. Name the .keras file itself",
+        ),
         (("fit", "--preset", "smoke", "--out", "x", "--data-dir", "/nonexistent"), "apt-get install dataset-fashion-mnist"),
         (("export", "--run", "/nonexistent", "--out", "x"), "error: "),
         (("report", "--artifact", "/nonexistent", "--out", "x"), "name an artifact's folder"),
