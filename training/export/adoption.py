@@ -15,6 +15,7 @@ from handler.model import Model
 from training.data.dataset import Dataset, Split
 from training.data.folders import load_calibration
 from training.errors import ExportError
+from training.export.class_order import FAR_MORE_ACCURATE, describe_doubt
 from training.export.keras_file import End, find_end, load_keras, read_keras_version, require_classes, require_images
 from training.export.network import Description, export_network, one_of_each, predict
 from training.network.provenance import versions
@@ -22,7 +23,6 @@ from training.network.provenance import versions
 logger = logging.getLogger(__name__)
 
 PIXELS = {"0..255": (1.0, 0.0), "0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}  # scale and offset of raw pixels
-FAR_MORE_ACCURATE = 0.1  # difference in accuracy, 0..1, from which on another pixel range is pointed out
 MIN_PROBABILITY = 1e-30  # 0 has no logarithm; this is a normal float32, so that no kernel rounds it to 0
 _GENERATED_IMAGES, _TILES_PER_SIDE = 8, 4
 
@@ -58,7 +58,7 @@ def adopt(
     end = find_end(model, predict(network, generated))
     dataset = load_calibration(calibrate, classes, shape) if calibrate else None
     if dataset:
-        _warn_of_other_range(model, dataset.train, pixels)
+        _warn_of_doubts(model, dataset.train, classes, pixels)
     description = Description(
         name=name or path.stem,
         version=version,
@@ -105,18 +105,19 @@ def _require_range(model: keras.Model, pixels: str) -> None:
         )
 
 
-def _warn_of_other_range(model: keras.Model, split: Split, pixels: str) -> None:
-    """Warns if the model classifies the images far better with pixels of another range than `pixels`."""
-    accuracy = {
-        choice: float((predict(with_pixels(model, choice), split.images).argmax(axis=1) == split.labels).mean())
-        for choice in PIXELS
-    }
+def _warn_of_doubts(model: keras.Model, split: Split, classes: tuple[str, ...], pixels: str) -> None:
+    """Warns if the model classifies the images far better with another range of pixels or order of classes."""
+    predicted = {choice: predict(with_pixels(model, choice), split.images).argmax(axis=1) for choice in PIXELS}
+    accuracy = {choice: float((predicted[choice] == split.labels).mean()) for choice in PIXELS}
     best = max(accuracy, key=lambda choice: accuracy[choice])
     if accuracy[best] > accuracy[pixels] + FAR_MORE_ACCURATE:
         logger.warning(
             "with --pixels %s, %.1f%% of the images would be right, with %s only %.1f%%: which range was the model trained on?",
             *(best, 100 * accuracy[best], pixels, 100 * accuracy[pixels]),
         )
+    doubt = describe_doubt(predicted[pixels], split.labels, classes)
+    if doubt:
+        logger.warning("%s", doubt)
 
 
 def _describe_dataset(dataset: Dataset | None) -> dict[str, object]:

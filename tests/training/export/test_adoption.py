@@ -166,6 +166,45 @@ def test_a_range_that_fits_far_better_is_pointed_out(tmp_path, photos, caplog):
     assert "rest on 30 images alone" in caplog.text
 
 
+@pytest.fixture(scope="module")
+def colour_cards(tmp_path_factory):
+    """A folder of twenty pictures of each colour that nobody can mistake."""
+    folder = tmp_path_factory.mktemp("cards")
+    for label, name in enumerate(CLASSES):
+        (folder / name).mkdir()
+        for seed in range(20):
+            colour = [100 + seed] * 3
+            colour[label] = 200
+            (folder / name / f"{seed:02}.png").write_bytes(png(PIL.Image.new("RGB", (16, 16), tuple(colour))))
+    return folder
+
+
+def by_brightest_channel(shown):
+    """A classifier whose outputs are the channels `shown`."""
+    images = keras.Input(SHAPE)
+    end = layers.Dense(3)
+    model = keras.Model(images, end(layers.GlobalAveragePooling2D()(images)))
+    end.set_weights([np.eye(3)[:, shown], np.zeros(3)])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("shown", "classes", "expected"),
+    [
+        ((0, 1, 2), ("red", "blue", "green"), "would be with the order red, green, blue; if"),
+        ((2, 1, 0), CLASSES, "would be with the order blue, green, red, which is the alphabetical one of folders; if"),
+        ((0, 0, 0), CLASSES, "and 33.3% would be if every answer were the class with the most images"),
+        ((0, 1, 2), CLASSES, None),
+        ((1, 2, 0), ("green", "blue", "red"), None),
+    ],
+)
+def test_classes_in_another_order_than_the_outputs_are_pointed_out(shown, classes, expected, tmp_path, colour_cards, caplog):
+    export(by_brightest_channel(shown), tmp_path, colour_cards, classes)
+
+    doubts = [text for text in caplog.messages if "wrong order" in text or "better than chance" in text]
+    assert [expected in text for text in doubts] == ([True] if expected else [])
+
+
 @pytest.mark.parametrize(
     ("build", "shape"),
     [
