@@ -70,8 +70,9 @@ SAVED_MODEL = Foreign(
 )
 KERAS_2_SAVED_MODEL = Foreign(
     "a SavedModel, as Keras 2 wrote them",
-    "Convert it where tf-keras is installed: import tf_keras; tf_keras.models.load_model({path}, compile=False)"
-    ".save({h5}); then, with Keras 3: keras.models.load_model({h5}, compile=False).save({keras}).",
+    "Convert it where tf-keras is installed, if you trust it: import tf_keras; "
+    "tf_keras.models.load_model({path}, compile=False).save({h5}); then, with Keras 3: "
+    "keras.models.load_model({h5}, compile=False).save({keras}).",
 )
 GRAPH = Foreign("a TensorFlow graph, which holds no layers", _REBUILD.format(source="its constants"))
 ONNX = Foreign(
@@ -104,4 +105,4 @@ LITERT = Foreign(
 
 def _quoted(path: Path) -> str:
     """Returns `path` as a literal of Python, in which control characters are escaped, so that it can stand in one line."""
-    return repr(str(path))
+    return repr(str(path)).replace("  ", r" \x20")  # the command line prints errors with single spaces

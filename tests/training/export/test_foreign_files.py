@@ -149,13 +149,14 @@ def test_nothing_in_the_file_is_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["a\nb.h5", "a\x1b[31mb.h5", "it's.h5", "{path}{0}.h5", os.fsdecode(b"a\xff.h5"), "a'); x('.h5"]
+    "name", ["a\nb.h5", "a   b  c.h5", "a\x1b[31mb.h5", "it's.h5", "{path}{0}.h5", os.fsdecode(b"a\xff.h5"), "a'); x('.h5"]
 )
 def test_a_hostile_name_stays_a_literal_in_one_line_of_text(name):
     message = kinds.HDF5.explain(Path(name))
 
     (loaded, saved, *_) = re.findall(r"""load_model\((.+?), compile=False\)\.save\((.+?)\)\. """, message)[0]
     assert message.isprintable()
+    assert " ".join(message.split()) == message  # as the command line prints it
     assert eval(loaded) == name
     assert eval(saved) == str(Path(name).with_suffix(".keras"))
 
