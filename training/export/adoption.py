@@ -117,7 +117,7 @@ def _warn_of_doubts(model: keras.Model, split: Split, classes: tuple[str, ...], 
         )
     doubt = describe_doubt(predicted[pixels], split.labels, classes)
     if doubt:
-        logger.warning("%s", doubt)
+        logger.warning("WARNING: %s", doubt)
 
 
 def _describe_dataset(dataset: Dataset | None) -> dict[str, object]:
