@@ -219,7 +219,8 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
         weights[band, :, index] += 0.0003
     dense = keras.layers.Dense(3)
     images = keras.Input((12, 12, 1), dtype="uint8")
-    network = keras.Model(images, dense(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(images))))
+    logits = dense(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(images)))
+    network = keras.Model(images, {"logits": logits})
     dense.set_weights([weights.reshape(144, 3), np.zeros(3, np.float32)])
     rest, held_out = hold_out(dataset.train, 300, seed=0)
     epoch = {"loss": 0.5, "accuracy": 0.8, "held_out_loss": 0.4, "held_out_accuracy": 0.9, "learning_rate": 0.1, "seconds": 1.0}
@@ -232,5 +233,5 @@ def tiny_artifact(tiny_folder, tmp_path_factory):
         training={"config": {"seed": 0}, "parameters": 435, "multiplications": 432, "history": [epoch, epoch]},
     )
     out = tmp_path_factory.mktemp("tiny-artifact")
-    export_network(network, description, one_of_each(held_out), (held_out, dataset.test), out)
+    export_network(network, description, one_of_each(held_out), held_out, dataset.test, out)
     return out

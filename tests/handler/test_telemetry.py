@@ -11,7 +11,7 @@ from handler.outcomes import Outcome, Report
 from handler.telemetry import MAX_CLASSES, Journal, Stopwatch, log_sweep, write_metrics
 
 A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
-SCORED = Report(A, Outcome.SCORED, images=3, size_bytes=100, unsure=1, by_class={"Coat": 2, "Bag": 1})
+SCORED = Report(A, Outcome.SCORED, images=3, size_bytes=100, unsure=1, unfamiliar=2, by_class={"Coat": 2, "Bag": 1})
 
 
 @pytest.fixture
@@ -48,6 +48,8 @@ def test_an_invocation_is_one_line_of_metrics_and_one_for_each_class(written):
         "ColdStart": 1,
         "UnsureImages": 1,
         "UnsureShare": pytest.approx(33.333),
+        "UnfamiliarImages": 2,
+        "UnfamiliarShare": pytest.approx(66.667),
     }
     assert [(line["class_name"], values(line)) for line in classes] == [
         ("Coat", {"Predictions": 2}),

@@ -63,7 +63,7 @@ def test_a_run_ends_in_an_artifact_that_the_handler_serves(fitted, tiny_folder):
     )  # the data set's name, not Fashion-MNIST's
     assert model.manifest.classes == ("above", "below", "middle")
     assert model.manifest.input.as_tuple == (12, 12, 1)
-    assert model.manifest.metrics == measure(score(model, test.images), test.labels)
+    assert model.manifest.metrics == measure(score(model, test.images).probabilities, test.labels)
     assert model.manifest.metrics.accuracy > 0.9
     assert f"{model.manifest.metrics.accuracy:.2%} of 120 images" in done.stdout
 
@@ -194,7 +194,7 @@ def test_folders_of_images_end_in_an_artifact(colours, tmp_path):
         "md5_of_content": load_folders(colours, 12).checksums,
     }
     assert "60 images of 3 classes are brought to 12x12x3" in done.stderr
-    assert "rest on 5 images alone" in done.stderr
+    assert "rests on 5 images alone" in done.stderr
     assert other_size.returncode == 1
     assert "error: Expected images of (12, 12, 3), as in the run. Received: (16, 16, 3). Pass --size 12." in other_size.stderr
 

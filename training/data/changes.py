@@ -47,7 +47,8 @@ def _turn(images: np.ndarray, rng: np.random.Generator, probability: float) -> t
     turned = rng.random(len(pixels)) < probability
     is_square = pixels.shape[1] == pixels.shape[2]
     ways = rng.integers(0 if is_square else 2, 4, len(pixels))
-    for way, chosen in ((way, turned & (ways == way)) for way in range(4)):
+    for way in range(0 if is_square else 2, 4):
+        chosen = turned & (ways == way)
         some = pixels[chosen]
         pixels[chosen] = some[:, ::-1] if way == 3 else np.rot90(some, (1, 3, 2)[way], axes=(1, 2))
     return pixels, turned

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import binom, binomtest
+from scipy.stats import binomtest
 
 FAR_MORE_ACCURATE = (
     0.1  # difference in accuracy, 0..1, from which on another order of classes, or range of pixels, is pointed out
@@ -39,20 +39,14 @@ class Order:
 def describe_doubt(predicted: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> str | None:
     """Describes for the user why the order of `classes` is in doubt; None if it is not."""
     order = find_better_order(predicted, labels, classes)
-    if order:
-        alphabetical = ", which is the alphabetical one of folders" if order.classes == tuple(sorted(classes)) else ""
-        return (
-            f"the classes seem to be in the wrong order: {order.given_accuracy:.1%} of {order.images} images are right, and "
-            f"{order.accuracy:.1%} would be with {_name_order(order.classes, classes)}{alphabetical}; "
-            "if that was the order in training, correct the file of classes and adopt the model again"
-        )
-    if is_no_better_than_chance(predicted, labels):
-        return (
-            f"the model is no better than chance: {(predicted == labels).mean():.1%} of {len(labels)} images are right, and "
-            f"{largest_share(labels):.1%} would be if every answer were the class with the most images; "
-            "was it trained on these classes, in this order, and on images like these?"
-        )
-    return None
+    if order is None:
+        return None
+    alphabetical = ", which is the alphabetical one of folders" if order.classes == tuple(sorted(classes)) else ""
+    return (
+        f"the classes seem to be in the wrong order: {order.given_accuracy:.1%} of {order.images} images are right, and "
+        f"{order.accuracy:.1%} would be with {_name_order(order.classes, classes)}{alphabetical}; "
+        "if that was the order in training, correct the file of classes and adopt the model again"
+    )
 
 
 def find_better_order(predicted: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Order | None:
@@ -80,22 +74,6 @@ def find_better_order(predicted: np.ndarray, labels: np.ndarray, classes: tuple[
     return Order(names, float(right[best].mean()), float(given.mean()), len(checking))
 
 
-def is_no_better_than_chance(predicted: np.ndarray, labels: np.ndarray) -> bool:
-    """Returns whether the model is no better than an answer that is always the class with the most images.
-
-    With few images nothing can be said, so two exact binomial tests must agree: chance explains the number of right answers,
-    and an accuracy half way between chance and perfection does not. Of images of one class nothing can be said either.
-    """
-    share, right = largest_share(labels), predicted == labels
-    half_way = float(binom.cdf(right.sum(), len(labels), (1 + share) / 2))
-    return share < 1 and _may_be_chance(right, labels) and half_way < MAX_PROBABILITY
-
-
-def largest_share(labels: np.ndarray) -> float:
-    """Returns the share of the images that are of the class with the most images, 0..1."""
-    return float(np.bincount(labels).max() / len(labels))
-
-
 def _best_order(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Returns the class of each output, `(classes,)` int, with which most images are right; ties leave classes in place."""
     hits = np.zeros((classes, classes), np.int64)  # of each output, the images of each class
@@ -115,7 +93,8 @@ def _is_far_better(right: np.ndarray, given: np.ndarray) -> bool:
 
 def _may_be_chance(right: np.ndarray, labels: np.ndarray) -> bool:
     """Returns whether `right`, `(n,)` bool, may be as true as if the class with the most images were every answer."""
-    test = binomtest(int(right.sum()), len(labels), largest_share(labels), alternative="greater")
+    share = float(np.bincount(labels).max() / len(labels))
+    test = binomtest(int(right.sum()), len(labels), share, alternative="greater")
     return bool(test.pvalue > MAX_PROBABILITY)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from handler.contract import Manifest
 from training.export.metrics import MAX_TEMPERATURE, MIN_TEMPERATURE
 
 logger = logging.getLogger(__name__)
 
-CHANCE = 0.001  # the probability of as many right predictions by chance, from which on the model is said to know nothing
+MAX_PROBABILITY = 0.005  # of either test, with which chance alone may speak for a verdict
 AT_BOUND = 1.02  # as a factor
 
 
@@ -30,16 +30,32 @@ def _at_chance(manifest: Manifest) -> list[str]:
     metrics, classes = manifest.metrics, manifest.metrics_by_class
     if metrics is None:
         return []
-    # Whoever always names the most frequent class is right as often as it occurs.
     share = max(one.images for one in classes) / metrics.images
     right = round(metrics.accuracy * metrics.images)
-    if share == 1 or binomtest(right, metrics.images, share, alternative="greater").pvalue < CHANCE:
+    if not is_no_better_than_chance(right, metrics.images, share):
         return []
     line = (
         f"the model is no better than chance: {right} of {metrics.images} test images are right, and naming the most frequent "
         f"class each time would have {share:.0%} right. Do not use it; add images, or look at the labels by explore."
     )
     return [line]
+
+
+def is_no_better_than_chance(right: int, images: int, share: float) -> bool:
+    """Returns whether a model is no better than an answer that is always the class with the most images.
+
+    With few images nothing can be said, so two exact binomial tests must agree: chance explains the number of right answers,
+    and an accuracy half way between chance and perfection does not. Of images of one class nothing can be said either.
+
+    Args:
+        right: the number of images that are right.
+        images: the number of images.
+        share: the share of the images, 0..1, that are of the class with the most images.
+    """
+    if share == 1:
+        return False
+    by_chance = binomtest(right, images, share, alternative="greater").pvalue > MAX_PROBABILITY
+    return bool(by_chance and binom.cdf(right, images, (1 + share) / 2) < MAX_PROBABILITY)
 
 
 def _at_bound(manifest: Manifest) -> list[str]:

@@ -69,7 +69,7 @@ def test_a_manifest_of_a_model_from_elsewhere_has_a_card(bundled):
     card = render_card(sparse)
 
     assert "No labelled test images were at hand" in card
-    assert "There is no confidence above which" in card
+    assert "there is no confidence from which on" in card
     assert "Nothing is recorded of the data." in card
     assert rows(card)["source"] == ["my.keras"]
     assert "Some labels of Fashion-MNIST" not in card

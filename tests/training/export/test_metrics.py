@@ -8,7 +8,6 @@ from training.export.metrics import (
     fit_temperature,
     measure,
     measure_classes,
-    unsure_below,
     without_temperature,
 )
 
@@ -53,30 +52,6 @@ def test_images_without_a_mistake_ask_for_no_temperature():
     assert fit_temperature(logits, labels) == 1
     labels[0] = logits[0].argmin()
     assert fit_temperature(logits, labels) != 1
-
-
-def test_predictions_at_and_above_the_threshold_are_right_as_often_as_wanted():
-    confidence = np.linspace(0.5, 1.0, 1000)
-    probabilities = np.stack([confidence, 1 - confidence], axis=1)
-    labels = np.zeros(1000, int)
-    labels[:200] = 1  # the least confident fifth is wrong
-
-    threshold = unsure_below(probabilities, labels, precision=0.99)
-
-    sure = confidence >= threshold
-    assert (labels[sure] == 0).mean() >= 0.99
-    assert (labels[confidence >= threshold - 0.001] == 0).mean() < 0.99
-
-
-def test_equal_confidences_are_taken_together():
-    probabilities = np.array([[0.9, 0.1]] * 4)
-
-    assert unsure_below(probabilities, np.array([0, 0, 0, 1]), precision=0.99) is None
-    assert unsure_below(probabilities, np.array([0, 0, 0, 0]), precision=0.99) == 0.9
-
-
-def test_a_model_that_is_never_right_is_never_sure():
-    assert unsure_below(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([1, 1])) is None
 
 
 def test_each_class_has_its_precision_and_recall():

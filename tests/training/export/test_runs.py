@@ -37,8 +37,8 @@ def test_several_runs_become_their_mean(directories, dataset, tmp_path):
     networks, runs = zip(*map(load_run, directories), strict=True)
     noise = np.random.default_rng(0).integers(0, 256, (300, 12, 12, 1), np.uint8)  # of which the networks think differently
     each = np.array([network.predict(noise, verbose=0) for network in networks])
-    served = score(model, noise).argmax(axis=1)
-    assert (served == each.mean(axis=0).argmax(axis=1)).mean() > 0.97
+    served = score(model, noise).probabilities.argmax(axis=1)
+    assert (served == each.mean(axis=0)[:, :3].argmax(axis=1)).mean() > 0.97
     assert (each[0].argmax(axis=1) == each[1].argmax(axis=1)).mean() < 0.9
 
     training, (_, held_out) = model.manifest.training, split_training_images(CONFIG, dataset)
@@ -71,4 +71,4 @@ def test_runs_that_are_not_alike_are_refused(directories, dataset, tmp_path):
 
 
 def accuracy(network, split):
-    return float((network.predict(split.images, verbose=0).argmax(axis=1) == split.labels).mean())
+    return float((network.predict(split.images, verbose=0)[:, :3].argmax(axis=1) == split.labels).mean())

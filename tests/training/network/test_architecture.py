@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 
 from handler.model import Classifier
-from training.artifact import classify
 from training.config import Architecture
 from training.export.litert import quantise
-from training.network.architecture import FusedBatchNormalization, averaged, build_network, multiplications, with_softmax
+from training.network.architecture import (
+    FusedBatchNormalization,
+    averaged,
+    build_network,
+    multiplications,
+    split_none,
+    with_softmax,
+)
 
 ARCHITECTURE = Architecture(filters=(8, 16), blocks=(1, 1))
 
@@ -21,9 +27,9 @@ def network():
 
 def test_the_softmax_of_the_known_example_is_the_known_one():
     logits = keras.Input((4,))
-    model = with_softmax(keras.Model(logits, keras.layers.Identity()(logits)), temperature=1.0)
+    model = with_softmax(keras.Model(logits, {"logits": keras.layers.Identity()(logits)}), temperature=1.0)
 
-    (probabilities,) = model.predict(np.array([[1.0, 3.0, 4.0, 2.0]], np.float32), verbose=0)
+    (probabilities,) = model.predict(np.array([[1.0, 3.0, 4.0, 2.0]], np.float32), verbose=0)["probabilities"]
 
     assert probabilities == pytest.approx([0.0320586, 0.23688282, 0.64391426, 0.08714432], abs=1e-7)
     assert probabilities.sum() == pytest.approx(1.0)
@@ -32,10 +38,11 @@ def test_the_softmax_of_the_known_example_is_the_known_one():
 
 def test_a_higher_temperature_is_less_sure_of_the_same_prediction():
     logits = keras.Input((4,))
-    network = keras.Model(logits, keras.layers.Identity()(logits))
+    network = keras.Model(logits, {"logits": keras.layers.Identity()(logits)})
     example = np.array([[1.0, 3.0, 4.0, 2.0]], np.float32)
 
-    cool, warm = (with_softmax(network, temperature).predict(example, verbose=0)[0] for temperature in (0.5, 2.0))
+    models = [with_softmax(network, temperature) for temperature in (0.5, 2.0)]
+    cool, warm = (model.predict(example, verbose=0)["probabilities"][0] for model in models)
 
     assert cool.argmax() == warm.argmax() == 2
     assert warm.max() < 0.64391426 < cool.max()
@@ -52,11 +59,12 @@ def test_the_network_takes_raw_pixels_and_gives_logits(network):
 
 
 def test_keras_and_litert_agree_on_the_same_pixels(network, sample_pixels):
-    model = with_softmax(network, temperature=0.1)  # spreads what an untrained network would leave almost equal
-    expected = model.predict(sample_pixels, verbose=0)
+    # The temperature spreads what an untrained network would leave almost equal.
+    model = with_softmax(split_none(network, 10), temperature=0.1)
+    expected = model.predict(sample_pixels, verbose=0)["probabilities"]
 
     classifier = Classifier(quantise(model))
-    probabilities = classify(classifier, sample_pixels)
+    probabilities = classifier.classify(sample_pixels).probabilities
 
     assert classifier.image_shape == (28, 28, 1)
     assert classifier.classes == 10
@@ -69,7 +77,8 @@ def test_keras_and_litert_agree_on_the_same_pixels(network, sample_pixels):
 
 def test_probabilities_stay_in_float(network, sample_pixels):
     """Full integer quantisation would leave 256 values at the most."""
-    probabilities = classify(Classifier(quantise(with_softmax(network, temperature=0.1))), sample_pixels)
+    content = quantise(with_softmax(split_none(network, 10), temperature=0.1))
+    probabilities = Classifier(content).classify(sample_pixels).probabilities
 
     assert len(np.unique(probabilities)) > 900
 
@@ -108,3 +117,17 @@ def test_fused_normalisation_gives_what_keras_gives():
     assert fused.moving_mean.numpy() == pytest.approx(plain.moving_mean.numpy(), rel=1e-4)
     assert fused.moving_variance.numpy() == pytest.approx(plain.moving_variance.numpy(), rel=2e-3)  # n-1 for n, of 1,600
     assert fused(images).numpy() == pytest.approx(plain(images).numpy(), abs=5e-3)
+
+
+def test_the_familiarity_is_the_logarithm_of_the_odds_of_the_classes(network, sample_pixels):
+    """Of ten logits, the last is taken for that of none of the classes."""
+    logits = network.predict(sample_pixels, verbose=0).astype(np.float64)
+    odds = np.exp(logits[:, :9]).sum(axis=1) / np.exp(logits[:, 9])
+
+    outputs = split_none(network, 9).predict(sample_pixels, verbose=0)
+    scores = Classifier(quantise(with_softmax(split_none(network, 9), temperature=2.0))).classify(sample_pixels)
+
+    assert outputs["logits"].shape == (100, 9)
+    assert outputs["familiarity"] == pytest.approx(np.log(odds), abs=1e-5)
+    assert scores.familiarity == pytest.approx(np.log(odds), abs=0.1)
+    assert scores.probabilities.shape == (100, 9)

@@ -27,7 +27,7 @@ def test_a_label_alone_is_one_for_its_class(labelled):
 
 def test_the_teachers_probabilities_are_mixed_with_the_labels(labelled):
     teacher, dataset = labelled
-    said = score(teacher, dataset.test.images)
+    said = score(teacher, dataset.test.images).probabilities
 
     targets = soft_labels(dataset.test, dataset.classes, teacher, dataclasses.replace(CONFIG, flip=False, teacher_share=0.75))
 

@@ -14,7 +14,6 @@ from handler.conversion import convert
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from tests.training.samples import png_bomb
 from training.__main__ import app
-from training.artifact import classify
 from training.data.fashion_mnist import CLASSES
 from training.errors import PictureError
 from training.report.garments import GARMENTS, SETTINGS, draw_garments
@@ -60,7 +59,7 @@ def test_a_view_holds_the_pixels_that_are_classified(garments, model):
     seen = view("bag", picture, model, FASHION)
     assert np.array_equal(np.asarray(seen.seen), convert(picture, SHAPE, FASHION)[:, :, 0])
     assert seen.verdict.startswith(f"{seen.class_name} {seen.confidence:.3f}")
-    assert seen.confidence == classify(model, convert(picture, SHAPE, FASHION)[None]).max()
+    assert seen.confidence == model.classify(convert(picture, SHAPE, FASHION)[None]).probabilities.max()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import math
 import re
 from html.parser import HTMLParser
 
@@ -170,8 +171,10 @@ def test_the_threshold_is_marked_where_it_is():
     def texts(threshold):
         return [text.get_text() for text in draw_coverage(probabilities, labels, threshold).axes[0].texts]
 
-    assert texts(0.7) == ["all: 75.00% right", "confidence of 0.700 and more:\n75.0% kept, 100.00% right"]
-    assert texts(None) == texts(0.95) == ["all: 75.00% right"]
+    everything = "all: 100.0% of the images,\n75.00% right"
+    assert texts((0.7, 0.7)) == [everything, "not unsure: 75.0% of the images,\n100.00% right"]
+    assert texts((0.75, 0.95)) == [everything, "not unsure: 25.0% of the images,\n100.00% right"]
+    assert texts(None) == texts((math.inf, 0.95)) == [everything]
 
 
 def test_the_history_is_that_of_the_manifest(labelled):
@@ -192,7 +195,7 @@ def test_a_model_without_mistakes_and_one_of_many_classes_are_drawn(classes):
     figures = [
         draw_confusion(np.eye(classes, dtype=int), names),
         draw_reliability(right, right, labels),
-        draw_coverage(right, labels, 1.0),
+        draw_coverage(right, labels, (1.0,) * classes),
         draw_predictions("No mistakes", empty, labels[:0], Scores(right[:0]), names),
     ]
 
