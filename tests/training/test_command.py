@@ -199,6 +199,42 @@ def test_folders_of_images_end_in_an_artifact(colours, tmp_path):
     assert "error: Expected images of (12, 12, 3), as in the run. Received: (16, 16, 3). Pass --size 12." in other_size.stderr
 
 
+@pytest.mark.slow
+def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path):
+    done = command(
+        "fit", "--images", colours, "--size", "64", "--backbone", "efficientnet-lite0", "--out", tmp_path / "artifact"
+    )
+
+    assert done.returncode == 0, done.stderr
+    model = load_model(directory_reader(tmp_path / "artifact"))
+    manifest = model.manifest
+    assert (manifest.name, manifest.classes) == (colours.name, ("blue", "green", "red"))
+    assert (manifest.input.as_tuple, manifest.model.quantisation) == ((64, 64, 3), "float16")
+    assert manifest.metrics.accuracy > 0.8
+    assert (manifest.training["backbone"], manifest.training["tuned_from"]) == ("efficientnet-lite0", "block7-widen")
+    assert (manifest.sure.images, manifest.unsure_below) == (51, None)
+    assert model.classify(golden_images(manifest)).familiarity == pytest.approx(manifest.golden.familiarity, abs=0.01)
+    assert "looking at 51 photos in 8 views, about" in done.stderr
+    assert "right where they were not learnt from" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--backbone", "efficientnet-lite0", "--resume"), "Expected --backbone none with --resume"),
+        (("--backbone", "efficientnet-lite0", "--epochs", "3", "--seed", "1"), "with --seed, --epochs"),
+        (("--backbone", "efficientnet-lite0"), "Expected --out"),
+        ((), "Expected --out"),
+        (("--backbone", "resnet"), "'resnet' is not one of"),
+    ],
+)
+def test_options_that_do_not_belong_together_are_refused(options, message, colours):
+    done = command("fit", "--images", colours, *options)
+
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", "").split())
+
+
 def picture_of(label, *seed):
     """A small picture of one of three colours."""
     pixels = np.random.default_rng((label, *seed)).integers(0, 80, (12, 16, 3), np.uint8)

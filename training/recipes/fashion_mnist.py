@@ -41,7 +41,7 @@ def main(
 
 def plan(precision: str, preset: str, work: Path, out: Path) -> list[Step]:
     """Lists the steps of the recipe; in a repetition, fits go on where they were stopped, and exports are done again."""
-    fit = ["fit", "--preset", preset, "--precision", precision, "--work", str(work), "--resume"]
+    fit = ["fit", "--preset", preset, "--plain", "--precision", precision, "--work", str(work), "--resume"]
     runs = [["--run", str(work / f"{preset}-{seed}")] for seed in range(4)]
     teacher = str(work / "teacher")
     return [

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 def test_two_networks_learn_from_labels_and_teach_the_two_that_ship():
     steps = plan("mixed_bfloat16", "full", Path(".training"), Path("handler/artifact"))
 
-    fit = "fit --preset full --precision mixed_bfloat16 --work .training --resume"
+    fit = "fit --preset full --plain --precision mixed_bfloat16 --work .training --resume"
     assert [[" ".join(command) for command in step] for step in steps] == [
         [f"{fit} --seed 0", f"{fit} --seed 1"],
         ["export --run .training/full-0 --run .training/full-1 --out .training/teacher --version 1.4.0"],

@@ -1,0 +1,76 @@
+"""The pretrained networks: what ships is whole, and what does not ship says so."""
+
+import numpy as np
+import pytest
+
+from handler.model import Classifier
+from training.errors import TrainingError
+from training.export.litert import quantise
+from training.network.architecture import multiplications
+from training.transfer.backbones import BOUNDARIES, Backbone, build_backbone, side_of
+from training.transfer.efficientnet_lite0 import FEATURES, build_features
+from training.transfer.looking import compute_features, look, upper_layers
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_features(64, 64)
+
+
+def test_it_needs_at_most_a_quarter_of_a_billion_multiplications():
+    side = side_of(Backbone.efficientnet_lite0)
+
+    assert multiplications(build_features(side, side)) <= 250_000_000
+    assert multiplications(build_features(side + 1, side + 1)) > 250_000_000
+
+
+def test_features_are_those_of_pretrained_weights(network):
+    """A half of random weights would be as large; features of pretrained ones are sparse, and differ between patterns."""
+    rows, columns = np.mgrid[:64, :64]
+    stripes = np.where(rows // 4 % 2, 255, 0).astype(np.uint8)
+    checks = np.where((rows // 8 + columns // 8) % 2, 255, 0).astype(np.uint8)
+    images = np.stack([np.repeat(pattern[..., None], 3, -1) for pattern in (stripes, stripes.T, checks)])
+
+    features = network.predict(images, verbose=0)
+
+    assert features.shape == (3, FEATURES)
+    assert (features >= 0).all()
+    assert 0.3 < (features < 0.05).mean() < 0.95
+    cosine = (features @ features.T) / np.outer(*[np.linalg.norm(features, axis=1)] * 2)
+    assert cosine[0, 2] < 0.8
+
+
+def test_upper_layers_on_lower_ones_give_the_features_of_the_whole(network):
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+    boundary = BOUNDARIES[Backbone.efficientnet_lite0]
+
+    seen = look(network, boundary, images)
+
+    assert len(seen.activations) == 8
+    features = compute_features(upper_layers(network, boundary), seen.activations[0])
+    mirrored = compute_features(upper_layers(network, boundary), seen.activations[1])
+    expected = network.predict(images, verbose=0)
+    assert features == pytest.approx(expected, abs=0.02)
+    assert mirrored == pytest.approx(network.predict(images[:, :, ::-1], verbose=0), abs=0.02)
+    assert not np.allclose(features, mirrored, atol=0.02)
+
+
+def test_litert_gives_the_same_features(network):
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+
+    features = Classifier(quantise(network, "none")).classify(images).probabilities
+
+    assert features == pytest.approx(network.predict(images, verbose=0), abs=1e-3)
+
+
+@pytest.mark.parametrize("backbone", [Backbone.mobilenet_v2, Backbone.efficientnet_v2_b0])
+def test_weights_that_cannot_be_downloaded_are_said_to_be_missing(backbone, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refuse)
+
+    with pytest.raises(TrainingError, match=f"Expected to download the weights of {backbone.value}.*efficientnet-lite0"):
+        build_backbone(backbone, 64)
+
+
+def refuse(*_, **__):
+    raise OSError("no network")
