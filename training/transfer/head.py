@@ -104,7 +104,7 @@ def cross_validate(features: Features) -> Judgement:
     views only, which is quicker, and a little strict on the head that learns from all of them.
     """
     counts = np.bincount(features.labels, minlength=features.classes)
-    folds = StratifiedKFold(int(min(FOLDS, counts[counts > 0].min())), shuffle=True, random_state=0)
+    folds = StratifiedKFold(max(2, int(min(FOLDS, counts[counts > 0].min()))), shuffle=True, random_state=0)
     logits = np.empty((len(features), features.classes), np.float32)
     familiarity = np.empty(len(features), np.float32)
     for train, held_out in folds.split(features.labels, features.labels):

@@ -48,6 +48,17 @@ def test_cross_validation_judges_each_image_by_a_head_that_was_fitted_without_it
     assert fit_head(shuffled).judge(shuffled.views[0], shuffled.labels).accuracy > cross_validate(shuffled).accuracy
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_class_of_one_image_keeps_no_other_from_being_judged():
+    features = features_of(60, 2)
+    one = np.concatenate([np.flatnonzero(features.labels == 0), [1]])
+
+    judged = cross_validate(features.take(one))
+
+    assert len(judged.labels) == 31
+    assert judged.accuracy == 30 / 31
+
+
 def test_a_class_without_images_is_never_predicted():
     features = features_of(60, 2)
     head = fit_head(Features(features.views, 2 * features.labels, 3))
