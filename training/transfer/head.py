@@ -83,10 +83,14 @@ def fit_head(features: Features) -> Head:
     A class without an image is never predicted.
     """
     views, n, dimensions = features.views.shape
-    regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=200, tol=1e-3)
-    regression.fit(features.views.reshape(views * n, dimensions), np.tile(features.labels, views))
     weights = np.zeros((dimensions, features.classes), np.float32)
     bias = np.full(features.classes, _NEVER, np.float32)
+    prototypes = find_prototypes(features.views[0])
+    if len(np.unique(features.labels)) == 1:
+        bias[features.labels[0]] = 0
+        return Head(weights, bias, prototypes)
+    regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=200, tol=1e-3)
+    regression.fit(features.views.reshape(views * n, dimensions), np.tile(features.labels, views))
     coefficients, intercepts = regression.coef_, regression.intercept_
     if len(regression.classes_) == 2:  # one row stands for both classes then
         coefficients, intercepts = (
@@ -94,7 +98,7 @@ def fit_head(features: Features) -> Head:
             np.concatenate([-intercepts, intercepts]) / 2,
         )
     weights[:, regression.classes_], bias[regression.classes_] = coefficients.T, intercepts
-    return Head(weights, bias, find_prototypes(features.views[0]))
+    return Head(weights, bias, prototypes)
 
 
 def cross_validate(features: Features) -> Judgement:
