@@ -134,9 +134,10 @@ class Golden(msgspec.Struct, frozen=True, omit_defaults=True):
 class SurePromise(msgspec.Struct, frozen=True):
     """The promise of `unsure_below`: with `probability`, at most `max_wrong` of the predictions that are not unsure are wrong.
 
-    It was tested on `images` held-out images, of whose predictions `sure` are not unsure, and `wrong` of these are wrong. A
-    test needs `needed` sure predictions without a mistake at least. For the classes whose indices are in `alone` the bound
-    holds for each, since there were enough images for a test of their own; for the others it holds for all of them together.
+    It was tested on `images` images that were not learnt from, of whose predictions `sure` are not unsure, and `wrong` of these
+    are wrong. A test needs `needed` sure predictions without a mistake at least. For the classes whose indices are in `alone`
+    the bound holds for each, since there were enough images for a test of their own; for the others it holds for all of them
+    together.
     """
 
     max_wrong: Fraction
@@ -151,7 +152,7 @@ class SurePromise(msgspec.Struct, frozen=True):
 class UnfamiliarPromise(msgspec.Struct, frozen=True):
     """The promise of `unfamiliar_below`: with `probability`, at most `max_marked` of familiar images are marked unfamiliar.
 
-    It rests on `images` held-out images, of which `needed` are needed at least.
+    It rests on `images` images that were not learnt from, of which `needed` are needed at least.
     """
 
     max_marked: Fraction

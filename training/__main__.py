@@ -40,7 +40,7 @@ from training import options
 from training.command_line import Commands
 from training.config import PRESETS
 from training.data.mnist import load_dataset
-from training.data.sources import load_labelled, load_source, read_classes, source_options
+from training.data.sources import load_labelled, load_source, read_classes, refuse_two_sources, source_options
 from training.export.summary import print_summary
 from training.startup import load_keras
 
@@ -93,23 +93,19 @@ def fit_command(
     """Trains a classifier, and exports it as an artifact."""
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter(f"Expected a finite --learning-rate above 0. Received: {learning_rate}.")
-    own = options.given(context, "resume", "seed", "epochs", "learning_rate", "teacher", "plain", "precision")
-    if own and backbone not in {options.Start.auto, options.Start.none}:
-        raise typer.BadParameter(f"Expected --backbone none with {', '.join(own)}. Received: {backbone.value}.")
+    start = options.choose_start(context, backbone)
+    refuse_two_sources(images, data_dir, classes)
     load_keras()
-    from training.artifact import load_artifact
-    from training.network.fit import fit
-
-    if images and not own and backbone is not options.Start.none and (preset.value, backbone.value) != ("smoke", "auto"):
+    if start is not options.Start.none and images and out:
         from training.transfer.fitting import fit_photos
 
-        if out is None:
-            raise typer.BadParameter("Expected --out, since a backbone learns photos and is exported in one go.")
-        chosen = None if backbone is options.Start.auto else backbone.value
+        chosen = None if start is options.Start.auto else start.value
         served = fit_photos(images, labels, size, chosen, out, tuned=not frozen, name=name, version=version)
         if served:
             print_summary(served.manifest, out)
             return
+    from training.artifact import load_artifact
+    from training.network.fit import fit
 
     config = dataclasses.replace(PRESETS[preset.value], seed=seed, precision=precision.value)
     if epochs:

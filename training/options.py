@@ -54,6 +54,32 @@ def given(context: typer.Context, *names: str) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == "COMMANDLINE"]
 
 
+def choose_start(context: typer.Context, backbone: Start) -> Start:
+    """Returns what the model of `fit` starts from, as far as its options decide it.
+
+    Without images in folders, with the quick preset, and with an option of networks that start from nothing, that is nothing;
+    otherwise `auto` stays open, for the images to decide.
+
+    Raises:
+        typer.BadParameter: options exclude each other.
+    """
+    own = given(context, "resume", "seed", "epochs", "learning_rate", "teacher", "plain", "precision")
+    images, quick = context.params["images"], context.params["preset"] is Preset.smoke
+    if backbone is Start.auto and (own or quick or not images):
+        backbone = Start.none
+    if backbone is Start.none:
+        if context.params["frozen"]:
+            raise typer.BadParameter("Expected --frozen together with --images and a backbone. Received: no backbone.")
+        return backbone
+    if own:
+        raise typer.BadParameter(f"Expected --backbone none with {', '.join(own)}. Received: {backbone.value}.")
+    if not images:
+        raise typer.BadParameter(f"Expected --images with a backbone. Received: {backbone.value}, and no images.")
+    if context.params["out"] is None:
+        raise typer.BadParameter("Expected --out, since a backbone learns photos and is exported in one go.")
+    return backbone
+
+
 _CLASSES_HELP = "Text file with one class name on each line, in index order."
 PRECISION_HELP = "mixed_bfloat16 is faster on GPUs, and on CPUs with bfloat16 arithmetic."
 

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from handler.contract import MANIFEST_FILE, MODEL_FILE, Conversion, golden_images, parse_manifest, render_manifest
+from handler.contract import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    Conversion,
+    Golden,
+    ModelFile,
+    PixelShape,
+    golden_images,
+    parse_manifest,
+    render_manifest,
+)
 from handler.conversion import REVISIONS
 from handler.errors import BadArtifact
 from handler.model import BUNDLED_ARTIFACT, Classifier, directory_reader, load_model
@@ -213,6 +223,50 @@ def test_a_model_that_answers_its_golden_batch_with_no_number_is_refused(files):
 
 def test_the_bundled_model_says_nothing_of_familiarity(bundled):
     assert bundled.classify(golden_images(bundled.manifest)).familiarity is None
+
+
+def test_a_manifest_that_tells_of_a_familiarity_needs_a_model_with_one(files):
+    golden = msgspec.structs.replace(parse_manifest(files[MANIFEST_FILE]).golden, familiarity=(1.0,) * 10)
+
+    for change in ({"unfamiliar_below": 0.5}, {"golden": golden}):
+        with pytest.raises(BadArtifact, match=r"an output familiarity, of which the manifest tells\. Received: none"):
+            load_model(changed(files, **change))
+
+
+@pytest.fixture(scope="module")
+def knowing():
+    """The files of an artifact whose familiarity is the mean of the pixels, and whose golden batch is black and white."""
+    import keras
+
+    from training.export.litert import quantise
+
+    pixels = keras.Input((4, 4, 1), dtype="uint8")
+    values = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(pixels))
+    outputs = {
+        "probabilities": keras.layers.Softmax()(keras.layers.Dense(2, kernel_initializer="zeros")(values)),
+        "familiarity": keras.ops.mean(values, axis=1),
+    }
+    content = quantise(keras.Model(pixels, outputs), "none")
+    golden = np.concatenate([np.zeros((1, 4, 4, 1), np.uint8), np.full((1, 4, 4, 1), 255, np.uint8)])
+    manifest = msgspec.structs.replace(
+        parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes()),
+        classes=("a", "b"),
+        unsure_below=None,
+        unfamiliar_below=10.0,
+        input=PixelShape(4, 4, 1),
+        model=ModelFile(hashlib.sha256(content).hexdigest(), len(content), "none"),
+        golden=Golden(golden.tobytes(), ((0.5, 0.5), (0.5, 0.5)), (0.0, 255.0)),
+    )
+    return {MODEL_FILE: content, MANIFEST_FILE: render_manifest(manifest)}
+
+
+def test_a_golden_familiarity_is_verified(knowing):
+    assert load_model(reader(knowing)).manifest.golden.familiarity == (0.0, 255.0)
+
+    for familiarity, expected in (((255.0, 0.0), "familiarity within"), ((0.0,), "2 golden familiarities")):
+        golden = msgspec.structs.replace(parse_manifest(knowing[MANIFEST_FILE]).golden, familiarity=familiarity)
+        with pytest.raises(BadArtifact, match=expected):
+            load_model(changed(knowing, golden=golden))
 
 
 def test_a_classifier_of_nonsense_is_refused():

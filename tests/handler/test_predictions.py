@@ -60,3 +60,17 @@ def test_an_image_below_the_threshold_of_familiarity_is_unfamiliar(manifest):
     assert [row.unfamiliar for row in predict(["a", "b"], scores, knowing)] == [True, False]
     assert b"unfamiliar" not in msgspec.json.encode(predict(["a", "b"], Scores(PROBABILITIES), knowing))
     assert b"unfamiliar" not in msgspec.json.encode(predict(["a", "b"], scores, manifest))
+
+
+def test_a_class_whose_predictions_are_never_sure_has_no_threshold(manifest):
+    own = msgspec.structs.replace(manifest, unsure_below=(0.2, None))
+    certain = Scores(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
+
+    assert [row.unsure for row in predict(["a", "b"], certain, own)] == [False, True]
+
+
+def test_a_familiarity_that_is_no_number_is_the_model_s_fault(manifest):
+    knowing = msgspec.structs.replace(manifest, unfamiliar_below=-2.5)
+
+    with pytest.raises(BadArtifact, match="Expected a familiarity of each image"):
+        predict(["a", "b"], Scores(PROBABILITIES, np.array([0.0, np.nan], np.float32)), knowing)

@@ -85,6 +85,17 @@ def test_a_document_holds_what_was_scored_by_what_and_how(write, rows, manifest)
     assert is_valid(document, "predictions.json")
 
 
+def test_marks_are_counted(manifest):
+    knowing = msgspec.structs.replace(manifest, unfamiliar_below=0.0)
+    writer = DocumentWriter(SOURCE, "npy", knowing, JSON)
+
+    for row in predict(["a", "b"], Scores(PROBABILITIES, np.array([-1.0, 1.0], np.float32)), knowing):
+        writer.add(row)
+
+    assert (writer.images, writer.unsure, writer.unfamiliar) == (2, 1, 1)
+    writer.close()
+
+
 def test_a_document_is_what_its_type_would_be_encoded_as(write, rows):
     content = write(JSON, *rows)
 

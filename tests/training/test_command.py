@@ -225,14 +225,32 @@ def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path
         (("--backbone", "efficientnet-lite0", "--epochs", "3", "--seed", "1"), "with --seed, --epochs"),
         (("--backbone", "efficientnet-lite0"), "Expected --out"),
         ((), "Expected --out"),
+        (("--backbone", "none", "--frozen"), "Expected --frozen together with"),
+        (("--seed", "1", "--frozen"), "Expected --frozen together with"),
         (("--backbone", "resnet"), "'resnet' is not one of"),
     ],
 )
-def test_options_that_do_not_belong_together_are_refused(options, message, colours):
+def test_options_of_a_start_that_do_not_belong_together_are_refused(options, message, colours):
     done = command("fit", "--images", colours, *options)
 
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", "").split())
+
+
+def test_a_backbone_needs_images_and_images_no_other_source(colours, tmp_path):
+    without = command("fit", "--backbone", "efficientnet-lite0", "--out", tmp_path)
+    both = command("fit", "--images", colours, "--data-dir", tmp_path, "--out", tmp_path)
+
+    assert (without.returncode, both.returncode) == (2, 1)
+    assert "Expected --images with a backbone" in " ".join(without.stderr.replace("│", "").split())
+    assert both.stderr == "error: Expected --images alone. Received: also --data-dir. Folders name their classes.\n"
+
+
+def test_every_backbone_can_be_named_and_nothing_else():
+    from training.options import Start
+    from training.transfer.backbones import Backbone
+
+    assert [start.value for start in Start] == ["auto", "none", *Backbone]
 
 
 def picture_of(label, *seed):

@@ -121,6 +121,18 @@ def set_aside(classes: Classes, fraction: Fraction) -> tuple[Classes, Classes]:
     return rest, aside
 
 
+def thin_out(classes: Classes, at_most: int) -> Classes:
+    """Draws the same share of the images of each class, so that about `at_most` are left; never fewer, if there were more."""
+    images = sum(map(len, classes.values()))
+    if images <= at_most:
+        return classes
+    drawn = {}
+    for name, paths in classes.items():
+        order = np.random.default_rng(_SEED).permutation(len(paths)).tolist()
+        drawn[name] = [paths[position] for position in sorted(order[: math.ceil(len(paths) * at_most / images)])]
+    return drawn
+
+
 def _below(directory: Path) -> list[Path]:
     """Lists the files in `directory` and in its subfolders, without hidden ones."""
     found: list[Path] = []

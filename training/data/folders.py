@@ -16,7 +16,8 @@ import numpy as np
 from handler.contract import Conversion, Manifest, PixelShape
 from handler.conversion import convert, is_grey
 from handler.formats.picture import picture_size, read_picture
-from training.data.classified import Classes, Listing, set_aside, visible
+from training.data.balance import find_imbalance
+from training.data.classified import Classes, Listing, set_aside, thin_out, visible
 from training.data.dataset import Dataset, Split
 from training.data.pictures import each_of, name_some
 from training.errors import DataError
@@ -46,6 +47,7 @@ def load_folders(
     labels: Path | None = None,
     *,
     in_colour: bool = False,
+    at_most: int | None = None,
 ) -> Dataset:
     """Reads `directory/CLASS/image`, or `directory/train/CLASS/image` and `directory/test/CLASS/image`.
 
@@ -60,6 +62,8 @@ def load_folders(
         labels: a CSV of the classes of images below `directory`, which count instead of the folders that these lie in. Images
             that are none of the classes, as it says, are left out.
         in_colour: whether the images are made RGB even if all of them are grey.
+        at_most: the number of images, about, that are drawn of a part that has more, the same share of every class; None takes
+            all.
 
     Returns:
         The data set: RGB if any image has colour, and grey otherwise.
@@ -74,12 +78,16 @@ def load_folders(
     else:
         listing = Listing.of(directory, directory, known, labels)
         train, test = set_aside(listing.files(directory), TEST_FRACTION)
+    if at_most:
+        train, test = thin_out(train, at_most), thin_out(test, at_most)
     classes = known or tuple(train)
     if len(classes) < 2:
         raise DataError(f"Expected a folder for each of at least two classes. Received: {list(train)} in {directory}.")
     files, tested = _examine(train, classes), _examine(test, classes)
     if manifest:
         return _read(directory, classes, (files, tested), manifest.input, manifest.conversion)
+    for line in find_imbalance(np.array([file.label for file in files]), classes):
+        logger.warning("WARNING: %s", line)
     side = side or _choose_side([*files, *tested])
     shape = PixelShape(height=side, width=side, channels=3 if in_colour or _any_colour([*files, *tested]) else 1)
     return _read(directory, classes, (files, tested), shape, Conversion())

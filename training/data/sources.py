@@ -33,11 +33,20 @@ def load_source(
         if size:
             raise DataError(f"Expected --size together with --images. Received: --size {size} alone. IDX files have one size.")
         return load_dataset(data_dir, read_classes(classes) if classes else None)
-    if data_dir or classes:
+    refuse_two_sources(images, data_dir, classes)
+    return load_folders(images, size, labels=labels)
+
+
+def refuse_two_sources(images: Path | None, data_dir: Path | None, classes: Path | None) -> None:
+    """Refuses options of IDX files together with a folder of images.
+
+    Raises:
+        DataError: both are given.
+    """
+    if images and (data_dir or classes):
         raise DataError(
             f"Expected --images alone. Received: also {'--data-dir' if data_dir else '--classes'}. Folders name their classes."
         )
-    return load_folders(images, size, labels=labels)
 
 
 def source_options(dataset: Dataset, images: Path | None, classes: Path | None, labels: Path | None = None) -> list[str]:

@@ -126,7 +126,7 @@ def _unsure(manifest: Manifest) -> str:
     threshold, promise = name_threshold(manifest), manifest.sure
     if threshold is None:
         return "No prediction is marked, since there is no confidence from which on it can be called sure." + (
-            f" A test needs {promise.needed} predictions without a mistake at least, on images held out of the training; "
+            f" A test needs {promise.needed} predictions without a mistake at least, on images that were not learnt from; "
             f"there were {promise.images:,} images."
             if promise
             else ""
@@ -136,9 +136,16 @@ def _unsure(manifest: Manifest) -> str:
         return f"{marked} At and above it, 99% were right on images held out of the training."
     return (
         f"{marked} Of the others at most {promise.max_wrong:.0%} are wrong, with a probability of {promise.probability:.0%}: "
-        f"of {promise.images:,} images held out of the training, {promise.sure:,} were not unsure, and {promise.wrong:,} of "
-        f"these wrong. {_whose(manifest, promise)}"
+        f"of {promise.images:,} images that were not learnt from, {promise.sure:,} were not unsure, and {promise.wrong:,} of "
+        f"these wrong.{_judge(manifest)} {_whose(manifest, promise)}"
     )
+
+
+def _judge(manifest: Manifest) -> str:
+    """Says who judged the images that thresholds rest on, if it was not the model itself."""
+    if "cross_validated_images" not in manifest.training:
+        return ""
+    return " They were judged by models like this one, which had learnt from the other images (cross-validation)."
 
 
 def _whose(manifest: Manifest, promise: SurePromise) -> str:
@@ -156,13 +163,14 @@ def _unfamiliar(manifest: Manifest) -> str:
     threshold, promise = manifest.unfamiliar_below, manifest.familiar
     if threshold is None:
         return "No image is marked, since " + (
-            f"a threshold needs {promise.needed} images held out of the training; there were {promise.images:,}."
+            f"a threshold needs {promise.needed} images that were not learnt from; there were {promise.images:,}."
             if promise
             else "the model has no output of familiarity."
         )
     bound = (
         f" Of images like those of the training, at most {promise.max_marked:.0%} are marked, with a probability of "
-        f"{promise.probability:.0%}; the threshold rests on {promise.images:,} images held out of it."
+        f"{promise.probability:.0%}; the threshold rests on {promise.images:,} images that were not learnt from."
+        f"{_judge(manifest)}"
         if promise
         else ""
     )

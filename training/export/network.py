@@ -32,6 +32,7 @@ from handler.model import Classifier, Model
 from training.artifact import load_artifact, score
 from training.data.dataset import Split
 from training.export.card import CARD_FILE, render_card
+from training.export.judged import Judged
 from training.export.litert import Quantisation, convert_model
 from training.export.metrics import fit_temperature, measure, measure_classes, without_temperature
 from training.export.thresholds import choose_thresholds
@@ -54,18 +55,6 @@ class Description:
     conversion: Conversion
     dataset: dict[str, object]
     training: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Holds the outputs of a network, `(n, classes)` and, if it has one, `(n,)`, for images that it was not trained on.
-
-    `labels` is `(n,)` int. Cross-validation makes such outputs without holding images out of the training for good.
-    """
-
-    logits: np.ndarray
-    familiarity: np.ndarray | None
-    labels: np.ndarray
 
 
 def export_network(

@@ -65,27 +65,25 @@ def sure_thresholds(
         The thresholds, or None if no prediction of any class can be called sure; and what they promise.
     """
     confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    classes = probabilities.shape[1]
-    alone = np.bincount(predicted, minlength=classes) >= ENOUGH * least_images(max_wrong, (1 - probability) / 2)
+    wrong, classes = predicted != labels, probabilities.shape[1]
+    needed = least_images(max_wrong, (1 - probability) / 2)
+    alone = np.bincount(predicted, minlength=classes) >= ENOUGH * needed
     thresholds = np.full(classes, np.inf)
-    for group in [*np.flatnonzero(alone)[:, None], np.flatnonzero(~alone)]:
-        candidates = np.stack([_candidates(confidence[predicted == index]) for index in group], axis=1) if len(group) else None
-        if candidates is None:
-            continue
+    for group in (*np.flatnonzero(alone)[:, None], np.flatnonzero(~alone)):
         members = np.isin(predicted, group)
-        sure = confidence[members] >= candidates[:, np.searchsorted(group, predicted[members])]
-        wrong = (predicted != labels)[members]
-        passing = _last_passing(sure.sum(axis=1), (sure & wrong).sum(axis=1), max_wrong, 1 - probability)
-        if passing is not None:
-            thresholds[group] = candidates[passing]
+        if members.any():
+            candidates = np.stack([_candidates(confidence[predicted == index]) for index in group], axis=1)
+            sure = confidence[members] >= candidates[:, np.searchsorted(group, predicted[members])]
+            passing = _last_passing(sure.sum(axis=1), (sure & wrong[members]).sum(axis=1), max_wrong, 1 - probability)
+            thresholds[group] = np.inf if passing is None else candidates[passing]
     sure = confidence >= thresholds[predicted]
     promise = SurePromise(
         max_wrong=max_wrong,
         probability=probability,
         images=len(labels),
         sure=int(sure.sum()),
-        wrong=int((sure & (predicted != labels)).sum()),
-        needed=least_images(max_wrong, (1 - probability) / 2),
+        wrong=int((sure & wrong).sum()),
+        needed=needed,
         alone=tuple(np.flatnonzero(alone).tolist()),
     )
     if not sure.any():
@@ -139,8 +137,8 @@ def _last_passing(sure: np.ndarray, wrong: np.ndarray, max_wrong: float, error: 
     """Returns the position of the last candidate that passes; None if none does.
 
     Candidates are tested in their order until one fails. There are two such sequences, which share the probability of error:
-    one begins at the least count of sure predictions, and one at half of the images, because a single mistake among the most
-    confident predictions ends the first.
+    one begins at the least count of sure predictions, and one at half of the largest count, because a single mistake among the
+    most confident predictions ends the first.
     """
     passes = binom.cdf(wrong, sure, max_wrong) <= error / 2
     found: list[int] = []

@@ -12,7 +12,7 @@ from training.export.metrics import MAX_TEMPERATURE, MIN_TEMPERATURE
 logger = logging.getLogger(__name__)
 
 MAX_PROBABILITY = 0.005  # of either test, with which chance alone may speak for a verdict
-AT_BOUND = 1.02  # as a factor
+AT_BOUND = 1.02  # a temperature within this factor of a bound has reached it
 
 
 def warn_of(manifest: Manifest) -> None:

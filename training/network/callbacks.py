@@ -1,4 +1,4 @@
-"""Defines the Keras callbacks of training: one checks the loss, one keeps the run on disk, one shows the progress."""
+"""Defines the Keras callbacks of training: they check the loss, keep the run on disk, show the progress, and tell the time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from training.network.checkpoints import store_run
 from training.network.runs import Epoch, Run
 
 logger = logging.getLogger(__name__)
+
+TIMED_STEPS = 5  # of which the time of all steps is estimated
 
 
 class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -110,6 +112,22 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ship
     def close(self) -> None:
         """Stops the bar, which has to happen after an error too."""
         self._progress.stop()
+
+
+class Estimate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Logs after the first steps how long all of them take; `doing` says what they do, and `steps` is their number."""
+
+    def __init__(self, doing: str, steps: int) -> None:
+        super().__init__()
+        self._doing, self._steps = doing, steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        step = int(self.model.optimizer.iterations)
+        if step == 1:  # it takes longer than the others, because the graph is traced
+            self._began = time.monotonic()
+        elif step == TIMED_STEPS:
+            each = (time.monotonic() - self._began) / (TIMED_STEPS - 1)
+            logger.info("%s, about %d s", self._doing, round(each * self._steps))
 
 
 def _learning_rate(network: keras.Model) -> float:

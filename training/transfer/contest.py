@@ -30,7 +30,7 @@ def prefer_backbone(learnt: Learnt, backbone: Backbone, train: Split, classes: t
     The small network learns four fifths of the images in a quarter of a minute or so. If it has more of the other fifth right
     than the backbone's head has by cross-validation, more time would widen its lead.
     """
-    accuracy, own = learnt.judgement.accuracy, try_own_network(train, classes)
+    accuracy, own = learnt.judged.accuracy, try_own_network(train, classes)
     is_better = accuracy >= own
     logger.info(
         "%s has %.1f%% of the held-out images right, a small network that starts from nothing %.1f%%: %s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from handler.model import Model
@@ -10,6 +11,8 @@ from training.transfer.backbones import Backbone, side_of
 from training.transfer.contest import prefer_backbone
 from training.transfer.guidance import say_what_to_expect
 from training.transfer.learning import export_learnt, learn, tune_learnt
+
+COMPARED = 5_000  # images of each part that a backbone is compared by, since more would need gigabytes at its size
 
 
 def fit_photos(
@@ -43,11 +46,16 @@ def fit_photos(
         TrainingError: the images cannot be used, or the backbone is not to be had.
     """
     chosen = Backbone(backbone or Backbone.efficientnet_lite0)
-    dataset = load_folders(images, size or side_of(chosen), labels=labels, in_colour=True)
+    load = partial(load_folders, images, size or side_of(chosen), labels=labels, in_colour=True)
+    dataset = load(at_most=None if backbone else COMPARED)
     learnt = learn(dataset, chosen)
-    if backbone is None and not prefer_backbone(learnt, chosen, dataset.train, dataset.classes):
-        return None
+    if backbone is None:
+        if not prefer_backbone(learnt, chosen, dataset.train, dataset.classes):
+            return None
+        if len(dataset.train) >= COMPARED:  # there may be more
+            dataset = load()
+            learnt = learn(dataset, chosen)
     if tuned:
         learnt = tune_learnt(learnt, dataset, chosen)
-    say_what_to_expect(learnt.features, learnt.judgement, dataset.classes)
+    say_what_to_expect(learnt.features, learnt.judged)
     return export_learnt(learnt, dataset, chosen, out, name=name, version=version)

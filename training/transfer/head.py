@@ -8,6 +8,8 @@ ICML 2022, arXiv:2204.06507.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +17,17 @@ from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from training.errors import DataError
+from training.export.judged import Judged
+
 INVERSE_PENALTY = 0.003  # C of the regression; from 0.001 to 0.01, the same share of photos of clothes is right within a point
 PROTOTYPES = 128  # at most; from 64 to 512, the same foreign kinds are caught among photos of clothes
 IMAGES_A_PROTOTYPE = 4  # at least
 FOLDS = 5
 FEW_VIEWS = 2
+SEED = 0
+
+_NEVER = -30.0  # the logit of a class that no training image is of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +51,6 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """Holds logits `(n, classes)` float32 and familiarities `(n,)` float32, -1..1, of some images, and their labels, `(n,)`."""
-
-    logits: np.ndarray
-    familiarity: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def accuracy(self) -> float:
-        """The share of the images, 0..1, whose largest logit is that of their label."""
-        return float((self.logits.argmax(axis=1) == self.labels).mean())
-
-    def take(self, chosen: np.ndarray) -> Judgement:
-        """Returns what was said of some images, `chosen` by position."""
-        return Judgement(self.logits[chosen], self.familiarity[chosen], self.labels[chosen])
-
-
-@dataclass(frozen=True, slots=True)
 class Head:
     """Maps features to logits and to a familiarity.
 
@@ -71,10 +61,10 @@ class Head:
     bias: np.ndarray
     prototypes: np.ndarray
 
-    def judge(self, features: np.ndarray, labels: np.ndarray) -> Judgement:
+    def judge(self, features: np.ndarray, labels: np.ndarray) -> Judged:
         """Judges images of known labels, `(n,)`, by their features, `(n, d)`."""
         nearness = _of_length_one(features) @ self.prototypes.T
-        return Judgement(features @ self.weights + self.bias, nearness.max(axis=1), labels)
+        return Judged(features @ self.weights + self.bias, nearness.max(axis=1), labels)
 
 
 def fit_head(features: Features) -> Head:
@@ -101,32 +91,48 @@ def fit_head(features: Features) -> Head:
     return Head(weights, bias, prototypes)
 
 
-def cross_validate(features: Features) -> Judgement:
-    """Judges each image, as it is, by a head that was fitted without it.
+def cross_validate(features: Features) -> Judged:
+    """Judges each image, as it is, by one of a few heads: the one that was fitted without it.
 
-    There are `FOLDS` such heads, or as many as the smallest class has images, which is at least two. They learn from a few
-    views only, which is quicker, and a little strict on the head that learns from all of them.
+    The heads learn from few views only, which is quicker, and a little strict on the head that learns from all of them.
     """
-    counts = np.bincount(features.labels, minlength=features.classes)
-    folds = StratifiedKFold(max(2, int(min(FOLDS, counts[counts > 0].min()))), shuffle=True, random_state=0)
     logits = np.empty((len(features), features.classes), np.float32)
     familiarity = np.empty(len(features), np.float32)
-    for train, held_out in folds.split(features.labels, features.labels):
+    for train, held_out in divide(features.labels, FOLDS):
         few = features.take(train)
         head = fit_head(Features(few.views[:FEW_VIEWS], few.labels, few.classes))
         judged = head.judge(features.views[0, held_out], features.labels[held_out])
         logits[held_out], familiarity[held_out] = judged.logits, judged.familiarity
-    return Judgement(logits, familiarity, features.labels)
+    return Judged(logits, familiarity, features.labels)
 
 
-_NEVER = -30.0  # a logit of a class that no training image is of
+def divide(labels: np.ndarray, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Divides images into `folds` parts with the same share of every class, or fewer if a class has fewer images.
+
+    Args:
+        labels: `(n,)` int.
+        folds: the number of parts, at least two.
+
+    Yields:
+        The positions of the images outside of a part, and of those in it.
+
+    Raises:
+        DataError: no class has two images.
+    """
+    counts = np.bincount(labels)
+    if counts.max() < 2:
+        raise DataError(f"Expected at least two training images of a class. Received: one of each of {len(labels)} classes.")
+    parts = max(2, min(folds, int(counts[counts > 0].min())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that a class has a single image, which is said elsewhere
+        yield from StratifiedKFold(parts, shuffle=True, random_state=SEED).split(labels, labels)
 
 
 def find_prototypes(features: np.ndarray) -> np.ndarray:
     """Finds the centres of clusters of features, `(n, d)`, as rows of length 1, `(p, d)` float32."""
     rows = _of_length_one(features)
     count = max(1, min(PROTOTYPES, len(rows) // IMAGES_A_PROTOTYPE))
-    return _of_length_one(KMeans(count, n_init=1, max_iter=30, random_state=0).fit(rows).cluster_centers_)
+    return _of_length_one(KMeans(count, n_init=1, max_iter=30, random_state=SEED).fit(rows).cluster_centers_)
 
 
 def _of_length_one(rows: np.ndarray) -> np.ndarray:

@@ -13,11 +13,12 @@ from keras import layers, ops
 
 from handler.model import Model
 from training.data.dataset import Dataset
-from training.export.network import Description, Judged, export_network, one_of_each
+from training.export.judged import Judged
+from training.export.network import Description, export_network, one_of_each
 from training.network.architecture import multiplications
 from training.network.provenance import read_revision, versions
 from training.transfer.backbones import BOUNDARIES, Backbone, build_backbone
-from training.transfer.head import Features, Head, Judgement, cross_validate, fit_head
+from training.transfer.head import Features, Head, cross_validate, fit_head
 from training.transfer.looking import Seen, compute_features, look, upper_layers
 from training.transfer.tuning import tune
 
@@ -33,7 +34,7 @@ class Learnt:
 
     network: keras.Model
     head: Head
-    judgement: Judgement
+    judged: Judged
     features: Features
     seen: Seen
     is_tuned: bool = False
@@ -56,7 +57,7 @@ def tune_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone) -> Learnt:
     build = partial(build_backbone, backbone, dataset.train.images.shape[1])
     logger.info("tuning the layers from %s on", BOUNDARIES[backbone])
     tuned = tune(build, BOUNDARIES[backbone], learnt.seen, learnt.features)
-    return Learnt(tuned.network, tuned.head, tuned.judgement, learnt.features, learnt.seen, is_tuned=True)
+    return Learnt(tuned.network, tuned.head, tuned.judged, learnt.features, learnt.seen, is_tuned=True)
 
 
 def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Path, *, name: str | None, version: str) -> Model:
@@ -70,8 +71,7 @@ def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Pat
         dataset=_describe_dataset(dataset),
         training=_describe_training(learnt, network, backbone),
     )
-    held_out = Judged(learnt.judgement.logits, learnt.judgement.familiarity, learnt.judgement.labels)
-    return export_network(network, description, one_of_each(dataset.train), held_out, dataset.test, out, "float16")
+    return export_network(network, description, one_of_each(dataset.train), learnt.judged, dataset.test, out, "float16")
 
 
 def attach(backbone: keras.Model, head: Head) -> keras.Model:
@@ -102,8 +102,8 @@ def _describe_training(learnt: Learnt, network: keras.Model, backbone: Backbone)
         "backbone": backbone.value,
         "tuned_from": BOUNDARIES[backbone] if learnt.is_tuned else None,
         "views": len(learnt.features.views),
-        "cross_validated_images": len(learnt.judgement.labels),
-        "cross_validated_accuracy": round(learnt.judgement.accuracy, 5),
+        "cross_validated_images": len(learnt.judged.labels),
+        "cross_validated_accuracy": round(learnt.judged.accuracy, 5),
         "parameters": network.count_params(),
         "multiplications": multiplications(network),
         "versions": versions(),

@@ -6,7 +6,6 @@ stay as they are, since a few hundred photos have none worth learning.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from keras import layers
-from sklearn.model_selection import StratifiedKFold
 
-from training.transfer.head import Features, Head, Judgement, find_prototypes, fit_head
+from training.export.judged import Judged
+from training.network.callbacks import Estimate
+from training.transfer.head import Features, Head, divide, find_prototypes, fit_head
 from training.transfer.looking import BATCH, SEED, Seen, compute_features, upper_layers
-
-logger = logging.getLogger(__name__)
 
 EPOCHS = 8  # each of which sees one view of each photo
 LEARNING_RATE = 3e-4  # the peak, for AdamW: Loshchilov and Hutter, ICLR 2019, arXiv:1711.05101
@@ -37,7 +35,7 @@ class Tuned:
 
     network: keras.Model
     head: Head
-    judgement: Judgement
+    judged: Judged
 
 
 def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Features) -> Tuned:
@@ -51,16 +49,16 @@ def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Fea
     """
     network = build()
     head = _tune(network, boundary, seen, start)
-    judgements: list[Judgement] = []
+    judged: list[Judged] = []
     needed = len(start) if len(start) >= MANY else ENOUGH_JUDGED
-    for train, held_out in StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(start.labels, start.labels):
-        if sum(len(judgement.labels) for judgement in judgements) >= needed:
+    for train, held_out in divide(start.labels, FOLDS):
+        if sum(len(part.labels) for part in judged) >= needed:
             break
         other = build()
         judge = _tune(other, boundary, seen.take(train), start.take(train))
         features = compute_features(upper_layers(other, boundary), seen.activations[0, held_out])
-        judgements.append(judge.judge(features, start.labels[held_out]))
-    return Tuned(network, head, _join(judgements))
+        judged.append(judge.judge(features, start.labels[held_out]))
+    return Tuned(network, head, _join(judged))
 
 
 def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features) -> Head:
@@ -79,7 +77,8 @@ def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features) -> H
     )
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING)
     whole.compile(keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY), loss, jit_compile=False)
-    whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0)
+    estimate = Estimate(f"tuning to {len(start)} photos", EPOCHS * len(views))
+    whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[estimate])
     weights, bias = logits.get_weights()
     return Head(weights, bias, find_prototypes(compute_features(upper, seen.activations[0])))
 
@@ -110,8 +109,8 @@ class _Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no typ
         self.on_epoch_begin()
 
 
-def _join(judgements: list[Judgement]) -> Judgement:
+def _join(judged: list[Judged]) -> Judged:
     logits, familiarity, labels = (
-        np.concatenate([getattr(each, name) for each in judgements]) for name in ("logits", "familiarity", "labels")
+        np.concatenate([getattr(each, name) for each in judged]) for name in ("logits", "familiarity", "labels")
     )
-    return Judgement(logits, familiarity, labels)
+    return Judged(logits, familiarity, labels)

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import zipfile
 
+import msgspec
 import numpy as np
 import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
 from handler import errors
+from handler.contract import MANIFEST_FILE, MODEL_FILE, parse_manifest, render_manifest
+from handler.model import BUNDLED_ARTIFACT
 from infra.__main__ import app
 from infra.errors import InfraError, WrongUse
 from infra.explain.advice import ADVICE
@@ -69,6 +72,19 @@ def test_json_says_the_same():
     assert (found["format"], found["images"], found["rejected"], found["error"]) == ("png", 1, 0, None)
     (first,) = found["first"]
     assert (first["class_name"], first["marks"], len(first["top"])) == ("Pullover", ["unsure"], 3)
+
+
+def test_a_class_that_is_never_sure_is_said_to_be_so(tmp_path):
+    manifest = parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
+    never = msgspec.structs.replace(manifest, unsure_below=(0.5, 0.5, None, *[0.5] * 7))  # of the class Pullover
+    (tmp_path / MODEL_FILE).write_bytes((BUNDLED_ARTIFACT / MODEL_FILE).read_bytes())
+    (tmp_path / MANIFEST_FILE).write_bytes(render_manifest(never))
+
+    _, said, *_ = explain(IMAGES / "coat-4.png", "--artifact", tmp_path).stdout.splitlines()
+    (found,) = explained(IMAGES / "coat-4.png", "--artifact", tmp_path)
+
+    assert said == "  Pullover 0.839 (unsure, as every Pullover of this model is)"
+    assert (found["first"][0]["marks"], found["first"][0]["unsure_below"]) == (["unsure"], None)
 
 
 def test_one_bad_file_among_many_is_a_row_of_its_own(folder):

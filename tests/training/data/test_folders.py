@@ -303,3 +303,28 @@ def test_labels_that_cannot_be_read_are_an_error(animals, tmp_path):
     for path in (tmp_path / "labels.csv", tmp_path / "gone.csv"):
         with pytest.raises(DataError, match="Expected a CSV of labels in UTF-8"):
             load_folders(animals, labels=path)
+
+
+def test_of_many_images_the_same_share_of_each_class_is_drawn(tmp_path):
+    for name, count in (("a", 60), ("b", 30), ("c", 2)):
+        for number in range(count):
+            write(tmp_path / "train" / name / f"{number}.png", seed=(ord(name[0]), number))
+        write(tmp_path / "test" / name / "0.png", seed=(ord(name[0]), 999))
+
+    drawn, everything = load_folders(tmp_path, 8, at_most=30), load_folders(tmp_path, 8, at_most=92)
+
+    assert np.bincount(drawn.train.labels).tolist() == [20, 10, 1]
+    assert np.bincount(drawn.test.labels).tolist() == [1, 1, 1]
+    assert np.bincount(everything.train.labels).tolist() == [60, 30, 2]
+
+
+def test_uneven_and_rare_classes_are_pointed_out_where_they_are_learnt(tmp_path, caplog):
+    for name, count in (("many", 120), ("rare", 9)):
+        for number in range(count):
+            write(tmp_path / "train" / name / f"{number}.png", seed=(ord(name[0]), number))
+        write(tmp_path / "test" / name / "0.png", seed=(ord(name[0]), 999))
+
+    load_folders(tmp_path, 8)
+
+    assert "WARNING: there are too few images to learn rare (9); 10 are the least, 30 a good start." in caplog.text
+    assert "WARNING: there are 120 images of many and 9 of rare: the rarer is found less often." in caplog.text

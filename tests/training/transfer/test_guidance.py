@@ -1,0 +1,57 @@
+"""What is said of a number of photos, and of a backbone against a network that starts from nothing."""
+
+import numpy as np
+import pytest
+
+from tests.training.transfer.test_head import features_of
+from training.data.dataset import Split
+from training.transfer.backbones import Backbone
+from training.transfer.contest import prefer_backbone, try_own_network
+from training.transfer.guidance import describe_expectation
+from training.transfer.head import Features, cross_validate, fit_head
+from training.transfer.learning import Learnt
+from training.transfer.looking import Seen
+
+
+def test_what_twice_as_many_photos_would_give_is_what_all_give_more_than_half():
+    features = features_of(60, classes=6, spread=7.0)
+
+    said = describe_expectation(features, cross_validate(features))
+
+    whole = cross_validate(features).accuracy
+    assert said.startswith(f"{whole:.0%} of the photos are right where they were not learnt from; a head alone gains ")
+    assert said.endswith(" points from half of the photos to all: expect as much of twice as many")
+
+
+def test_of_very_few_photos_nothing_more_is_said():
+    features = features_of(6, classes=3)
+
+    said = describe_expectation(features, cross_validate(features))
+
+    assert said.endswith("too few photos to say what more of them would give")
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    """Small pictures of level and of upright stripes, which a small network learns."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 2
+    rows, columns = np.mgrid[:32, :32]
+    images = np.stack([np.where((columns if label else rows) // 4 % 2, 200, 20) for label in labels])[..., None]
+    return Split((images + rng.integers(0, 50, (240, 32, 32, 3))).astype(np.uint8), labels)
+
+
+def test_a_small_network_learns_what_is_easy(stripes):
+    assert try_own_network(stripes, ("level", "upright")) > 0.9
+
+
+@pytest.mark.parametrize(("known", "taken"), [(True, "the former"), (False, "the latter")])
+def test_the_better_one_on_held_out_images_is_taken_and_named(known, taken, stripes, caplog):
+    caplog.set_level("INFO")
+    good = features_of(240, classes=2)
+    features = good if known else Features(good.views, np.random.default_rng(1).permutation(good.labels), 2)
+    learnt = Learnt(None, fit_head(features), cross_validate(features), features, Seen(np.empty(0)))
+
+    assert prefer_backbone(learnt, Backbone.efficientnet_lite0, stripes, ("level", "upright")) is known
+    assert f"efficientnet-lite0 has {100 * learnt.judged.accuracy:.1f}% of the held-out images right" in caplog.text
+    assert f"{taken} is taken" in caplog.text
