@@ -6,6 +6,7 @@ smoke   shows that everything works: 3 epochs on a small part of the images, sec
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,6 +57,10 @@ class Config:
     def epochs(self) -> int:
         """Returns the number of epochs in all cycles."""
         return sum(self.cycles)
+
+    def plain(self) -> Config:
+        """Returns the same settings for a network that learns no changed images, and none of other things than the classes."""
+        return dataclasses.replace(self, change_probability=0.0, foreign=0)
 
 
 PRESETS = {

@@ -48,8 +48,8 @@ _TEXTS = {
     "coverage": (
         "Accuracy against coverage",
         (
-            "The accuracy if the least confident predictions are left to a person. The orange mark is of the predictions that are "
-            "not called unsure, by a threshold for each class; without it there is no threshold."
+            "The accuracy if the least confident predictions are left to a person. The orange mark is of the predictions "
+            "that are not called unsure, by a threshold for each class; without it there is no threshold."
         ),
     ),
     "mistakes": (

@@ -45,9 +45,7 @@ def try_own_network(train: Split, classes: tuple[str, ...]) -> float:
     rest, judged = hold_out(small, max(1, len(small) // 5), 0)
     epochs = int(np.clip(SEEN_IMAGES // len(rest), MIN_EPOCHS, MAX_EPOCHS))
     architecture = Architecture(filters=(16, 32, 64), blocks=(1, 1, 1))
-    config: Config = dataclasses.replace(
-        PRESETS["full"], cycles=(epochs,), architecture=architecture, change_probability=0.0, foreign=0, batch=32
-    )
+    config: Config = dataclasses.replace(PRESETS["full"].plain(), cycles=(epochs,), architecture=architecture, batch=32)
     batches = Batches(rest.images, one_hot(rest, classes), rest.images[:0], config)
     network = compile_network(
         config,
