@@ -18,6 +18,7 @@ from handler.objects import Prefix, parse_prefix
 from handler.settings import DEFAULTS, load_limits
 from handler.store import Store
 from infra.errors import InfraError, WrongUse
+from training.shipped import find_artifact
 
 CONCURRENCY = DEFAULTS["S3_CONCURRENCY"]
 
@@ -65,8 +66,10 @@ def parse_folder(text: str, what: str) -> Path | Prefix:
 
 
 def parse_artifact(text: str | None) -> Path | Prefix:
-    """Returns where an artifact lies, which is the bundled one if the text is None."""
-    return BUNDLED_ARTIFACT if text is None else parse_location(text)
+    """Returns where an artifact lies: the bundled one if the text is None, or one in a folder, in S3, or of those that ship."""
+    if text is None:
+        return BUNDLED_ARTIFACT
+    return parse_location(text if text.startswith("s3://") else str(find_artifact(str(expand_home(text)))))
 
 
 def read_manifest(artifact: str | None) -> Manifest:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from training.shipped import find_artifact
+
 
 class Preset(StrEnum):
     """Names the presets of `training.config.PRESETS`."""
@@ -105,5 +107,12 @@ Size = Annotated[
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
 Name = Annotated[str | None, typer.Option(help="Name of the model in documents; by default that of its data or its file.")]
 Version = Annotated[str, typer.Option(help="Version of the model in documents.")]
-Artifact = Annotated[Path, typer.Option(help="Folder of the artifact; by default the bundled one.")]
+Artifact = Annotated[
+    Path,
+    typer.Option(
+        parser=find_artifact,
+        metavar="DIR|NAME",
+        help="Folder of the artifact, or the name of one that ships (clothes-photos); by default the bundled one.",
+    ),
+]
 Pages = Annotated[Path, typer.Option(file_okay=False, help="Folder the pictures and their page, index.html, are written to.")]

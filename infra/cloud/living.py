@@ -30,6 +30,7 @@ from infra.cloud.guide import SAM_KEY, SAMPLE, invocation, uploads
 from infra.cloud.sam_local import find_host, listening_address, write_template
 from infra.errors import InfraError
 from infra.package import Architecture
+from training.shipped import find_artifact
 
 EVENT = Path(".demo") / "sam-event.json"
 
@@ -38,12 +39,12 @@ _SAME_SIGNAL_S = 1.0
 _HERE = "127.0.0.1"
 
 
-def run(port: int, artifact: Path | None, sam: Architecture | None) -> int:
+def run(port: int, artifact: str | None, sam: Architecture | None) -> int:
     """Runs the cloud until SIGINT or SIGTERM, and returns the number of documents that appeared.
 
     Args:
         port: the port to listen at; 0 for any that is free.
-        artifact: the folder of the artifact; None for the bundled one.
+        artifact: the folder of the artifact, or the name of one that ships; None for the bundled one.
         sam: the architecture of the built package that containers run on this cloud; None if none does.
 
     Raises:
@@ -53,7 +54,7 @@ def run(port: int, artifact: Path | None, sam: Architecture | None) -> int:
     clear_aws_environment(host)
     os.environ.pop("MODEL_URI", None)
     if artifact:
-        os.environ["MODEL_URI"] = str(artifact.resolve())
+        os.environ["MODEL_URI"] = str(find_artifact(artifact).resolve())
     with _stopped_by_signals() as stop, start_cloud(address=listening_address(host) if sam else _HERE, port=port) as cloud:
         function = attach(cloud)
         arrivals = _arrivals(cloud)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +17,8 @@ commands = typer.Typer()
 def cloud(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of S3 and SQS.", show_default="any free one")] = 0,
     artifact: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Artifact.", show_default="the bundled one"),
+        str | None,
+        typer.Option(metavar="DIR|NAME", help="Artifact, or the name of one that ships.", show_default="the bundled one"),
     ] = None,
     architecture: Annotated[
         Architecture, typer.Option(help="Architecture that the package was built for, with --sam.")

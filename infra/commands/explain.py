@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.options import Artifact
+
 PANEL = "Look at predictions"
 
 commands = typer.Typer()
@@ -17,9 +19,7 @@ def explain(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE…", help="Files, folders, s3://bucket/key or s3://bucket/prefix/.")
     ],
-    artifact: Annotated[
-        str | None, typer.Option(metavar="DIR|s3://…", help="Artifact of the model.", show_default="the bundled one")
-    ] = None,
+    artifact: Artifact = None,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Draw images, and what the model sees, as PNG.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each object.")] = False,

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.options import Artifact
+
 PANEL = "Look at predictions"
 
 commands = typer.Typer()
 
-Artifact = Annotated[
-    str | None, typer.Option(metavar="DIR|s3://…", help="Artifact of the model.", show_default="the bundled one")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 Meanings = Annotated[
     list[str] | None, typer.Option("--map", metavar="WORD=CLASS", help="A word that means a class, such as pants=Trouser.")

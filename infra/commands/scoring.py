@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.options import Artifact
+
 PANEL = "Score"
 
 commands = typer.Typer()
@@ -18,10 +20,7 @@ def score(
         list[str],
         typer.Argument(metavar="SOURCE…", help="Files, folders, s3://bucket/key, s3://bucket/prefix/, or - for a list."),
     ],
-    artifact: Annotated[
-        str | None,
-        typer.Option(metavar="DIR|s3://…", help="Artifact of the model.", show_default="the bundled one"),
-    ] = None,
+    artifact: Artifact = None,
     out: Annotated[str, typer.Option(metavar="DIR|s3://…", help="Where the documents belong.")] = "predictions",
     table: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write one row for each image, as .csv, .parquet or .jsonl.")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.options import Artifact
+
 PANEL = "Look at predictions"
 
 commands = typer.Typer()
@@ -26,12 +28,7 @@ def sheet(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(dir_okay=False, help="The page; further ones lie beside it.")] = Path("sheet.html"),
-    artifact: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR|s3://…", help="Artifact of the model: its classes and its size.", show_default="the bundled one"
-        ),
-    ] = None,
+    artifact: Artifact = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.", show_default="the place of the documents")] = None,
     page_images: Annotated[int, typer.Option(min=1, max=20_000, help="Images on a page, at most.")] = 2000,
     *,

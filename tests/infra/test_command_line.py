@@ -11,7 +11,7 @@ import typer.main
 from infra.__main__ import app
 from infra.paths import ROOT
 
-LIBRARIES = {"moto", "boto3", "numpy", "tensorflow", "handler", "training", "infra.bench"}
+LIBRARIES = {"moto", "boto3", "numpy", "tensorflow", "handler", "training.data", "training.network", "infra.bench"}
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -62,8 +62,8 @@ def test_each_command_and_each_of_its_parameters_is_explained(name):
     [
         ("infra.package", {"moto", "boto3", "numpy", "handler"}),
         ("infra.schemas", {"moto", "boto3"}),
-        ("infra.demo", {"tensorflow", "training", "infra.bench"}),
-        ("infra.bench.report", {"moto", "tensorflow", "training"}),
+        ("infra.demo", {"tensorflow", "training.data", "training.network", "infra.bench"}),
+        ("infra.bench.report", {"moto", "tensorflow", "training.data", "training.network"}),
     ],
 )
 def test_a_command_loads_no_library_of_another(module, unneeded):
