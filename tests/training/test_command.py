@@ -211,7 +211,7 @@ def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path
     assert (manifest.name, manifest.classes) == (colours.name, ("blue", "green", "red"))
     assert (manifest.input.as_tuple, manifest.model.quantisation) == ((64, 64, 3), "float16")
     assert manifest.metrics.accuracy > 0.8
-    assert (manifest.training["backbone"], manifest.training["tuned_from"]) == ("efficientnet-lite0", "block7-widen")
+    assert (manifest.training["backbone"], manifest.training["tuned_from"]) == ("efficientnet-lite0", "block10-widen")
     assert (manifest.sure.images, manifest.unsure_below) == (51, None)
     assert model.classify(golden_images(manifest)).familiarity == pytest.approx(manifest.golden.familiarity, abs=0.01)
     assert "looking at 51 photos in 8 views, about" in done.stderr

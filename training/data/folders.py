@@ -18,6 +18,7 @@ from handler.conversion import convert, is_grey
 from handler.formats.picture import picture_size, read_picture
 from training.data.balance import find_imbalance
 from training.data.classified import Classes, Listing, set_aside, thin_out, visible
+from training.data.copies import find_copies
 from training.data.dataset import Dataset, Split
 from training.data.pictures import each_of, name_some
 from training.errors import DataError
@@ -148,18 +149,14 @@ def _read(
 ) -> Dataset:
     train, test = parts
     logger.info("%d images of %d classes are brought to %dx%dx%d", len(train + test), len(classes), *shape.as_tuple)
-    trained_on = {file.md5 for file in train}
-    leaked = [file.path for file in test if file.md5 in trained_on]
-    if leaked:
-        logger.warning(
-            "%d test images are copies of others, so the figures come out too good: %s", len(leaked), name_some(leaked)
-        )
+    train_split, test_split = (_read_split(directory, files, shape, conversion) for files in parts)
+    _warn_of_copies(train_split, test_split)
     return Dataset(
         name=f"unverified: {directory.resolve().name}",
         directory=directory,
         classes=classes,
-        train=_read_split(directory, train, shape, conversion),
-        test=_read_split(directory, test, shape, conversion),
+        train=train_split,
+        test=test_split,
         checksums={"train": _checksum(directory, train), "test": _checksum(directory, test)},
         conversion=conversion,
     )
@@ -173,6 +170,16 @@ def _read_split(directory: Path, files: list[_File], shape: PixelShape, conversi
     images = np.fromiter(pixels, np.dtype((np.uint8, shape.as_tuple)), count=len(files))
     paths = tuple(file.path.relative_to(directory).as_posix() for file in files)
     return Split(images, np.array([file.label for file in files], np.intp), paths)
+
+
+def _warn_of_copies(train: Split, test: Split) -> None:
+    copies = find_copies(test.images, train.images)
+    if copies:
+        pairs = [f"{test.files[position]} (of {train.files[other]})" for position, other in copies]
+        logger.warning(
+            "WARNING: %d test images are copies of training images, or nearly, so the figures come out too good: %s",
+            *(len(copies), name_some(pairs)),
+        )
 
 
 def _checksum(directory: Path, files: list[_File]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,7 +40,7 @@ def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterato
         )
 
 
-def name_some(paths: list[Path]) -> str:
+def name_some(paths: Sequence[Path | str]) -> str:
     """Writes the first few of `paths`, and the number of the others."""
     names = ", ".join(map(str, paths[:_MAX_NAMED]))
     return f"{names} and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else names

@@ -55,7 +55,8 @@ def fit_photos(
         if len(dataset.train) >= COMPARED:  # there may be more
             dataset = load()
             learnt = learn(dataset, chosen)
+    by_heads = learnt.judged
     if tuned:
         learnt = tune_learnt(learnt, dataset, chosen)
-    say_what_to_expect(learnt.features, learnt.judged)
+    say_what_to_expect(learnt.features, by_heads, learnt.judged)
     return export_learnt(learnt, dataset, chosen, out, name=name, version=version)

@@ -56,7 +56,7 @@ def tune_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone) -> Learnt:
     """Tunes the upper layers to the classes."""
     build = partial(build_backbone, backbone, dataset.train.images.shape[1])
     logger.info("tuning the layers from %s on", BOUNDARIES[backbone])
-    tuned = tune(build, BOUNDARIES[backbone], learnt.seen, learnt.features)
+    tuned = tune(build, BOUNDARIES[backbone], learnt.seen, learnt.features, learnt.head)
     return Learnt(tuned.network, tuned.head, tuned.judged, learnt.features, learnt.seen, is_tuned=True)
 
 

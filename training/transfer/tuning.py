@@ -38,7 +38,7 @@ class Tuned:
     judged: Judged
 
 
-def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Features) -> Tuned:
+def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Features, head: Head) -> Tuned:
     """Tunes a network to all photos, and as many more as are needed to a part of them, which judge the others.
 
     Args:
@@ -46,30 +46,31 @@ def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Fea
         boundary: the name of the first layer that is tuned.
         seen: what the layers below make of the photos.
         start: the features of the photos by the pretrained network.
+        head: a head that was fitted to these features.
     """
     network = build()
-    head = _tune(network, boundary, seen, start)
+    tuned = _tune(network, boundary, seen, start, head)
     judged: list[Judged] = []
     needed = len(start) if len(start) >= MANY else ENOUGH_JUDGED
     for train, held_out in divide(start.labels, FOLDS):
         if sum(len(part.labels) for part in judged) >= needed:
             break
         other = build()
-        judge = _tune(other, boundary, seen.take(train), start.take(train))
+        part = start.take(train)
+        judge = _tune(other, boundary, seen.take(train), part, fit_head(part))
         features = compute_features(upper_layers(other, boundary), seen.activations[0, held_out])
         judged.append(judge.judge(features, start.labels[held_out]))
-    return Tuned(network, head, _join(judged))
+    return Tuned(network, tuned, _join(judged))
 
 
-def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features) -> Head:
-    """Tunes the layers of `network` from `boundary` on in place, and returns the head that was tuned with them."""
+def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head: Head) -> Head:
+    """Tunes the layers of `network` from `boundary` on, and `head`; the layers in place, and the new head is returned."""
     upper = upper_layers(network, boundary)
     for layer in upper.layers:
         layer.trainable = not isinstance(layer, layers.BatchNormalization)
     keras.utils.set_random_seed(SEED)
     logits = layers.Dense(start.classes, name="logits")
     whole = keras.Model(upper.input, logits(layers.Dropout(DROPOUT)(upper.output)))
-    head = fit_head(start)
     logits.set_weights([head.weights, head.bias])
     views = _Views(seen, np.eye(start.classes, dtype=np.float32)[start.labels])
     rate = keras.optimizers.schedules.CosineDecay(

@@ -16,7 +16,8 @@ from training.transfer.looking import Seen
 def test_what_twice_as_many_photos_would_give_is_what_all_give_more_than_half():
     features = features_of(60, classes=6, spread=7.0)
 
-    said = describe_expectation(features, cross_validate(features))
+    judged = cross_validate(features)
+    said = describe_expectation(features, judged, judged)
 
     whole = cross_validate(features).accuracy
     assert said.startswith(f"{whole:.0%} of the photos are right where they were not learnt from; a head alone gains ")
@@ -26,7 +27,8 @@ def test_what_twice_as_many_photos_would_give_is_what_all_give_more_than_half():
 def test_of_very_few_photos_nothing_more_is_said():
     features = features_of(6, classes=3)
 
-    said = describe_expectation(features, cross_validate(features))
+    judged = cross_validate(features)
+    said = describe_expectation(features, judged, judged)
 
     assert said.endswith("too few photos to say what more of them would give")
 
