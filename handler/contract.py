@@ -161,6 +161,45 @@ class UnfamiliarPromise(msgspec.Struct, frozen=True):
     needed: int
 
 
+class ChangedKind(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model stands one kind of change of its test images, in shares of these.
+
+    `trusted` images have neither mark, and `coverage` is the share of the images, those with the highest confidence among the
+    trusted, up to which 95 in 100 are right.
+    """
+
+    name: str
+    images: Natural
+    right: Fraction
+    trusted: Fraction
+    right_of_trusted: Fraction | None
+    coverage: Fraction
+
+
+class ForeignKind(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model stands one kind of images that show none of its classes, in shares of these.
+
+    `marked` images have one of the marks at least. `auroc` says how well familiarity ranks test images before these, and
+    `false_positives` how many of these are left where 95 in 100 test images are kept.
+    """
+
+    name: str
+    is_near: bool
+    images: Natural
+    unfamiliar: Fraction
+    unsure: Fraction
+    marked: Fraction
+    auroc: Fraction | None
+    false_positives: Fraction | None
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model stands images that it was not made for, measured through documents."""
+
+    changed: tuple[ChangedKind, ...]
+    foreign: tuple[ForeignKind, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.artifact/1"):
     """The description of an artifact. `classes` are the names of the classes in index order.
 
@@ -171,8 +210,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
 
     `metrics` are of the model file itself, as LiteRT runs it, `metrics_before_scaling` of the same logits at temperature 1, and
     `metrics_in_float` of the network before its weights were quantised, whose predictions the file shares on
-    `agreement_with_float` of the test images; all of these are missing if there were no labelled images. `dataset` and
-    `training` tell people where the figures come from.
+    `agreement_with_float` of the test images; all of these are missing if there were no labelled images. `trial` is of changed
+    images, and of images of other things. `dataset` and `training` tell people where the figures come from.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -191,6 +230,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     metrics_in_float: Metrics | None = None
     agreement_with_float: Fraction | None = None
     metrics_by_class: tuple[ClassMetrics, ...] = ()
+    trial: Trial | None = None
     dataset: dict[str, Any]
     training: dict[str, Any]
     golden: Golden

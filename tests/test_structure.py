@@ -106,7 +106,8 @@ TRAINING_ARROWS = {
     "report": {"data", "network", "export"},
     "transfer": {"data", "network", "export"},
     "recipes": {"options", "transfer"},
-    "commands": {"data", "export", "network", "options", "report", "transfer"},
+    "trial": {"data", "export", "report"},
+    "commands": {"data", "export", "network", "options", "report", "transfer", "trial"},
     "__main__": {"command_line", "commands"},
 }
 WEIGHTS_READER = ROOT / "training" / "recipes" / "efficientnet_lite0.py"  # by names that it knows, and refuses all others

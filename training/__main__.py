@@ -10,6 +10,7 @@
                                                                      makes an artifact of any Keras image classifier
     python -m training explore --out DIR                             shows the data in pictures (a minute or two)
     python -m training report --artifact handler/artifact --out DIR  shows the model in pictures (seconds)
+    python -m training trial --artifact DIR --images DIR --out DIR   tries the model on changed and on foreign pictures
     python -m training samples                                       writes the sample images under events/
     python -m training convert photo.jpg DIR --out DIR               shows pictures as the model sees them
 
@@ -25,10 +26,10 @@ import logging
 import typer
 
 from training.command_line import Commands
-from training.commands import adopting, making, showing
+from training.commands import adopting, making, showing, trying
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-for commands in (making.commands, adopting.commands, showing.commands):
+for commands in (making.commands, adopting.commands, showing.commands, trying.commands):
     app.add_typer(commands)
 
 

@@ -43,7 +43,7 @@ def _describe(images: np.ndarray) -> np.ndarray:
     rows = np.stack([_reduce(image) for image in images])
     rows -= rows.mean(axis=1, keepdims=True)
     rows[~rows.any(axis=1)] = 1  # images without any contrast are like each other alone
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def _reduce(image: np.ndarray) -> np.ndarray:

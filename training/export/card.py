@@ -5,16 +5,15 @@ Everything in it comes from the manifest. The manifest of a model from elsewhere
 
 from __future__ import annotations
 
-import html
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from handler.contract import Conversion, Manifest, Metrics, SurePromise
+from training.export.markdown import as_text, table
+from training.export.trial_tables import render_trial
 
 CARD_FILE = "MODEL_CARD.md"
 
-_MAX_LIST_VALUES = 10  # of a longer list, the card states the length instead
 _SHOWN_AS_FIGURES = {"parameters", "multiplications", "history"}
 
 
@@ -25,8 +24,9 @@ def render_card(manifest: Manifest) -> str:
         _figures(manifest),
         _classes(manifest),
         _marks(manifest),
-        "## Data\n\n" + _table(("what", "value"), _flat(manifest.dataset), "Nothing is recorded of the data."),
-        "## Training\n\n" + _table(("what", "value"), _training(manifest.training), "Nothing is recorded of the training."),
+        render_trial(manifest.trial) if manifest.trial else "",
+        "## Data\n\n" + table(("what", "value"), _flat(manifest.dataset), "Nothing is recorded of the data."),
+        "## Training\n\n" + table(("what", "value"), _training(manifest.training), "Nothing is recorded of the training."),
         _limits(manifest),
     )
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -37,7 +37,7 @@ def _introduction(manifest: Manifest) -> str:
     colours = "grey" if shape.channels == 1 else "RGB"
     weights = {"dynamic-range": "int8 weights (dynamic range)", "float16": "weights in half precision", "none": "float weights"}
     return (
-        f"# {_text(manifest.name)} {_text(manifest.version)}\n\n"
+        f"# {as_text(manifest.name)} {as_text(manifest.version)}\n\n"
         "Written from `manifest.json` by `training/export/card.py`; changes made here are lost at the next export.\n\n"
         f"It tells images of {len(manifest.classes)} classes apart: {shape.height} by {shape.width} {colours} pixels in, the "
         "probability of each class out. The handler serves it, and writes the predictions of each object it is given.\n\n"
@@ -68,7 +68,7 @@ def _figures(manifest: Manifest) -> str:
         if metrics
         else "No labelled test images were at hand, so accuracy and calibration are unknown."
     )
-    return f"## Figures\n\n{measured}\n\n" + _table(("figure", "value"), _figure_rows(manifest), "")
+    return f"## Figures\n\n{measured}\n\n" + table(("figure", "value"), _figure_rows(manifest), "")
 
 
 def _figure_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -84,7 +84,7 @@ def _figure_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name, label in (("parameters", "parameters"), ("multiplications", "multiplications an image")):
         if name in manifest.training:
             value = manifest.training[name]
-            yield label, f"{value:,}" if isinstance(value, int) else _text(value)
+            yield label, f"{value:,}" if isinstance(value, int) else as_text(value)
 
 
 def _scaled_rows(metrics: Metrics, before: Metrics | None) -> Iterator[tuple[str, str]]:
@@ -98,14 +98,14 @@ def _scaled_rows(metrics: Metrics, before: Metrics | None) -> Iterator[tuple[str
 
 def _classes(manifest: Manifest) -> str:
     head: tuple[str, ...] = ("index", "class")
-    rows: Iterator[tuple[str, ...]] = ((str(index), _text(name)) for index, name in enumerate(manifest.classes))
+    rows: Iterator[tuple[str, ...]] = ((str(index), as_text(name)) for index, name in enumerate(manifest.classes))
     if manifest.metrics_by_class:
         head = (*head, "precision", "recall", "test images")
         rows = (
             (*row, f"{measured.precision:.1%}", f"{measured.recall:.1%}", f"{measured.images:,}")
             for row, measured in zip(rows, manifest.metrics_by_class, strict=True)
         )
-    return "## Classes\n\n" + _table(head, rows, "")
+    return "## Classes\n\n" + table(head, rows, "")
 
 
 def name_threshold(manifest: Manifest) -> str | None:
@@ -153,10 +153,10 @@ def _whose(manifest: Manifest, promise: SurePromise) -> str:
     alone = [manifest.classes[index] for index in promise.alone]
     said = "The bound holds for all classes together, of which too few images were held out for a bound of each."
     if alone:
-        said = f"The bound holds for each of {_text(alone)}" + (
+        said = f"The bound holds for each of {as_text(alone)}" + (
             ", and for the other classes together." if len(alone) < len(manifest.classes) else "."
         )
-    return f"{said} Every {_text(never)} is marked." if never else said
+    return f"{said} Every {as_text(never)} is marked." if never else said
 
 
 def _unfamiliar(manifest: Manifest) -> str:
@@ -213,17 +213,4 @@ def _flat(values: Mapping[str, object], above: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             yield from _flat(value, path)
         else:
-            yield _text(path.replace("_", " ")), _text(value)
-
-
-def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]], otherwise: str) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines]) if lines else otherwise
-
-
-def _text(value: object) -> str:
-    """Writes `value` on one line, escaping everything that has a meaning in Markdown or HTML."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        value = ", ".join(map(str, value)) if len(value) <= _MAX_LIST_VALUES else f"{len(value)} values"
-    text = "none" if value is None else " ".join(str(value).split())
-    return re.sub(r"([\\`*_{}\[\]|~$#@:!])", r"\\\1", html.escape(text, quote=False))
+            yield as_text(path.replace("_", " ")), as_text(value)

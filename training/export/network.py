@@ -18,20 +18,17 @@ import numpy as np
 from scipy.special import softmax
 
 from handler.contract import (
-    MANIFEST_FILE,
-    MODEL_FILE,
     Conversion,
     Golden,
     Manifest,
     ModelFile,
     PixelShape,
     Scores,
-    render_manifest,
 )
 from handler.model import Classifier, Model
 from training.artifact import load_artifact, score
 from training.data.dataset import Split
-from training.export.card import CARD_FILE, render_card
+from training.export.files import write_artifact
 from training.export.judged import Judged
 from training.export.litert import Quantisation, convert_model
 from training.export.metrics import fit_temperature, measure, measure_classes, without_temperature
@@ -112,18 +109,6 @@ def export_network(
     warn_of(manifest)
     write_artifact(out, content, manifest)
     return load_artifact(out)
-
-
-def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
-    """Writes the three files of an artifact: the LiteRT file `content`, the model card, and last, in one step, the manifest."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / MANIFEST_FILE).unlink(missing_ok=True)
-    (out / MODEL_FILE).write_bytes(content)
-    (out / CARD_FILE).write_text(render_card(manifest), encoding="utf-8")
-    partial = out / f"{MANIFEST_FILE}.partial"
-    partial.write_bytes(render_manifest(manifest))
-    partial.replace(out / MANIFEST_FILE)
-    logger.info("wrote %s", out)
 
 
 def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -10,14 +10,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from scipy.stats import binom
 
 from handler.contract import Scores, SurePromise, UnfamiliarPromise
 
-MAX_WRONG = 0.01  # of sure predictions
+# The bounds on the share of sure predictions that are wrong, each with the probability that its test errs. Together these are
+# the error of the choice among them.
+BOUNDS = ((0.01, 0.03), (0.02, 0.01), (0.05, 0.01))
+ENOUGH_SURE = 0.25  # of the images, for a bound to be preferred to a weaker one
 MAX_MARKED = 0.03  # of images like the training images, as unfamiliar
-PROBABILITY = 0.95  # with which each of these bounds holds
+PROBABILITY = 0.95  # with which each promise holds
 
 ENOUGH = 4  # times the least number of images for a test; from then on, a class gets a test of its own
 _EXPECTED_WRONG = np.geomspace(1e-4, 0.3, 160)  # shares of wrong predictions, of which each gives one candidate
@@ -41,13 +45,27 @@ class Thresholds:
 
 def choose_thresholds(scores: Scores, labels: np.ndarray) -> Thresholds:
     """Chooses the thresholds of an artifact by the scores and the labels, `(n,)` int, of held-out images."""
-    unsure_below, sure = sure_thresholds(scores.probabilities, labels)
+    unsure_below, sure = strictest_thresholds(scores.probabilities, labels)
     unfamiliar_below, familiar = (None, None) if scores.familiarity is None else unfamiliar_threshold(scores.familiarity)
     return Thresholds(unsure_below, sure, unfamiliar_below, familiar)
 
 
+def strictest_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> tuple[ByClass | None, SurePromise]:
+    """Finds thresholds for the strictest bound that leaves a quarter of the images sure, or else for the strictest that leaves any.
+
+    Labels of photos are often wrong in one of a hundred, and then no prediction can be shown to be sure by the strictest bound.
+
+    Args and returned values are those of `sure_thresholds`; the promise is that of the bound.
+    """
+    found = [sure_thresholds(probabilities, labels, max_wrong, error) for max_wrong, error in BOUNDS]
+    ample = (one for one in found if one[1].sure >= ENOUGH_SURE * len(labels))
+    any_at_all = (one for one in found if one[0] is not None)
+    thresholds, promise = next(ample, None) or next(any_at_all, None) or found[-1]
+    return thresholds, msgspec.structs.replace(promise, probability=PROBABILITY)
+
+
 def sure_thresholds(
-    probabilities: np.ndarray, labels: np.ndarray, max_wrong: float = MAX_WRONG, probability: float = PROBABILITY
+    probabilities: np.ndarray, labels: np.ndarray, max_wrong: float, error: float
 ) -> tuple[ByClass | None, SurePromise]:
     """Finds the confidence of each class from which on at most `max_wrong` of the predictions are wrong.
 
@@ -59,14 +77,14 @@ def sure_thresholds(
         probabilities: `(n, classes)` float, of images that the weights were not trained on.
         labels: `(n,)` int class indices.
         max_wrong: the largest accepted share of sure predictions that are wrong, 0..1.
-        probability: the probability, 0..1, with which the bound holds for each test, over draws of these images.
+        error: the probability, 0..1, with which the bound may be broken in each test, over draws of these images.
 
     Returns:
         The thresholds, or None if no prediction of any class can be called sure; and what they promise.
     """
     confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
     wrong, classes = predicted != labels, probabilities.shape[1]
-    needed = least_images(max_wrong, (1 - probability) / 2)
+    needed = least_images(max_wrong, error / 2)
     alone = np.bincount(predicted, minlength=classes) >= ENOUGH * needed
     thresholds = np.full(classes, np.inf)
     for group in (*np.flatnonzero(alone)[:, None], np.flatnonzero(~alone)):
@@ -74,12 +92,12 @@ def sure_thresholds(
         if members.any():
             candidates = np.stack([_candidates(confidence[predicted == index]) for index in group], axis=1)
             sure = confidence[members] >= candidates[:, np.searchsorted(group, predicted[members])]
-            passing = _last_passing(sure.sum(axis=1), (sure & wrong[members]).sum(axis=1), max_wrong, 1 - probability)
+            passing = _last_passing(sure.sum(axis=1), (sure & wrong[members]).sum(axis=1), max_wrong, error)
             thresholds[group] = np.inf if passing is None else candidates[passing]
     sure = confidence >= thresholds[predicted]
     promise = SurePromise(
         max_wrong=max_wrong,
-        probability=probability,
+        probability=1 - error,
         images=len(labels),
         sure=int(sure.sum()),
         wrong=int((sure & wrong).sum()),

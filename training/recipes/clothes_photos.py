@@ -3,8 +3,8 @@
     git clone https://github.com/alexeygrigorev/clothing-dataset-small
     python -m training.recipes.clothes_photos clothing-dataset-small
 
-The photos are Alexey Grigorev's (CC0 1.0): 3,068 to learn from and 372 to measure by. What ships was made of these photos scaled
-to at most 256 pixels. docs/clothes-photos.md says what each step gave.
+The photos are Alexey Grigorev's (CC0 1.0): 3,068 to learn from and 372 to measure by. What ships was made of these photos
+scaled to at most 256 pixels. docs/clothes-photos.md says what each step gave.
 """
 
 from __future__ import annotations

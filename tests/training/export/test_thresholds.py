@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from handler.contract import Scores
-from training.export.thresholds import choose_thresholds, least_images, sure_thresholds, unfamiliar_threshold
+from training.export.thresholds import (
+    BOUNDS,
+    PROBABILITY,
+    choose_thresholds,
+    least_images,
+    strictest_thresholds,
+    sure_thresholds,
+    unfamiliar_threshold,
+)
 
 DRAWS = 200
 
@@ -35,10 +43,10 @@ def test_the_bound_on_wrong_predictions_holds_with_its_probability(weak):
     truth = draw(rng, 100_000, weak=weak)
     broken = tested = 0
     for _ in range(DRAWS):
-        thresholds, _ = sure_thresholds(*draw(rng, 2_000, weak=weak))
+        thresholds, promise = strictest_thresholds(*draw(rng, 2_000, weak=weak))
         if thresholds is not None:
             tested += 1
-            broken += share_wrong(thresholds, *truth)[0] > 0.01
+            broken += share_wrong(thresholds, *truth)[0] > promise.max_wrong
 
     assert tested > DRAWS // 4
     assert broken <= 0.05 * DRAWS
@@ -51,20 +59,36 @@ def test_a_guessing_model_gets_no_threshold():
     for images in (30, 60, 100, 500, 3_000):
         for _ in range(40):
             probabilities = rng.dirichlet(np.ones(3), images)
-            found += sure_thresholds(probabilities, rng.integers(0, 3, images))[0] is not None
+            found += strictest_thresholds(probabilities, rng.integers(0, 3, images))[0] is not None
 
     assert found == 0
+
+
+@pytest.mark.parametrize(("noise", "bound"), [(0.0, 0.01), (0.008, 0.02), (0.02, 0.05), (0.2, None)])
+def test_the_strictest_bound_that_the_labels_bear_is_promised(noise, bound):
+    rng = np.random.default_rng(6)
+    probabilities, labels = draw(rng, 3_000)
+    labels = np.where(rng.random(3_000) < noise, (labels + 2) % 5, labels)
+
+    thresholds, promise = strictest_thresholds(probabilities, labels)
+
+    assert (thresholds is not None, promise.max_wrong) == ((True, bound) if bound else (False, 0.05))
+    assert promise.probability == 0.95
+
+
+def test_the_errors_of_all_bounds_together_are_that_of_the_promise():
+    assert sum(error for _, error in BOUNDS) == pytest.approx(1 - PROBABILITY)
 
 
 def test_too_few_images_give_no_threshold_and_the_promise_tells_how_many_are_needed():
     right = np.eye(2)[np.arange(367) % 2] * 0.98 + 0.01
 
-    thresholds, promise = sure_thresholds(right, right.argmax(axis=1))
+    thresholds, promise = sure_thresholds(right, right.argmax(axis=1), 0.01, 0.05)
 
     assert thresholds is None
     assert (promise.images, promise.sure, promise.needed) == (367, 0, 368)
     more = np.concatenate([right, right])
-    assert sure_thresholds(more, more.argmax(axis=1))[0] == pytest.approx((0.99, 0.99))
+    assert sure_thresholds(more, more.argmax(axis=1), 0.01, 0.05)[0] == pytest.approx((0.99, 0.99))
 
 
 def test_a_class_that_is_hard_to_tell_apart_gets_a_higher_threshold():
@@ -74,7 +98,7 @@ def test_a_class_that_is_hard_to_tell_apart_gets_a_higher_threshold():
     probabilities = np.where(np.arange(2) == predicted[:, None], confidence[:, None], 1 - confidence[:, None])
     labels = np.where(rng.random(2_500) < confidence, predicted, 1 - predicted)
 
-    (first, second), promise = sure_thresholds(probabilities, labels)
+    (first, second), promise = sure_thresholds(probabilities, labels, 0.01, 0.05)
 
     assert first > second
     assert promise.alone == ()
@@ -84,7 +108,7 @@ def test_a_class_of_very_many_images_is_tested_on_its_own():
     rng = np.random.default_rng(3)
     probabilities, labels = draw(rng, 12_000, weak=0.3)
 
-    thresholds, promise = sure_thresholds(probabilities, labels)
+    thresholds, promise = sure_thresholds(probabilities, labels, 0.01, 0.05)
 
     assert promise.alone == (0, 1, 2, 3, 4)
     assert thresholds[0] is None  # it is wrong more often than it says, so none of its predictions is sure
@@ -94,7 +118,7 @@ def test_a_class_of_very_many_images_is_tested_on_its_own():
 def test_the_counts_of_the_promise_are_those_of_the_images():
     probabilities, labels = draw(np.random.default_rng(4), 3_000)
 
-    thresholds, promise = sure_thresholds(probabilities, labels)
+    thresholds, promise = sure_thresholds(probabilities, labels, 0.01, 0.05)
 
     wrong, sure = share_wrong(thresholds, probabilities, labels)
     assert (promise.images, promise.sure) == (3_000, round(3_000 * sure))
@@ -125,7 +149,7 @@ def test_without_familiarity_nothing_is_said_of_it():
     found = choose_thresholds(Scores(probabilities), labels)
 
     assert (found.unfamiliar_below, found.familiar) == (None, None)
-    assert found.by_name()["unsure_below"] == sure_thresholds(probabilities, labels)[0]
+    assert found.by_name()["unsure_below"] == strictest_thresholds(probabilities, labels)[0]
 
 
 def test_the_least_number_of_images_is_that_of_the_binomial_bound():
