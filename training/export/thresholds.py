@@ -51,7 +51,7 @@ def choose_thresholds(scores: Scores, labels: np.ndarray) -> Thresholds:
 
 
 def strictest_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> tuple[ByClass | None, SurePromise]:
-    """Finds thresholds for the strictest bound that leaves a quarter of the images sure, or else for the strictest that leaves any.
+    """Finds thresholds for the strictest bound that leaves a quarter of the images sure, or else the strictest that leaves any.
 
     Labels of photos are often wrong in one of a hundred, and then no prediction can be shown to be sure by the strictest bound.
 

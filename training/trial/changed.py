@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
 WHITE = 255.0
 MILD = ("darker", "smaller", "shifted", "blurred", "mirrored")
@@ -137,15 +137,14 @@ def _motion(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     scale = _scale_of(pixels)
     steps = np.arange(round(10 * scale) + 1)
     weights = np.exp(-0.5 * (steps / (3 * scale)) ** 2)
+    reach = len(steps) - 1
     smeared = np.empty_like(pixels)
     for position, angle in enumerate(np.radians(rng.uniform(-45, 45, len(pixels)))):
-        kernel = np.zeros((2 * len(steps) - 1,) * 2)
-        rows, columns = (np.rint(steps * part).astype(int) + len(steps) - 1 for part in (np.sin(angle), np.cos(angle)))
+        kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+        rows, columns = (np.rint(steps * part).astype(int) + reach for part in (np.sin(angle), np.cos(angle)))
         np.add.at(kernel, (rows, columns), weights)
-        for channel in range(pixels.shape[3]):
-            smeared[position, ..., channel] = ndimage.convolve(
-                pixels[position, ..., channel], kernel / kernel.sum(), mode="nearest"
-            )
+        padded = np.pad(pixels[position], ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+        smeared[position] = signal.fftconvolve(padded, (kernel / kernel.sum())[..., None], mode="valid", axes=(0, 1))
     return smeared
 
 

@@ -17,8 +17,8 @@ from handler.model import Model
 from training.artifact import score
 from training.data.dataset import Split
 from training.data.pictures import each_of
-from training.report.figures import render_png
-from training.report.tiles import COLUMNS, draw_tiles
+from training.report.figures import render_png, shown
+from training.report.tiles import draw_tiles
 from training.trial.changed import change_images
 from training.trial.figures import judge_changed, judge_foreign
 from training.trial.foreign import draw_foreign
@@ -102,15 +102,12 @@ def _as_pictures(images: np.ndarray) -> list[PIL.Image.Image]:
 
 
 def _draw(manifest: Manifest, kinds: list[Kind], marked: dict[str, Marked], path: Path) -> None:
-    """Draws the first images of each kind as the model sees them, with what documents say of them."""
-    images, captions = [], []
-    for kind in kinds:
-        for index, image in enumerate(kind.seen[:COLUMNS]):
-            images.append(image)
-            captions.append(f"{kind.name}\n{_describe(manifest, marked[kind.key], index)}")
-    path.write_bytes(render_png(draw_tiles(f"{manifest.name} {manifest.version}", np.stack(images), captions)))
+    """Draws the first four images of each kind as the model sees them, and says how many have neither mark."""
+    blocks = [np.concatenate([np.concatenate(list(row), axis=1) for row in _square(kind.seen)]) for kind in kinds]
+    captions = [f"{shown(kind.name)}\n{marked[kind.key].is_trusted.mean():.0%} trusted" for kind in kinds]
+    path.write_bytes(render_png(draw_tiles(shown(f"{manifest.name} {manifest.version}"), np.stack(blocks), captions)))
 
 
-def _describe(manifest: Manifest, marked: Marked, index: int) -> str:
-    marks = [name for name, has in (("unsure", marked.is_unsure[index]), ("unfamiliar", marked.is_unfamiliar[index])) if has]
-    return f"{manifest.classes[marked.classes[index]]} {marked.confidence[index]:.2f} {', '.join(marks)}"
+def _square(images: np.ndarray) -> np.ndarray:
+    """Returns the first four of the images, again and again if they are fewer, as two rows of two."""
+    return np.resize(images, (4, *images.shape[1:])).reshape(2, 2, *images.shape[1:])
