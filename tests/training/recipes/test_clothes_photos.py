@@ -1,0 +1,62 @@
+"""The recipe of the artifact for photos of clothes: the two parts that it takes, and all of its steps on a few pictures."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import typer
+
+from training.artifact import load_artifact
+from training.recipes.clothes_photos import link_parts
+
+ROOT = Path(__file__).parents[3]
+COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (210, 30, 30)}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """The publisher's folders, with pictures of one colour each."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 8), ("test", 3), ("validation", 1)):
+        for name, colour in COLOURS.items():
+            folder = tmp_path / "clothing" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = np.clip(np.array(colour) + rng.integers(-20, 20, (60, 40, 3)), 0, 255).astype(np.uint8)
+                PIL.Image.fromarray(pixels).save(folder / f"{number}.jpg")
+    return tmp_path / "clothing"
+
+
+def test_photos_for_training_and_for_testing_alone_are_used(photos, tmp_path):
+    for _ in range(2):  # links of an earlier run are replaced
+        folder = link_parts(photos, tmp_path / "work" / "linked")
+
+    assert sorted(path.name for path in folder.iterdir()) == ["test", "train"]
+    assert len(list((folder / "train" / "red").iterdir())) == 8
+
+
+def test_a_folder_without_its_parts_is_refused(tmp_path):
+    with pytest.raises(typer.BadParameter, match=r"Expected the folders train and test in .*\. Received: no .*train"):
+        link_parts(tmp_path, tmp_path / "linked")
+
+
+@pytest.mark.slow
+def test_the_recipe_ends_in_an_artifact(photos, tmp_path):
+    command = [sys.executable, "-m", "training.recipes.clothes_photos", str(photos), "--frozen"]
+
+    done = subprocess.run(
+        [*command, "--work", str(tmp_path / "work"), "--out", str(tmp_path / "artifact")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    manifest = load_artifact(tmp_path / "artifact").manifest
+    assert (manifest.name, manifest.version, manifest.classes) == ("clothes-photos", "1.0.0", tuple(COLOURS))
+    assert manifest.metrics.accuracy == 1
+    assert manifest.dataset["train_images"] == 24
