@@ -18,7 +18,6 @@ from training.export.network import Description, export_network, one_of_each
 from training.network.architecture import multiplications
 from training.network.provenance import read_revision, versions
 from training.transfer.backbones import BOUNDARIES, Backbone, build_backbone
-from training.transfer.familiarity import Familiarity
 from training.transfer.head import Features, Head, cross_validate, fit_head
 from training.transfer.looking import Seen, compute_features, look, upper_layers
 from training.transfer.tuning import tune
@@ -48,7 +47,7 @@ def learn(dataset: Dataset, backbone: Backbone) -> Learnt:
     upper = upper_layers(network, BOUNDARIES[backbone])
     count, photos = seen.activations.shape[:2]
     views = compute_features(upper, seen.activations.reshape(-1, *upper.input_shape[1:])).reshape(count, photos, -1)
-    features = Features(views, seen.shallow, dataset.train.labels, len(dataset.classes))
+    features = Features(views, dataset.train.labels, len(dataset.classes))
     logger.info("learning %d classes by %d features", len(dataset.classes), views.shape[2])
     return Learnt(network, fit_head(features), cross_validate(features), features, seen)
 
@@ -63,7 +62,7 @@ def tune_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone) -> Learnt:
 
 def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Path, *, name: str | None, version: str) -> Model:
     """Writes the artifact of a backbone with its head into `out`; figures are of the test images of `dataset`."""
-    network = attach(learnt.network, BOUNDARIES[backbone], learnt.head)
+    network = attach(learnt.network, learnt.head)
     description = Description(
         name=name or dataset.directory.resolve().name,
         version=version,
@@ -75,33 +74,17 @@ def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Pat
     return export_network(network, description, one_of_each(dataset.train), learnt.judged, dataset.test, out, "float16")
 
 
-def attach(backbone: keras.Model, boundary: str, head: Head) -> keras.Model:
-    """Returns a network from photos, `(n, side, side, 3)` uint8, to `logits`, `(n, classes)`, and `familiarity`, `(n,)`.
-
-    Args:
-        backbone: a network from photos to features.
-        boundary: the name of the layer before which the shallow features are taken.
-        head: what was fitted to both kinds of features.
-    """
+def attach(backbone: keras.Model, head: Head) -> keras.Model:
+    """Returns a network from photos, `(n, side, side, 3)` uint8, to `logits`, `(n, classes)`, and `familiarity`, `(n,)`."""
+    features = backbone.output
     logits = layers.Dense(head.weights.shape[1], name="logits")
-    familiarity = _attach_familiarity(backbone, boundary, head.familiarity)
-    network = keras.Model(backbone.input, {"logits": logits(backbone.output), "familiarity": familiarity})
+    nearness = layers.Dense(len(head.prototypes), use_bias=False, name="prototypes")
+    length = ops.sqrt(ops.sum(ops.square(features), axis=1, keepdims=True) + 1e-12)
+    familiarity = ops.max(nearness(features) / length, axis=1)
+    network = keras.Model(backbone.input, {"logits": logits(features), "familiarity": familiarity})
     logits.set_weights([head.weights, head.bias])
+    nearness.set_weights([head.prototypes.T])
     return network
-
-
-def _attach_familiarity(backbone: keras.Model, boundary: str, by: Familiarity) -> keras.KerasTensor:
-    deep, shallow = backbone.output, layers.GlobalAveragePooling2D()(backbone.get_layer(boundary).input)
-    nearness = layers.Dense(len(by.prototypes), use_bias=False, name="prototypes")
-    length = ops.sqrt(ops.sum(ops.square(deep), axis=1, keepdims=True) + 1e-12)
-    cosine = ops.max(nearness(deep) / length, axis=1)
-    nearness.set_weights([by.prototypes.T])
-    scaled = (shallow - by.mean) / by.deviation
-    products = layers.Dense(len(by.centres), name="centres")
-    squares = ops.sum(ops.square(scaled), axis=1) + ops.min(products(scaled), axis=1)
-    products.set_weights([-2 * by.centres.T, (by.centres**2).sum(axis=1)])
-    distance = ops.sqrt(ops.maximum(squares, 0.0) / len(by.mean))
-    return cosine / by.spreads[0] - distance / by.spreads[1]
 
 
 def _describe_dataset(dataset: Dataset) -> dict[str, object]:

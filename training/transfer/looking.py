@@ -37,11 +37,6 @@ class Seen:
 
     activations: np.ndarray
 
-    @property
-    def shallow(self) -> np.ndarray:
-        """Returns the mean of each channel over the photo as it is, `(n, channels)` float32."""
-        return np.asarray(self.activations[0].mean(axis=(1, 2), dtype=np.float32))
-
     def take(self, chosen: np.ndarray) -> Seen:
         """Returns what was seen of some photos, `chosen` by position."""
         return Seen(self.activations[:, chosen])

@@ -16,8 +16,7 @@ from keras import layers
 
 from training.export.judged import Judged
 from training.network.callbacks import Estimate
-from training.transfer.familiarity import fit_familiarity
-from training.transfer.head import Features, Head, divide, fit_head
+from training.transfer.head import Features, Head, divide, find_prototypes, fit_head
 from training.transfer.looking import BATCH, SEED, Seen, compute_features, upper_layers
 
 EPOCHS = 8  # each of which sees one view of each photo
@@ -60,7 +59,7 @@ def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Fea
         part = start.take(train)
         judge = _tune(other, boundary, seen.take(train), part, fit_head(part))
         features = compute_features(upper_layers(other, boundary), seen.activations[0, held_out])
-        judged.append(judge.judge(features, start.shallow[held_out], start.labels[held_out]))
+        judged.append(judge.judge(features, start.labels[held_out]))
     return Tuned(network, tuned, _join(judged))
 
 
@@ -82,7 +81,7 @@ def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head
     estimate = Estimate(f"tuning to {len(start)} photos", EPOCHS * len(views))
     whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[estimate])
     weights, bias = logits.get_weights()
-    return Head(weights, bias, fit_familiarity(compute_features(upper, seen.activations[0]), start.shallow))
+    return Head(weights, bias, find_prototypes(compute_features(upper, seen.activations[0])))
 
 
 class _Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types

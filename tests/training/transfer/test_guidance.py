@@ -51,7 +51,7 @@ def test_a_small_network_learns_what_is_easy(stripes):
 def test_the_better_one_on_held_out_images_is_taken_and_named(known, taken, stripes, caplog):
     caplog.set_level("INFO")
     good = features_of(240, classes=2)
-    features = good if known else Features(good.views, good.shallow, np.random.default_rng(1).permutation(good.labels), 2)
+    features = good if known else Features(good.views, np.random.default_rng(1).permutation(good.labels), 2)
     learnt = Learnt(None, fit_head(features), cross_validate(features), features, Seen(np.empty(0)))
 
     assert prefer_backbone(learnt, Backbone.efficientnet_lite0, stripes, ("level", "upright")) is known

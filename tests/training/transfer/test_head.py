@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from training.transfer.head import Features, cross_validate, fit_head
-
-
-def shallow_of(rows):
-    return rows[:, :5].astype(np.float32)
+from training.transfer.head import Features, cross_validate, find_prototypes, fit_head
 
 
 def features_of(images, classes=3, views=2, spread=1.0, seed=0):
@@ -17,14 +13,14 @@ def features_of(images, classes=3, views=2, spread=1.0, seed=0):
     centres = 6 * np.abs(np.random.default_rng(7).normal(size=(classes, 20)))
     rows = np.abs(centres[labels] + spread * rng.normal(size=(images, 20)))
     noise = 0.1 * rng.normal(size=(views, images, 20))
-    return Features((rows + noise).astype(np.float32), shallow_of(rows), labels, classes)
+    return Features((rows + noise).astype(np.float32), labels, classes)
 
 
 def test_a_head_tells_classes_apart_that_it_has_not_seen_the_images_of():
     head = fit_head(features_of(120))
     others = features_of(300, seed=1)
 
-    judged = head.judge(others.views[0], others.shallow, others.labels)
+    judged = head.judge(others.views[0], others.labels)
 
     assert judged.accuracy > 0.97
     assert (judged.logits.shape, judged.familiarity.shape) == ((300, 3), (300,))
@@ -35,24 +31,21 @@ def test_what_is_far_from_every_class_is_less_familiar():
     known = features_of(300, seed=1)
     foreign = np.abs(np.random.default_rng(9).normal(size=(300, 20))).astype(np.float32) * 6
 
-    near = head.judge(known.views[0], known.shallow, known.labels).familiarity
-    far = head.judge(foreign, shallow_of(foreign), known.labels).familiarity
+    near, far = head.judge(known.views[0], known.labels).familiarity, head.judge(foreign, known.labels).familiarity
 
     assert (far < np.quantile(near, 0.03)).mean() > 0.95
+    assert near.max() <= 1.0001
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_cross_validation_judges_each_image_by_a_head_that_was_fitted_without_it(classes):
     """Of random labels nothing can be learnt, which a head that had seen them would hide."""
     features = features_of(200, classes)
-    shuffled = Features(features.views, features.shallow, np.random.default_rng(3).permutation(features.labels), classes)
+    shuffled = Features(features.views, np.random.default_rng(3).permutation(features.labels), classes)
 
     assert cross_validate(features).accuracy > 0.95
     assert cross_validate(shuffled).accuracy < 1 / classes + 0.15
-    assert (
-        fit_head(shuffled).judge(shuffled.views[0], shuffled.shallow, shuffled.labels).accuracy
-        > cross_validate(shuffled).accuracy
-    )
+    assert fit_head(shuffled).judge(shuffled.views[0], shuffled.labels).accuracy > cross_validate(shuffled).accuracy
 
 
 @pytest.mark.filterwarnings("ignore:The least populated class")
@@ -68,9 +61,17 @@ def test_a_class_of_one_image_keeps_no_other_from_being_judged():
 
 def test_a_class_without_images_is_never_predicted():
     features = features_of(60, 2)
-    head = fit_head(Features(features.views, features.shallow, 2 * features.labels, 3))
+    head = fit_head(Features(features.views, 2 * features.labels, 3))
 
-    judged = head.judge(features.views[0], features.shallow, 2 * features.labels)
+    judged = head.judge(features.views[0], 2 * features.labels)
 
     assert judged.accuracy > 0.95
     assert 1 not in judged.logits.argmax(axis=1)
+
+
+def test_prototypes_are_few_and_of_length_one():
+    prototypes = find_prototypes(features_of(2_000).views[0])
+
+    assert len(prototypes) == 128
+    assert len(find_prototypes(features_of(9).views[0])) == 2
+    assert np.linalg.norm(prototypes, axis=1) == pytest.approx(np.ones(128), abs=1e-5)
