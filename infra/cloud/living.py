@@ -28,9 +28,9 @@ from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import EventSource
 from infra.cloud.guide import SAM_KEY, SAMPLE, invocation, uploads
 from infra.cloud.sam_local import find_host, listening_address, write_template
-from infra.errors import InfraError
+from infra.errors import InfraError, WrongUse
+from infra.locations import parse_artifact
 from infra.package import Architecture
-from training.shipped import find_artifact
 
 EVENT = Path(".demo") / "sam-event.json"
 
@@ -48,13 +48,14 @@ def run(port: int, artifact: str | None, sam: Architecture | None) -> int:
         sam: the architecture of the built package that containers run on this cloud; None if none does.
 
     Raises:
+        WrongUse: there is no such artifact.
         InfraError: another program has the port, the artifact is broken, or Docker or the package is missing.
     """
     host = find_host(sam) if sam else _HERE
     clear_aws_environment(host)
     os.environ.pop("MODEL_URI", None)
     if artifact:
-        os.environ["MODEL_URI"] = str(find_artifact(artifact).resolve())
+        os.environ["MODEL_URI"] = str(_find(artifact))
     with _stopped_by_signals() as stop, start_cloud(address=listening_address(host) if sam else _HERE, port=port) as cloud:
         function = attach(cloud)
         arrivals = _arrivals(cloud)
@@ -65,6 +66,13 @@ def run(port: int, artifact: str | None, sam: Architecture | None) -> int:
         cloud.sqs.purge_queue(QueueUrl=cloud.queue_url)  # of S3's test event, and of the sample's
         typer.echo("Each document is told of here. Ctrl-C ends it, and nothing is kept.")
         return _tell(cloud, function, arrivals, stop)
+
+
+def _find(artifact: str) -> Path:
+    place = parse_artifact(artifact)
+    if not isinstance(place, Path) or not place.is_dir():
+        raise WrongUse(f"Expected the folder of an artifact, or the name of one that ships. Received: {artifact!r}.")
+    return place
 
 
 def _tell(cloud: Cloud, function: Function, arrivals: Arrivals, stop: threading.Event) -> int:

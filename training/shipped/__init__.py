@@ -18,8 +18,9 @@ def shipped_artifacts() -> dict[str, Path]:
 
 
 def find_artifact(name: str) -> Path:
-    """Returns the folder that a path names, or if there is none, the folder of the artifact of that name that ships.
+    """Returns the folder of the artifact of that name that ships, unless the name is the path of an artifact.
 
     What is neither is returned as it is, for the error of whoever opens it.
     """
-    return Path(name) if Path(name).exists() else shipped_artifacts().get(name, Path(name))
+    shipped = shipped_artifacts().get(name)
+    return Path(name) if shipped is None or (Path(name) / MANIFEST_FILE).is_file() else shipped
