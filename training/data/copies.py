@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import PIL.Image
 
+from training.data.pictures import as_picture
+
 SIDE = 16  # pixels that each image is reduced to
 # The least correlation of two copies. Of 372 photos, each stored again as JPEG at half of its size, 95 in 100 reach it; no two
 # of 3,440 different photos come near to it, and of Fashion-MNIST's test images 0.3% do, which are hardly different garments.
@@ -47,5 +49,4 @@ def _describe(images: np.ndarray) -> np.ndarray:
 
 
 def _reduce(image: np.ndarray) -> np.ndarray:
-    picture = PIL.Image.fromarray(image if image.shape[-1] == 3 else image[..., 0])
-    return np.asarray(picture.resize((SIDE, SIDE), PIL.Image.Resampling.BOX), np.float32).ravel()
+    return np.asarray(as_picture(image).resize((SIDE, SIDE), PIL.Image.Resampling.BOX), np.float32).ravel()

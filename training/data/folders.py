@@ -86,12 +86,12 @@ def load_folders(
         raise DataError(f"Expected a folder for each of at least two classes. Received: {list(train)} in {directory}.")
     files, tested = _examine(train, classes), _examine(test, classes)
     if manifest:
-        return _read(directory, classes, (files, tested), manifest.input, manifest.conversion)
+        return _warned(_read(directory, classes, (files, tested), manifest.input, manifest.conversion))
     for line in find_imbalance(np.array([file.label for file in files]), classes):
         logger.warning("WARNING: %s", line)
     side = side or _choose_side([*files, *tested])
     shape = PixelShape(height=side, width=side, channels=3 if in_colour or _any_colour([*files, *tested]) else 1)
-    return _read(directory, classes, (files, tested), shape, Conversion())
+    return _warned(_read(directory, classes, (files, tested), shape, Conversion()))
 
 
 def load_calibration(directory: Path, classes: tuple[str, ...], shape: PixelShape) -> Dataset:
@@ -149,14 +149,12 @@ def _read(
 ) -> Dataset:
     train, test = parts
     logger.info("%d images of %d classes are brought to %dx%dx%d", len(train + test), len(classes), *shape.as_tuple)
-    train_split, test_split = (_read_split(directory, files, shape, conversion) for files in parts)
-    _warn_of_copies(train_split, test_split)
     return Dataset(
         name=f"unverified: {directory.resolve().name}",
         directory=directory,
         classes=classes,
-        train=train_split,
-        test=test_split,
+        train=_read_split(directory, train, shape, conversion),
+        test=_read_split(directory, test, shape, conversion),
         checksums={"train": _checksum(directory, train), "test": _checksum(directory, test)},
         conversion=conversion,
     )
@@ -172,7 +170,9 @@ def _read_split(directory: Path, files: list[_File], shape: PixelShape, conversi
     return Split(images, np.array([file.label for file in files], np.intp), paths)
 
 
-def _warn_of_copies(train: Split, test: Split) -> None:
+def _warned(dataset: Dataset) -> Dataset:
+    """Warns of test images that are copies of training images."""
+    train, test = dataset.train, dataset.test
     copies = find_copies(test.images, train.images)
     if copies:
         pairs = [f"{test.files[position]} (of {train.files[other]})" for position, other in copies]
@@ -180,6 +180,7 @@ def _warn_of_copies(train: Split, test: Split) -> None:
             "WARNING: %d test images are copies of training images, or nearly, so the figures come out too good: %s",
             *(len(copies), name_some(pairs)),
         )
+    return dataset
 
 
 def _checksum(directory: Path, files: list[_File]) -> str:

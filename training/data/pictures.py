@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import PIL.Image
 from rich.console import Console
 from rich.progress import track
 
@@ -38,6 +40,11 @@ def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterato
             f"Expected {NAME}s. Received: {name_some(list(unreadable))}; of {first}: {problem}. "
             "Move other files away, convert images of other formats, and get broken ones again."
         )
+
+
+def as_picture(image: np.ndarray) -> PIL.Image.Image:
+    """Returns an image, `(height, width, channels)` uint8, as a picture in grey or RGB."""
+    return PIL.Image.fromarray(image if image.shape[-1] == 3 else image[..., 0])
 
 
 def name_some(paths: Sequence[Path | str]) -> str:

@@ -19,14 +19,17 @@ def write_artifact(out: Path, content: bytes, manifest: Manifest) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST_FILE).unlink(missing_ok=True)
     (out / MODEL_FILE).write_bytes(content)
-    (out / CARD_FILE).write_text(render_card(manifest), encoding="utf-8")
-    partial = out / f"{MANIFEST_FILE}.partial"
-    partial.write_bytes(render_manifest(manifest))
-    partial.replace(out / MANIFEST_FILE)
+    _describe(out, manifest)
     logger.info("wrote %s", out)
 
 
 def add_trial(artifact: Path, trial: Trial) -> None:
     """Writes the figures of a trial into the manifest and the card of the artifact in a folder."""
-    manifest = msgspec.structs.replace(load_artifact(artifact).manifest, trial=trial)
-    write_artifact(artifact, (artifact / MODEL_FILE).read_bytes(), manifest)
+    _describe(artifact, msgspec.structs.replace(load_artifact(artifact).manifest, trial=trial))
+
+
+def _describe(out: Path, manifest: Manifest) -> None:
+    (out / CARD_FILE).write_text(render_card(manifest), encoding="utf-8")
+    partial = out / f"{MANIFEST_FILE}.partial"
+    partial.write_bytes(render_manifest(manifest))
+    partial.replace(out / MANIFEST_FILE)

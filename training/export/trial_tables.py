@@ -25,7 +25,7 @@ def render_trial(trial: Trial) -> str:
         "## On pictures that it was not made for\n\nMeasured by the documents of these pictures. Trusted are the predictions "
         "that are marked neither `unsure` nor `unfamiliar`; kinds whose name begins with c- are those of Fashion-MNIST-C.\n\n"
         f"{changed}\n\nPictures that show none of the classes; those called near are much like the classes' own. AUROC is of "
-        f"familiarity, against the test images, as is what is left where 95% of these are kept.\n\n{foreign}"
+        f"the model's familiarity, against the test images, as is what is left where 95% of these are kept.\n\n{foreign}"
     )
 
 

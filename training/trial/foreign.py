@@ -17,6 +17,8 @@ import PIL.ImageFont
 from scipy import ndimage
 from sklearn.datasets import load_digits, load_sample_images
 
+from training.data.pictures import as_picture
+
 CANVAS = 112  # side in pixels of what is drawn
 
 _FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono-Oblique", "STIXGeneral", "cmr10")
@@ -164,8 +166,7 @@ def _collage(images: np.ndarray, rng: np.random.Generator) -> PIL.Image.Image:
     """Puts four or nine images of the model's classes side by side."""
     side = int(rng.integers(2, 4))
     chosen = images[rng.integers(len(images), size=(side, side))]
-    pixels = np.concatenate([np.concatenate(list(row), axis=1) for row in chosen])
-    return PIL.Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+    return as_picture(np.concatenate([np.concatenate(list(row), axis=1) for row in chosen]))
 
 
 def _empty(rng: np.random.Generator) -> PIL.Image.Image:

@@ -6,7 +6,7 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import numpy as np
 import PIL.Image
 
 from training.errors import TrainingError
+
+File = tuple[str, bytes]  # the ending of its name, and its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,26 @@ class _Row(msgspec.Struct, frozen=True):
     message: str | None
 
 
-def pack(pictures: Iterable[PIL.Image.Image], path: Path) -> None:
-    """Writes pictures as PNG into a zip file, in their order."""
+def as_file(picture: PIL.Image.Image) -> File:
+    """Returns a picture as PNG."""
+    content = io.BytesIO()
+    picture.save(content, "PNG", compress_level=1)
+    return ".png", content.getvalue()
+
+
+def pack(files: Iterable[File], path: Path) -> None:
+    """Writes files of pictures into a zip file, named by their numbers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
-        for number, picture in enumerate(pictures):
-            content = io.BytesIO()
-            picture.save(content, "PNG", compress_level=1)
-            archive.writestr(f"{number:06}.png", content.getvalue())
+        for number, (suffix, content) in enumerate(files):
+            archive.writestr(f"{number:06}{suffix}", content)
+
+
+def unpack(path: Path, at_most: int | None = None) -> Iterator[bytes]:
+    """Yields the files in a zip file that `pack` wrote, in their order."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist()[:at_most]:
+            yield archive.read(name)
 
 
 def score_packed(pictures: Path, artifact: Path, out: Path) -> dict[str, Marked]:

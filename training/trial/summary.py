@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from handler.contract import Trial
 from training.export.trial_tables import CHANGED_HEAD, FOREIGN_HEAD, Rows, changed_rows, foreign_rows
@@ -19,7 +20,12 @@ def print_trial(trial: Trial) -> None:
 def _lay_out(head: tuple[str, ...], rows: Rows) -> Table:
     table = Table(*head)
     for row in rows[:-1]:
-        table.add_row(*row)
+        table.add_row(*map(_harmless, row))
     table.add_section()
-    table.add_row(*rows[-1])
+    table.add_row(*map(_harmless, rows[-1]))
     return table
+
+
+def _harmless(cell: str) -> Text:
+    """Returns text without markup, in which nothing moves the cursor of a terminal."""
+    return Text("".join(character if character.isprintable() else "�" for character in cell))

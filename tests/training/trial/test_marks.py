@@ -7,12 +7,12 @@ import pytest
 from handler.model import BUNDLED_ARTIFACT
 from training.artifact import load_artifact, score
 from training.errors import TrainingError
-from training.trial.marks import pack, score_packed
+from training.trial.marks import as_file, pack, score_packed
 
 
 def test_marks_are_those_of_the_model_in_the_order_of_the_pictures(sample_pixels, tmp_path):
     images = sample_pixels[::7]
-    pack([PIL.Image.fromarray(image[..., 0]) for image in images], tmp_path / "pictures" / "far" / "a kind.zip")
+    pack([as_file(PIL.Image.fromarray(image[..., 0])) for image in images], tmp_path / "pictures" / "far" / "a kind.zip")
 
     found = score_packed(tmp_path / "pictures", BUNDLED_ARTIFACT, tmp_path)
 

@@ -9,7 +9,10 @@ import PIL.Image
 import pytest
 
 from training.artifact import load_artifact
+from training.data.sources import load_labelled
+from training.errors import DataError
 from training.trial.changed import CHANGES
+from training.trial.trying import try_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,8 +23,10 @@ def tried(tiny_artifact, tiny_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trial")
     artifact = shutil.copytree(tiny_artifact, folder / "artifact")
     (folder / "others" / "teapot").mkdir(parents=True)
-    for number in range(2):
-        PIL.Image.new("RGB", (40, 30), (200, 90, 10 * number)).save(folder / "others" / "teapot" / f"{number}.png")
+    PIL.Image.new("RGB", (40, 30), (200, 90, 10)).save(folder / "others" / "teapot" / "one.png")
+    PIL.Image.new("CMYK", (40, 30), (200, 90, 10, 0)).save(folder / "others" / "teapot" / "two.jpg")
+    (folder / "others" / ".hidden").mkdir()
+    (folder / "others" / "README.txt").write_text("teapots")
     command = [sys.executable, "-m", "training", "trial", "--artifact", str(artifact), "--data-dir", str(tiny_folder)]
     command += ["--others", str(folder / "others"), "--count", "120", "--write", "--out", str(folder / "out")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -37,7 +42,7 @@ def test_the_manifest_tells_of_every_kind(tried):
     assert [kind.name for kind in changed] == ["as they are", *CHANGES]
     assert {kind.images for kind in changed} == {120}
     assert changed[0].right == pytest.approx(manifest.metrics.accuracy)  # of the same images
-    assert [kind.name for kind in foreign if kind.is_near] == ["upside down", "teapot"]
+    assert [kind.name for kind in foreign if kind.is_near] == ["upside down", "turned by a quarter", "teapot"]
     assert len([kind for kind in foreign if not kind.is_near]) == 10
     assert next(kind.images for kind in foreign if kind.name == "teapot") == 2
 
@@ -60,6 +65,23 @@ def test_the_pictures_can_be_looked_at(group, tried):
         assert picture.width > 1000
 
 
+def test_a_used_folder_is_refused(tried, tiny_artifact, tiny_folder):
+    folder, _ = tried
+    model, dataset = load_labelled(tiny_artifact, None, tiny_folder)
+
+    with pytest.raises(DataError, match=r"Expected a new folder for the pictures"):
+        try_model(model, tiny_artifact, dataset.test, None, folder / "out", 10)
+
+
+def test_the_bundled_artifact_is_not_written_to_unless_it_is_named(tmp_path):
+    command = [sys.executable, "-m", "training", "trial", "--write", "--out", str(tmp_path)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "Expected --artifact with --write" in done.stderr
+
+
 def test_every_picture_has_its_prediction_in_a_document(tried):
     folder, _ = tried
 
@@ -68,4 +90,16 @@ def test_every_picture_has_its_prediction_in_a_document(tried):
         for part, ending in (("pictures", ".zip"), ("documents", ".json"))
     )
     assert documents == {f"{name}.json" for name in archives}
-    assert len(archives) == 1 + len(CHANGES) + 10 + 2
+    assert len(archives) == 1 + len(CHANGES) + 10 + 3
+
+
+@pytest.mark.parametrize(("folders", "received"), [((), "none"), (("hat", "sock"), "empty: hat, sock")])
+def test_folders_without_pictures_are_named_before_the_work_begins(folders, received, tiny_artifact, tiny_folder, tmp_path):
+    for name in folders:
+        (tmp_path / "others" / name).mkdir(parents=True)
+    (tmp_path / "others").mkdir(exist_ok=True)
+    model, dataset = load_labelled(tiny_artifact, None, tiny_folder)
+
+    with pytest.raises(DataError, match=rf"Expected folders of pictures in .*others\. Received: {received}\."):
+        try_model(model, tiny_artifact, dataset.test, tmp_path / "others", tmp_path / "out", 10)
+    assert not (tmp_path / "out").exists()
