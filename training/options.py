@@ -102,7 +102,10 @@ Labels = Annotated[
 ]
 Size = Annotated[
     int | None,
-    typer.Option(min=8, help="Side in pixels that --images are brought to; by default their median longer side, 64 at most."),
+    typer.Option(
+        min=8,
+        help="Side in pixels that --images are brought to; by default the backbone's, or their median longer side, 64 at most.",
+    ),
 ]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder the artifact is written to.")]
 Name = Annotated[str | None, typer.Option(help="Name of the model in documents; by default that of its data or its file.")]

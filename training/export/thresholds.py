@@ -69,15 +69,16 @@ def sure_thresholds(
 ) -> tuple[ByClass | None, SurePromise]:
     """Finds the confidence of each class from which on at most `max_wrong` of the predictions are wrong.
 
-    The candidates depend on the probabilities alone, and not on the labels. In each candidate, the model itself expects the
-    same share of wrong predictions of every class, so that a class that is hard to tell apart gets a higher threshold. Classes
-    with very many images are tested on their own, the others together.
+    The candidates depend on the probabilities alone, and not on the labels, but for the temperature, which is one number. In
+    each candidate, the model itself expects the same share of wrong predictions of every class, so that a class that is hard to
+    tell apart gets a higher threshold. Classes with very many images are tested on their own, the others together; all tests
+    share the probability of error.
 
     Args:
         probabilities: `(n, classes)` float, of images that the weights were not trained on.
         labels: `(n,)` int class indices.
         max_wrong: the largest accepted share of sure predictions that are wrong, 0..1.
-        error: the probability, 0..1, with which the bound may be broken in each test, over draws of these images.
+        error: the probability, 0..1, with which any bound may be broken, over draws of these images.
 
     Returns:
         The thresholds, or None if no prediction of any class can be called sure; and what they promise.
@@ -87,12 +88,13 @@ def sure_thresholds(
     needed = least_images(max_wrong, error / 2)
     alone = np.bincount(predicted, minlength=classes) >= ENOUGH * needed
     thresholds = np.full(classes, np.inf)
-    for group in (*np.flatnonzero(alone)[:, None], np.flatnonzero(~alone)):
+    groups = [*np.flatnonzero(alone)[:, None], *([np.flatnonzero(~alone)] if not alone.all() else [])]
+    for group in groups:
         members = np.isin(predicted, group)
         if members.any():
             candidates = np.stack([_candidates(confidence[predicted == index]) for index in group], axis=1)
             sure = confidence[members] >= candidates[:, np.searchsorted(group, predicted[members])]
-            passing = _last_passing(sure.sum(axis=1), (sure & wrong[members]).sum(axis=1), max_wrong, error)
+            passing = _last_passing(sure.sum(axis=1), (sure & wrong[members]).sum(axis=1), max_wrong, error / len(groups))
             thresholds[group] = np.inf if passing is None else candidates[passing]
     sure = confidence >= thresholds[predicted]
     promise = SurePromise(

@@ -13,6 +13,8 @@ from training.transfer.head import Features, cross_validate
 
 logger = logging.getLogger(__name__)
 
+LITTLE = 0.005  # of the photos
+
 
 def say_what_to_expect(features: Features, by_heads: Judged, judged: Judged) -> None:
     """Logs the accuracy on photos that were not learnt from, and what half of the photos would have given."""
@@ -33,5 +35,7 @@ def describe_expectation(features: Features, by_heads: Judged, judged: Judged) -
     if counts[counts > 0].min() < 2 or (counts > 0).sum() < 2:
         return f"{said}; there are too few photos to say what more of them would give"
     gained = by_heads.accuracy - cross_validate(features.take(half.images)).accuracy
+    if gained < LITTLE:
+        return f"{said}; for a head alone half of them are as good, so more of the same may not help"
     gain = f"a head alone gains {100 * gained:.0f} points from half of the photos to all"
     return f"{said}; {gain}: expect as much of twice as many"

@@ -126,7 +126,7 @@ def test_calibration_images_give_the_temperature_the_threshold_and_the_figures(c
     assert manifest.metrics.images == 30
     assert 0.5 < manifest.metrics.accuracy < 1
     assert manifest.agreement_with_float >= 0.96
-    assert (manifest.unsure_below, manifest.sure.images, manifest.sure.needed) == (None, 30, 368)
+    assert (manifest.unsure_below, manifest.sure.images, manifest.sure.needed) == (None, 30, 104)
     assert manifest.dataset["name"] == f"unverified: {photos.name}"
     assert (manifest.dataset["held_out_images"], manifest.dataset["test_images"]) == (30, 30)
     assert golden_images(manifest).shape == (3, *SHAPE)
