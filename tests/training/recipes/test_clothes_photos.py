@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from training.artifact import load_artifact
-from training.recipes.clothes_photos import link_parts
+from training.recipes.clothes_photos import scale_photos
 
 ROOT = Path(__file__).parents[3]
 COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (210, 30, 30)}
@@ -30,17 +30,25 @@ def photos(tmp_path):
     return tmp_path / "clothing"
 
 
-def test_photos_for_training_and_for_testing_alone_are_used(photos, tmp_path):
-    for _ in range(2):  # links of an earlier run are replaced
-        folder = link_parts(photos, tmp_path / "work" / "linked")
+def test_photos_for_training_and_for_testing_alone_are_used_and_scaled(photos, tmp_path):
+    PIL.Image.new("RGB", (900, 600)).save(photos / "train" / "red" / "large.jpg")
+    (tmp_path / "scaled" / "train" / "earlier").mkdir(parents=True)
+
+    folder = scale_photos(photos, tmp_path / "scaled")
 
     assert sorted(path.name for path in folder.iterdir()) == ["test", "train"]
-    assert len(list((folder / "train" / "red").iterdir())) == 8
+    assert sorted(path.name for path in (folder / "train").iterdir()) == sorted(COLOURS)
+    assert (folder / "train" / "red" / "3.jpg").read_bytes() == (photos / "train" / "red" / "3.jpg").read_bytes()
+    with PIL.Image.open(folder / "train" / "red" / "large.jpg") as large:
+        assert large.size == (256, 171)
 
 
-def test_a_folder_without_its_parts_is_refused(tmp_path):
-    with pytest.raises(typer.BadParameter, match=r"Expected the folders train and test in .*\. Received: no .*train"):
-        link_parts(tmp_path, tmp_path / "linked")
+def test_a_folder_without_its_parts_or_that_of_the_scaled_photos_is_refused(photos, tmp_path):
+    with pytest.raises(typer.BadParameter, match=r"Expected the folders train and test .*\. Received: no .*train"):
+        scale_photos(tmp_path, tmp_path / "scaled")
+    with pytest.raises(typer.BadParameter, match=r"Received: .*clothing, where the scaled ones belong"):
+        scale_photos(photos, photos)
+    assert len(list(photos.glob("train/*/*"))) == 24
 
 
 @pytest.mark.slow

@@ -1,0 +1,93 @@
+"""The artifact clothes-photos ships beside the bundled one: by its name on this machine, and by ModelUri in the function."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handler.contract import MANIFEST_FILE, parse_manifest
+from training.export.trial_tables import changed_rows, foreign_rows
+from training.shipped import find_artifact
+
+ROOT = Path(__file__).parents[2]
+PHOTOS = ROOT / "events" / "images" / "photos"
+ARTIFACT = find_artifact("clothes-photos")
+MODEL = "s3://models/v1/"
+INPUT = "coatcheck-input-123456789012"
+
+
+@pytest.fixture
+def manifest():
+    return parse_manifest((ARTIFACT / MANIFEST_FILE).read_bytes())
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """The document of each photo, as the command that scores folders writes it."""
+    command = [sys.executable, "-m", "infra", "score", str(PHOTOS), "--artifact", "clothes-photos", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {path.name.removesuffix(".json"): json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+
+
+def test_it_keeps_to_what_an_artifact_for_photos_may_cost(manifest):
+    assert manifest.model.size_bytes <= 8_000_000
+    assert manifest.training["multiplications"] <= 250_000_000
+    assert manifest.unsure_thresholds
+    assert manifest.unfamiliar_below is not None
+
+
+def test_a_photo_of_each_class_ships_and_most_are_recognised(scored, manifest):
+    """They are the first test photo of each class, and not selected."""
+    assert sorted(scored) == [f"{name}.jpg" for name in manifest.classes]
+    right = [name for name, document in scored.items() if document["predictions"][0]["class_name"] == name.removesuffix(".jpg")]
+    assert len(right) >= 8
+
+
+def test_the_function_writes_the_same_by_a_model_in_s3(scored, invoke, upload, stored, s3, monkeypatch):
+    bucket = MODEL.split("/")[2]
+    s3.create_bucket(Bucket=bucket)
+    for path in ARTIFACT.iterdir():
+        s3.upload_file(str(path), bucket, f"v1/{path.name}")
+    monkeypatch.setenv("MODEL_URI", MODEL)
+    for path in PHOTOS.iterdir():
+        upload(f"uploads/{path.name}", path.read_bytes())
+
+    invoke({"objects": [f"s3://{INPUT}/uploads/{path.name}" for path in PHOTOS.iterdir()]})
+
+    documents = {key.split("/")[-1].removesuffix(".json"): json.loads(content) for key, content in stored().items()}
+    assert {name: document["predictions"] for name, document in documents.items()} == {
+        name: document["predictions"] for name, document in scored.items()
+    }
+    assert {document["model"]["name"] for document in documents.values()} == {"clothes-photos"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/clothes-photos.md"])
+def test_the_pages_tell_its_accuracy(page, manifest):
+    assert f"{manifest.metrics.accuracy:.1%} of {manifest.metrics.images} photos right" in " ".join(
+        (ROOT / page).read_text().split()
+    )
+
+
+def test_its_page_tells_the_figures_of_the_manifest(manifest):
+    text = " ".join((ROOT / "docs" / "clothes-photos.md").read_text().split())
+
+    promise = manifest.sure
+    assert f"at most {promise.max_wrong:.0%} are wrong, with a probability of {promise.probability:.0%}" in text
+    assert f"{promise.sure:,} were sure, and {promise.wrong} of them wrong" in text
+    assert f"at most {manifest.familiar.max_marked:.0%} are marked so" in text
+    _, _, right, trusted, precise, _ = changed_rows(manifest.trial.changed)[-1]
+    assert f"{right} of the test photos are right, {trusted} have neither mark, and {precise} of these are right" in text
+    _, _, unfamiliar, _, marked, *_ = foreign_rows(manifest.trial.foreign)[-1]
+    assert f"{unfamiliar} are marked `unfamiliar`, and {marked} have one of the marks" in text
+
+
+def test_every_link_of_its_page_leads_somewhere():
+    text = (ROOT / "docs" / "clothes-photos.md").read_text()
+
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
