@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
     with contextlib.chdir(folder):
         for command in commands.splitlines():
             run(command)
-            for path in (folder / "predictions").glob("*.json"):
+            for path in (folder / "predictions").rglob("[!.]*.json"):
                 os.utime(path, (WRITTEN_AT, WRITTEN_AT))
     return folder
 
