@@ -155,7 +155,12 @@ def _require_usable(source: Source, order: Order, folders: Folders) -> None:
 @contextmanager
 def _told_when_stopped(run: Run) -> Iterator[None]:
     """Says after Ctrl-C what was done, and how to go on. SIGTERM ends the run in the same way."""
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have had ignored, as for nohup
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except KeyboardInterrupt:
