@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from handler.contract import MANIFEST_FILE, parse_manifest
+from training.export.card import CARD_FILE, render_card
 from training.export.trial_tables import changed_rows, foreign_rows
 from training.shipped import find_artifact
 
@@ -38,6 +39,10 @@ def test_it_keeps_to_what_an_artifact_for_photos_may_cost(manifest):
     assert manifest.training["multiplications"] <= 250_000_000
     assert manifest.unsure_thresholds
     assert manifest.unfamiliar_below is not None
+
+
+def test_its_card_is_that_of_its_manifest(manifest):
+    assert (ARTIFACT / CARD_FILE).read_text() == render_card(manifest)
 
 
 def test_a_photo_of_each_class_ships_and_most_are_recognised(scored, manifest):

@@ -55,7 +55,7 @@ def strictest_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> tuple
 
     Labels of photos are often wrong in one of a hundred, and then no prediction can be shown to be sure by the strictest bound.
 
-    Args and returned values are those of `sure_thresholds`; the promise is that of the bound.
+    Its arguments and its results are those of `sure_thresholds`; the promise names the bound that was chosen.
     """
     found = [sure_thresholds(probabilities, labels, max_wrong, error) for max_wrong, error in BOUNDS]
     ample = (one for one in found if one[1].sure >= ENOUGH_SURE * len(labels))

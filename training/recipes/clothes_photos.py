@@ -19,6 +19,7 @@ import PIL.Image
 import typer
 
 PARTS = ("train", "test")  # the publisher's folder of validation photos is not used
+OUT = Path("training/shipped/clothes-photos")
 LONGER_SIDE = 256  # pixels, at most
 QUALITY = 90  # of a photo that is scaled and stored as JPEG again
 
@@ -26,11 +27,13 @@ QUALITY = 90  # of a photo that is scaled and stored as JPEG again
 def main(
     photos: Annotated[Path, typer.Argument(help="The publisher's folder, with the folders train and test.")],
     work: Annotated[Path, typer.Option(help="Folder of the scaled photos.")] = Path(".training"),
-    out: Annotated[Path, typer.Option(help="Folder of the artifact.")] = Path("training/shipped/clothes-photos"),
+    out: Annotated[Path, typer.Option(help="Folder of the artifact.")] = OUT,
     *,
     frozen: Annotated[bool, typer.Option("--frozen", help="Show sooner that every step works; name another --out.")] = False,
 ) -> None:
     """Trains the artifact clothes-photos."""
+    if frozen and out == OUT:
+        raise typer.BadParameter(f"Expected another --out with --frozen. Received: {OUT}, which is what ships.")
     images = scale_photos(photos, work / "clothing-dataset-small")
     command = [sys.executable, "-m", "training", "fit", "--images", str(images), "--backbone", "efficientnet-lite0"]
     command += ["--name", "clothes-photos", "--version", "1.0.0", "--out", str(out), *(["--frozen"] if frozen else [])]

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from training.artifact import load_artifact
-from training.recipes.clothes_photos import scale_photos
+from training.recipes.clothes_photos import OUT, main, scale_photos
 
 ROOT = Path(__file__).parents[3]
 COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 60), "red": (210, 30, 30)}
@@ -49,6 +49,11 @@ def test_a_folder_without_its_parts_or_that_of_the_scaled_photos_is_refused(phot
     with pytest.raises(typer.BadParameter, match=r"Received: .*clothing, where the scaled ones belong"):
         scale_photos(photos, photos)
     assert len(list(photos.glob("train/*/*"))) == 24
+
+
+def test_what_ships_is_not_replaced_by_a_quick_trial_of_the_recipe(photos, tmp_path):
+    with pytest.raises(typer.BadParameter, match="Expected another --out with --frozen"):
+        main(photos, tmp_path, OUT, frozen=True)
 
 
 @pytest.mark.slow
