@@ -215,6 +215,9 @@ def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path
     assert (manifest.sure.images, manifest.unsure_below) == (51, None)
     assert model.classify(golden_images(manifest)).familiarity == pytest.approx(manifest.golden.familiarity, abs=0.01)
     assert "looking at 51 photos in 8 views, about" in done.stderr
+    drawn = np.zeros((1, 64, 64, 3), np.uint8)
+    drawn[:, 20:44, 28:36] = 255
+    assert model.classify(drawn).familiarity < min(manifest.golden.familiarity)
     assert "right where they were not learnt from" in done.stderr
 
 

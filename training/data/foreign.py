@@ -19,16 +19,17 @@ import PIL.ImageDraw
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
 
-CANVAS = 64  # side in pixels of the pictures that are drawn, before they are brought to the images' size
+CANVAS = 64  # least side in pixels of the pictures that are drawn, before they are brought to the images' size
 
-Draw = Callable[[np.random.Generator, int], PIL.Image.Image]  # from the number of channels
+Draw = Callable[[np.random.Generator, int, int], PIL.Image.Image]  # from the number of channels, and the side in pixels
 
 
 def make_foreign(images: np.ndarray, count: int, conversion: Conversion, rng: np.random.Generator) -> np.ndarray:
     """Makes `count` images that show none of the classes of `images`.
 
     A sixth are mosaics of these; the others are drawn, and half of them are brought to the images' size as the function brings
-    a picture to it, the others plainly.
+    a picture to it, the others plainly. Where the images are larger than `CANVAS`, pictures are drawn in all sizes between, so
+    that neither sharp nor blurred images are foreign for that alone.
 
     Args:
         images: training images, `(n, height, width, channels)` uint8, 0..255.
@@ -47,10 +48,14 @@ def make_foreign(images: np.ndarray, count: int, conversion: Conversion, rng: np
         if kind == len(draws):
             image = _mosaic(images, rng)
         else:
-            picture = draws[kind](rng, channels)
+            picture = draws[kind](rng, channels, _side(max(height, width), rng))
             image = convert(picture, shape, conversion) if rng.random() < 0.5 else _resize(picture, shape)
         made[position] = _dim(image, rng)
     return made
+
+
+def _side(largest: int, rng: np.random.Generator) -> int:
+    return int(rng.integers(CANVAS, largest + 1)) if largest > CANVAS else CANVAS
 
 
 def _resize(picture: PIL.Image.Image, shape: PixelShape) -> np.ndarray:
@@ -68,12 +73,12 @@ def _dim(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pixels.astype(np.uint8)
 
 
-def _strokes(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
+def _strokes(rng: np.random.Generator, channels: int, side: int) -> PIL.Image.Image:
     """Draws one to three chains of straight strokes on an even ground, light on dark or dark on light."""
-    canvas = _ground(rng, channels)
+    canvas = _ground(rng, channels, side)
     draw = PIL.ImageDraw.Draw(canvas)
     for _ in range(rng.integers(1, 4)):
-        places = (rng.random((rng.integers(2, 7), 2)) * CANVAS).round().tolist()
+        places = (rng.random((rng.integers(2, 7), 2)) * side).round().tolist()
         if rng.random() < 0.5:  # upright and level strokes, as signs have them
             for before, after in pairwise(places):
                 after[rng.integers(0, 2)] = before[rng.integers(0, 2)]
@@ -81,56 +86,56 @@ def _strokes(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
     return canvas
 
 
-def _scene(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
+def _scene(rng: np.random.Generator, channels: int, side: int) -> PIL.Image.Image:
     """Draws up to eighty overlapping polygons with textures, whose sizes follow a power law; few of them leave a ground."""
-    canvas = _ground(rng, channels)
+    canvas = _ground(rng, channels, side)
     draw = PIL.ImageDraw.Draw(canvas)
     for _ in range(int(np.exp(rng.uniform(0, np.log(80))))):
-        radius = min(0.5 * CANVAS, 2.5 / (rng.random() + 0.04)) * rng.uniform(0.6, 1.4)
+        radius = min(0.5 * side, 2.5 / (rng.random() + 0.04)) * rng.uniform(0.6, 1.4)
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8)))
-        centre = rng.uniform(-0.1, 1.1, 2) * CANVAS
+        centre = rng.uniform(-0.1, 1.1, 2) * side
         reach = radius * rng.uniform(0.4, 1, (len(angles), 1))
         corners = centre + reach * np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(0.4, 1, 2)
         draw.polygon([tuple(corner) for corner in corners.tolist()], _colour(rng, channels))
     if rng.random() < 0.3:
         return canvas
-    pixels = np.asarray(canvas, np.float32).reshape(CANVAS, CANVAS, channels)
-    textured = pixels * (1 + rng.uniform(0.1, 0.8) * _noise(rng)[..., None])
+    pixels = np.asarray(canvas, np.float32).reshape(side, side, channels)
+    textured = pixels * (1 + rng.uniform(0.1, 0.8) * _noise(rng, side)[..., None])
     return _picture(textured if rng.random() < 0.5 else np.where(pixels > 0, textured, 0))
 
 
-def _texture(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
+def _texture(rng: np.random.Generator, channels: int, side: int) -> PIL.Image.Image:
     """Makes a texture of 1/f noise of any exponent, often with a gradient of light, or as islands of it on black."""
-    layers = [_noise(rng) for _ in range(channels)]
+    layers = [_noise(rng, side) for _ in range(channels)]
     pixels = np.stack(layers, -1) if rng.random() < 0.5 else np.repeat(layers[0][..., None], channels, -1)
     if rng.random() < 0.3:
         return _picture(np.where(pixels > rng.uniform(-1, 2), 128 + rng.uniform(30, 90) * pixels, 0))
     slope = rng.normal(0, 1, 2) * (rng.random() < 0.5)
-    across = np.linspace(-1, 1, CANVAS)
+    across = np.linspace(-1, 1, side)
     light = slope[0] * across[:, None] + slope[1] * across
     return _picture(128 + rng.uniform(10, 90) * (pixels + light[..., None]))
 
 
-def _pattern(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
+def _pattern(rng: np.random.Generator, channels: int, side: int) -> PIL.Image.Image:
     """Repeats a small tile of any content, and turns the whole."""
-    source = np.asarray((_strokes, _scene, _texture)[rng.integers(3)](rng, channels)).reshape(CANVAS, CANVAS, channels)
+    source = np.asarray((_strokes, _scene, _texture)[rng.integers(3)](rng, channels, side)).reshape(side, side, channels)
     height, width = rng.integers(4, 33, 2)
-    top, left = rng.integers(0, CANVAS - 32, 2)
+    top, left = rng.integers(0, side - 32, 2)
     tile = source[top : top + height, left : left + width]
-    repeats = (-(-2 * CANVAS // height), -(-2 * CANVAS // width), 1)
-    canvas = _picture(np.tile(tile, repeats)[: 2 * CANVAS, : 2 * CANVAS].astype(np.float32))
+    repeats = (-(-2 * side // height), -(-2 * side // width), 1)
+    canvas = _picture(np.tile(tile, repeats)[: 2 * side, : 2 * side].astype(np.float32))
     turned = canvas.rotate(rng.uniform(0, 360) if rng.random() < 0.7 else 0, PIL.Image.Resampling.BILINEAR)
-    zoom = rng.uniform(0.35, 1.3) * CANVAS / 2
+    zoom = rng.uniform(0.35, 1.3) * side / 2
     middle = canvas.width / 2
     return turned.crop((round(middle - zoom), round(middle - zoom), round(middle + zoom), round(middle + zoom)))
 
 
-def _blobs(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
+def _blobs(rng: np.random.Generator, channels: int, side: int) -> PIL.Image.Image:
     """Makes up to four inkblots on top of each other, filled or as outlines, half of them symmetric as many things are."""
-    pixels = np.asarray(_ground(rng, channels), np.float32).reshape(CANVAS, CANVAS, channels)
-    across = np.linspace(-1, 1, CANVAS)
+    pixels = np.asarray(_ground(rng, channels, side), np.float32).reshape(side, side, channels)
+    across = np.linspace(-1, 1, side)
     for layer in range(rng.integers(1, 5)):
-        height = _noise(rng, rng.uniform(1.8, 4))
+        height = _noise(rng, side, rng.uniform(1.8, 4))
         if rng.random() < 0.5:
             height = height + height[:, ::-1]
         reach = rng.uniform(0.5, 1.2, 2) / (1 + 0.5 * layer)
@@ -140,17 +145,17 @@ def _blobs(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
             inside &= height < rng.uniform(0.3, 1.5)  # an outline
         fill: np.ndarray = np.array(_colour(rng, channels), np.float32)
         if rng.random() < 0.4:
-            fill = fill * (1 + rng.uniform(0.1, 0.6) * _noise(rng)[..., None])
+            fill = fill * (1 + rng.uniform(0.1, 0.6) * _noise(rng, side)[..., None])
         pixels = np.where(inside[..., None], fill, pixels)
     return _picture(pixels)
 
 
-def _noise(rng: np.random.Generator, exponent: float | None = None) -> np.ndarray:
-    """Makes 1/f noise, `(CANVAS, CANVAS)` float, with mean 0 and standard deviation 1; without an exponent, of a random one."""
-    across = np.fft.fftfreq(CANVAS)
+def _noise(rng: np.random.Generator, side: int, exponent: float | None = None) -> np.ndarray:
+    """Makes 1/f noise, `(side, side)` float, with mean 0 and standard deviation 1; without an exponent, of a random one."""
+    across = np.fft.fftfreq(side)
     frequency = np.hypot(across[:, None] * np.exp(rng.normal(0, 0.6)), across)
     frequency[0, 0] = np.inf
-    spectrum = np.fft.fft2(rng.standard_normal((CANVAS, CANVAS))) / frequency ** (exponent or rng.uniform(0.2, 3.5))
+    spectrum = np.fft.fft2(rng.standard_normal((side, side))) / frequency ** (exponent or rng.uniform(0.2, 3.5))
     noise = np.fft.ifft2(spectrum).real
     return np.asarray(noise / noise.std())
 
@@ -181,9 +186,9 @@ def _turned(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.rot90(image, int(rng.integers(0, 4)) if square else 2 * int(rng.integers(0, 2)))
 
 
-def _ground(rng: np.random.Generator, channels: int) -> PIL.Image.Image:
+def _ground(rng: np.random.Generator, channels: int, side: int) -> PIL.Image.Image:
     colour = _colour(rng, channels) if rng.random() < 0.5 else (0,) * channels
-    return PIL.Image.new("L" if channels == 1 else "RGB", (CANVAS, CANVAS), colour if channels == 3 else colour[0])
+    return PIL.Image.new("L" if channels == 1 else "RGB", (side, side), colour if channels == 3 else colour[0])
 
 
 def _colour(rng: np.random.Generator, channels: int) -> tuple[int, ...]:

@@ -1,9 +1,10 @@
 """Learns classes by the features of a pretrained network. Pure: arrays in, values out.
 
-The classes are told apart by a multinomial logistic regression. How much an image is like the training images is told by the
-cosine of the angle to the nearest of a few prototypes, which are the centres of clusters of the training images' features: a
-small form of the distance to the nearest neighbours, Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors",
-ICML 2022, arXiv:2204.06507.
+The classes are told apart by a multinomial logistic regression, in which images that show none of them are a class of their
+own: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, arXiv:1812.04606. How much an
+image is like the training images is told by the cosine of the angle to the nearest of a few prototypes, which are the centres
+of clusters of the training images' features: a small form of the distance to the nearest neighbours, Sun et al.,
+"Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022, arXiv:2204.06507.
 """
 
 from __future__ import annotations
@@ -32,29 +33,35 @@ _NEVER = -30.0  # the logit of a class that no training image is of
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Holds the features of training images.
+    """Holds the features of training images, and of images that show none of the classes.
 
     `views` is `(views, n, d)` float32, of which the first view is of the images as they are; `labels` is `(n,)` int, and
-    `classes` the number of classes.
+    `classes` the number of classes. `foreign` is `(views, m, d)` float32.
     """
 
     views: np.ndarray
     labels: np.ndarray
     classes: int
+    foreign: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, chosen: np.ndarray) -> Features:
         """Returns the features of some images, `chosen` by position."""
-        return Features(self.views[:, chosen], self.labels[chosen], self.classes)
+        return Features(self.views[:, chosen], self.labels[chosen], self.classes, self.foreign)
+
+    def few(self) -> Features:
+        """Returns the features of the first views."""
+        return Features(self.views[:FEW_VIEWS], self.labels, self.classes, self.foreign[:FEW_VIEWS])
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """Maps features to logits and to a familiarity.
 
-    `weights` is `(d, classes)`, `bias` `(classes,)`, and `prototypes` `(p, d)` with rows of length 1.
+    `weights` is `(d, classes + 1)` and `bias` `(classes + 1,)`, where the last logit is that of an image of none of the
+    classes; `prototypes` is `(p, d)` with rows of length 1.
     """
 
     weights: np.ndarray
@@ -63,32 +70,30 @@ class Head:
 
     def judge(self, features: np.ndarray, labels: np.ndarray) -> Judged:
         """Judges images of known labels, `(n,)`, by their features, `(n, d)`."""
+        logits = features @ self.weights + self.bias
         nearness = _of_length_one(features) @ self.prototypes.T
-        return Judged(features @ self.weights + self.bias, nearness.max(axis=1), labels)
+        return Judged(logits[:, :-1], nearness.max(axis=1), labels)
 
 
 def fit_head(features: Features) -> Head:
-    """Fits a head to every view of every image; prototypes are of the images as they are.
+    """Fits a head to every view of every image; prototypes are of the training images as they are.
 
     A class without an image is never predicted.
     """
-    views, n, dimensions = features.views.shape
-    weights = np.zeros((dimensions, features.classes), np.float32)
-    bias = np.full(features.classes, _NEVER, np.float32)
-    prototypes = find_prototypes(features.views[0])
-    if len(np.unique(features.labels)) == 1:
-        bias[features.labels[0]] = 0
-        return Head(weights, bias, prototypes)
-    regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=200, tol=1e-3)
-    regression.fit(features.views.reshape(views * n, dimensions), np.tile(features.labels, views))
+    weights = np.zeros((features.views.shape[2], features.classes + 1), np.float32)
+    bias = np.full(features.classes + 1, _NEVER, np.float32)
+    rows = np.concatenate([*features.views, *features.foreign])
+    known = np.tile(features.labels, len(features.views))
+    labels = np.concatenate([known, np.full(len(rows) - len(known), features.classes)])
+    regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=200, tol=1e-3).fit(rows, labels)
     coefficients, intercepts = regression.coef_, regression.intercept_
-    if len(regression.classes_) == 2:  # one row stands for both classes then
+    if len(regression.classes_) == 2:  # a single class and none; one row stands for both then
         coefficients, intercepts = (
             np.concatenate([-coefficients, coefficients]) / 2,
             np.concatenate([-intercepts, intercepts]) / 2,
         )
     weights[:, regression.classes_], bias[regression.classes_] = coefficients.T, intercepts
-    return Head(weights, bias, prototypes)
+    return Head(weights, bias, find_prototypes(features.views[0]))
 
 
 def cross_validate(features: Features) -> Judged:
@@ -99,8 +104,7 @@ def cross_validate(features: Features) -> Judged:
     logits = np.empty((len(features), features.classes), np.float32)
     familiarity = np.empty(len(features), np.float32)
     for train, held_out in divide(features.labels, FOLDS):
-        few = features.take(train)
-        head = fit_head(Features(few.views[:FEW_VIEWS], few.labels, few.classes))
+        head = fit_head(features.take(train).few())
         judged = head.judge(features.views[0, held_out], features.labels[held_out])
         logits[held_out], familiarity[held_out] = judged.logits, judged.familiarity
     return Judged(logits, familiarity, features.labels)

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 class Learnt:
     """Holds a network from photos to features, its head, and what heads said of photos that they had not learnt from.
 
-    `features` are those of the pretrained network, of all photos, and `seen` what its lower layers make of them.
+    `features` are those of the pretrained network, of all photos and of images that show none of the classes, and `seen` what
+    its lower layers make of them.
     """
 
     network: keras.Model
@@ -43,11 +44,10 @@ class Learnt:
 def learn(dataset: Dataset, backbone: Backbone) -> Learnt:
     """Learns the classes of photos, squares in RGB, by the features of a pretrained network."""
     network = build_backbone(backbone, dataset.train.images.shape[1])
-    seen = look(network, BOUNDARIES[backbone], dataset.train.images)
+    seen = look(network, BOUNDARIES[backbone], dataset)
     upper = upper_layers(network, BOUNDARIES[backbone])
-    count, photos = seen.activations.shape[:2]
-    views = compute_features(upper, seen.activations.reshape(-1, *upper.input_shape[1:])).reshape(count, photos, -1)
-    features = Features(views, dataset.train.labels, len(dataset.classes))
+    views, foreign = (np.stack([compute_features(upper, view) for view in views]) for views in (seen.photos, seen.foreign))
+    features = Features(views, dataset.train.labels, len(dataset.classes), foreign)
     logger.info("learning %d classes by %d features", len(dataset.classes), views.shape[2])
     return Learnt(network, fit_head(features), cross_validate(features), features, seen)
 
@@ -77,12 +77,12 @@ def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Pat
 def attach(backbone: keras.Model, head: Head) -> keras.Model:
     """Returns a network from photos, `(n, side, side, 3)` uint8, to `logits`, `(n, classes)`, and `familiarity`, `(n,)`."""
     features = backbone.output
-    logits = layers.Dense(head.weights.shape[1], name="logits")
+    logits = layers.Dense(head.weights.shape[1] - 1, name="logits")
     nearness = layers.Dense(len(head.prototypes), use_bias=False, name="prototypes")
     length = ops.sqrt(ops.sum(ops.square(features), axis=1, keepdims=True) + 1e-12)
     familiarity = ops.max(nearness(features) / length, axis=1)
     network = keras.Model(backbone.input, {"logits": logits(features), "familiarity": familiarity})
-    logits.set_weights([head.weights, head.bias])
+    logits.set_weights([head.weights[:, :-1], head.bias[:-1]])
     nearness.set_weights([head.prototypes.T])
     return network
 

@@ -1,6 +1,7 @@
 """Looks at photos with a pretrained network: its lower layers once, by LiteRT, and its upper ones by Keras.
 
-What the lower layers make of each view is kept in memory, because tuning the upper layers begins there.
+What the lower layers make of each view is kept in memory, because tuning the upper layers begins there. Beside the photos, it
+looks at images that are made to show none of the classes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 
 from handler.model import Classifier
 from training.artifact import score
+from training.data.dataset import Dataset
+from training.data.foreign import make_foreign
 from training.export.litert import quantise
 from training.transfer.views import make_views
 
@@ -24,44 +27,52 @@ logger = logging.getLogger(__name__)
 MAX_VIEWS, MIN_VIEWS = 8, 2
 VIEWED_PHOTOS = 25_000  # in all views together, about
 MAX_KEPT = 500_000_000  # numbers, of two bytes each
+FOREIGN_SHARE = 0.2  # images that show none of the classes, for each photo
+MIN_FOREIGN = 20  # such images in each view
 BATCH = 32
 SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Holds what the lower layers make of the views of photos, `(views, n, height, width, channels)` float16.
+    """Holds what the lower layers make of views of photos, and of as many draws of images that show none of the classes.
 
-    The first view is of the photos as they are, and the second mirrored.
+    `photos` is `(views, n, height, width, channels)` float16; its first view is of the photos as they are, and the second
+    mirrored. `foreign` is `(views, m, height, width, channels)` float16, and each of its images is another.
     """
 
-    activations: np.ndarray
+    photos: np.ndarray
+    foreign: np.ndarray
 
     def take(self, chosen: np.ndarray) -> Seen:
-        """Returns what was seen of some photos, `chosen` by position."""
-        return Seen(self.activations[:, chosen])
+        """Returns what was seen of some photos, `chosen` by position, and of all other images."""
+        return Seen(self.photos[:, chosen], self.foreign)
 
 
-def look(network: keras.Model, boundary: str, images: np.ndarray) -> Seen:
-    """Computes what the layers below `boundary` make of as many views of the photos as there is time and room for.
+def look(network: keras.Model, boundary: str, dataset: Dataset) -> Seen:
+    """Computes what the layers below `boundary` make of as many views of the training photos as there is time and room for.
 
     Args:
         network: the pretrained network, from images to features.
         boundary: the name of the first of the upper layers.
-        images: the photos, `(n, height, width, 3)` uint8, 0..255.
+        dataset: the photos, squares in RGB.
     """
+    images = dataset.train.images
     lower = keras.Model(network.input, network.get_layer(boundary).input)
     each = math.prod(lower.output.shape[1:])
     views = max(MIN_VIEWS, min(MAX_VIEWS, VIEWED_PHOTOS // len(images), MAX_KEPT // (len(images) * each)))
     classifier = Classifier(quantise(lower, "none"), os.cpu_count() or 1)
-    kept = np.empty((views, len(images), *lower.output.shape[1:]), np.float16)
+    count = max(MIN_FOREIGN, round(FOREIGN_SHARE * len(images)))
+    photos, foreign = (np.empty((views, n, *lower.output.shape[1:]), np.float16) for n in (len(images), count))
+    rng = np.random.default_rng(SEED)
     began = time.monotonic()
-    for number, view in enumerate(make_views(images, views, np.random.default_rng(SEED))):
-        kept[number] = score(classifier, view).probabilities
+    for number, view in enumerate(make_views(images, views, rng)):
+        photos[number] = score(classifier, view).probabilities
+        foreign[number] = score(classifier, make_foreign(images, count, dataset.conversion, rng)).probabilities
         if number == 0:
             seconds = round((time.monotonic() - began) * views)
             logger.info("looking at %d photos in %d views, about %d s", len(images), views, seconds)
-    return Seen(kept)
+    return Seen(photos, foreign)
 
 
 def upper_layers(network: keras.Model, boundary: str) -> keras.Model:

@@ -44,8 +44,8 @@ def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Fea
     Args:
         build: returns the pretrained network, from images to features, anew each time.
         boundary: the name of the first layer that is tuned.
-        seen: what the layers below make of the photos.
-        start: the features of the photos by the pretrained network.
+        seen: what the layers below make of the photos, and of images that show none of the classes.
+        start: the features of these by the pretrained network.
         head: a head that was fitted to these features.
     """
     network = build()
@@ -58,7 +58,7 @@ def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Fea
         other = build()
         part = start.take(train)
         judge = _tune(other, boundary, seen.take(train), part, fit_head(part))
-        features = compute_features(upper_layers(other, boundary), seen.activations[0, held_out])
+        features = compute_features(upper_layers(other, boundary), seen.photos[0, held_out])
         judged.append(judge.judge(features, start.labels[held_out]))
     return Tuned(network, tuned, _join(judged))
 
@@ -69,10 +69,10 @@ def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head
     for layer in upper.layers:
         layer.trainable = not isinstance(layer, layers.BatchNormalization)
     keras.utils.set_random_seed(SEED)
-    logits = layers.Dense(start.classes, name="logits")
+    logits = layers.Dense(start.classes + 1, name="logits")
     whole = keras.Model(upper.input, logits(layers.Dropout(DROPOUT)(upper.output)))
     logits.set_weights([head.weights, head.bias])
-    views = _Views(seen, np.eye(start.classes, dtype=np.float32)[start.labels])
+    views = _Views(seen, start)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, EPOCHS * len(views), warmup_target=LEARNING_RATE, warmup_steps=max(1, len(views) // 2)
     )
@@ -81,24 +81,30 @@ def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head
     estimate = Estimate(f"tuning to {len(start)} photos", EPOCHS * len(views))
     whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[estimate])
     weights, bias = logits.get_weights()
-    return Head(weights, bias, find_prototypes(compute_features(upper, seen.activations[0])))
+    return Head(weights, bias, find_prototypes(compute_features(upper, seen.photos[0])))
 
 
 class _Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-    """Serves one view of each photo in each epoch, in batches of one size, in an order that is drawn anew."""
+    """Serves one view of each photo in each epoch, and a draw of foreign images, in batches of one size, in random order."""
 
-    def __init__(self, seen: Seen, targets: np.ndarray) -> None:
+    def __init__(self, seen: Seen, start: Features) -> None:
         super().__init__(workers=2)  # with 1, Keras uses tf.data, which is slower to start
-        self._seen, self._targets, self._epoch = seen, targets, 0
+        self._seen, self._photos, self._epoch = seen, len(start), 0
+        none = np.full(seen.foreign.shape[1], start.classes)
+        self._targets = np.eye(start.classes + 1, dtype=np.float32)[np.concatenate([start.labels, none])]
         self.on_epoch_begin()
 
     def __len__(self) -> int:
         return math.ceil(len(self._targets) / BATCH)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        view = self._seen.activations[self._epoch % len(self._seen.activations)]
+        view = self._epoch % len(self._seen.photos)
         chosen = np.take(self._order, range(index * BATCH, (index + 1) * BATCH), mode="wrap")
-        return view[chosen].astype(np.float32), self._targets[chosen]
+        is_photo = chosen < self._photos
+        batch = np.empty((BATCH, *self._seen.photos.shape[2:]), np.float32)
+        batch[is_photo] = self._seen.photos[view, chosen[is_photo]]
+        batch[~is_photo] = self._seen.foreign[view, chosen[~is_photo] - self._photos]
+        return batch, self._targets[chosen]
 
     def on_epoch_begin(self) -> None:
         """Draws the order of the epoch."""

@@ -1,9 +1,12 @@
 """The pretrained networks: what ships is whole, and what does not ship says so."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from handler.model import Classifier
+from training.data.dataset import Dataset, Split
 from training.errors import TrainingError
 from training.export.litert import quantise
 from training.network.architecture import multiplications
@@ -44,15 +47,28 @@ def test_upper_layers_on_lower_ones_give_the_features_of_the_whole(network):
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
     boundary = BOUNDARIES[Backbone.efficientnet_lite0]
 
-    seen = look(network, boundary, images)
+    seen = look(network, boundary, dataset_of(images))
 
-    assert len(seen.activations) == 8
-    features = compute_features(upper_layers(network, boundary), seen.activations[0])
-    mirrored = compute_features(upper_layers(network, boundary), seen.activations[1])
+    features = compute_features(upper_layers(network, boundary), seen.photos[0])
+    mirrored = compute_features(upper_layers(network, boundary), seen.photos[1])
     expected = network.predict(images, verbose=0)
     assert features == pytest.approx(expected, abs=0.02)
     assert mirrored == pytest.approx(network.predict(images[:, :, ::-1], verbose=0), abs=0.02)
     assert not np.allclose(features, mirrored, atol=0.02)
+
+
+def test_beside_each_view_of_the_photos_other_images_of_none_of_the_classes_are_seen(network):
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+
+    seen = look(network, BOUNDARIES[Backbone.efficientnet_lite0], dataset_of(images))
+
+    assert (len(seen.photos), seen.foreign.shape[:2]) == (8, (8, 20))
+    assert len(np.unique(seen.foreign.reshape(160, -1), axis=0)) > 150  # hardly two are equal
+
+
+def dataset_of(images):
+    split = Split(images, np.arange(len(images)))
+    return Dataset("photos", Path("photos"), tuple("abcde"), split, split, {})
 
 
 def test_litert_gives_the_same_features(network):

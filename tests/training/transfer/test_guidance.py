@@ -1,5 +1,7 @@
 """What is said of a number of photos, and of a backbone against a network that starts from nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from training.data.dataset import Split
 from training.transfer.backbones import Backbone
 from training.transfer.contest import prefer_backbone, try_own_network
 from training.transfer.guidance import describe_expectation
-from training.transfer.head import Features, cross_validate, fit_head
+from training.transfer.head import cross_validate, fit_head
 from training.transfer.learning import Learnt
 from training.transfer.looking import Seen
 
@@ -63,8 +65,8 @@ def test_a_small_network_learns_what_is_easy(stripes):
 def test_the_better_one_on_held_out_images_is_taken_and_named(known, taken, stripes, caplog):
     caplog.set_level("INFO")
     good = features_of(240, classes=2)
-    features = good if known else Features(good.views, np.random.default_rng(1).permutation(good.labels), 2)
-    learnt = Learnt(None, fit_head(features), cross_validate(features), features, Seen(np.empty(0)))
+    features = good if known else replace(good, labels=np.random.default_rng(1).permutation(good.labels))
+    learnt = Learnt(None, fit_head(features), cross_validate(features), features, Seen(np.empty(0), np.empty(0)))
 
     assert prefer_backbone(learnt, Backbone.efficientnet_lite0, stripes, ("level", "upright")) is known
     assert f"efficientnet-lite0 has {100 * learnt.judged.accuracy:.1f}% of the held-out images right" in caplog.text

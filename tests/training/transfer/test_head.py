@@ -1,5 +1,7 @@
 """Heads on features of which the classes are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,13 +9,14 @@ from training.transfer.head import Features, cross_validate, find_prototypes, fi
 
 
 def features_of(images, classes=3, views=2, spread=1.0, seed=0):
-    """Features around a centre for each class, and views of them that differ a little."""
+    """Features around a centre for each class, views of them that differ a little, and features around a centre of none."""
     rng = np.random.default_rng(seed)
     labels = np.arange(images) % classes
     centres = 6 * np.abs(np.random.default_rng(7).normal(size=(classes, 20)))
     rows = np.abs(centres[labels] + spread * rng.normal(size=(images, 20)))
     noise = 0.1 * rng.normal(size=(views, images, 20))
-    return Features((rows + noise).astype(np.float32), labels, classes)
+    none = 6 * np.abs(np.random.default_rng(8).normal(size=20)) + rng.normal(size=(views, max(4, images // 5), 20))
+    return Features((rows + noise).astype(np.float32), labels, classes, np.abs(none).astype(np.float32))
 
 
 def test_a_head_tells_classes_apart_that_it_has_not_seen_the_images_of():
@@ -24,6 +27,16 @@ def test_a_head_tells_classes_apart_that_it_has_not_seen_the_images_of():
 
     assert judged.accuracy > 0.97
     assert (judged.logits.shape, judged.familiarity.shape) == ((300, 3), (300,))
+
+
+def test_an_image_of_none_of_the_classes_is_a_class_of_its_own_which_is_not_told():
+    features = features_of(120)
+    head = fit_head(features)
+
+    none = features.foreign[0]
+
+    assert ((none @ head.weights + head.bias).argmax(axis=1) == 3).all()
+    assert head.judge(none, np.zeros(len(none))).logits.shape == (len(none), 3)
 
 
 def test_what_is_far_from_every_class_is_less_familiar():
@@ -41,7 +54,7 @@ def test_what_is_far_from_every_class_is_less_familiar():
 def test_cross_validation_judges_each_image_by_a_head_that_was_fitted_without_it(classes):
     """Of random labels nothing can be learnt, which a head that had seen them would hide."""
     features = features_of(200, classes)
-    shuffled = Features(features.views, np.random.default_rng(3).permutation(features.labels), classes)
+    shuffled = replace(features, labels=np.random.default_rng(3).permutation(features.labels))
 
     assert cross_validate(features).accuracy > 0.95
     assert cross_validate(shuffled).accuracy < 1 / classes + 0.15
@@ -61,7 +74,7 @@ def test_a_class_of_one_image_keeps_no_other_from_being_judged():
 
 def test_a_class_without_images_is_never_predicted():
     features = features_of(60, 2)
-    head = fit_head(Features(features.views, 2 * features.labels, 3))
+    head = fit_head(replace(features, labels=2 * features.labels, classes=3))
 
     judged = head.judge(features.views[0], 2 * features.labels)
 
