@@ -40,7 +40,7 @@ class Listing:
         Raises:
             DataError: the labels cannot be read, or name a class that is none of these.
         """
-        folders = tuple(path.name for path in visible(part) if path.is_dir())
+        folders = tuple(path.name for path in visible_folders(part))
         text = _read_text(labels) if labels else None
         vocabulary = Vocabulary(known or folders or (read_words(text) if text else ()))
         return cls(root, vocabulary, Labels.of(read_csv(text, vocabulary)) if text is not None else None)
@@ -101,6 +101,26 @@ def visible(directory: Path) -> list[Path]:
         raise DataError(
             f"Expected a folder with a folder of images for each class. Received: {directory} ({error})."
         ) from error
+
+
+def visible_folders(directory: Path) -> list[Path]:
+    """Lists the folders in `directory` by name, without hidden ones.
+
+    Raises:
+        DataError: a name, or that of `directory`, is not UTF-8, so that no manifest or document could hold it.
+    """
+    folders = [path for path in visible(directory) if path.is_dir()]
+    unreadable = [path for path in (directory.resolve(), *folders) if not _is_text(path.name)]
+    _refuse(unreadable, "folders whose names are UTF-8, which others can read")
+    return folders
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # the system's bytes are no UTF-8
+        return False
+    return True
 
 
 def set_aside(classes: Classes, fraction: Fraction) -> tuple[Classes, Classes]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -185,4 +186,4 @@ def _warned(dataset: Dataset) -> Dataset:
 
 def _checksum(directory: Path, files: list[_File]) -> str:
     lines = sorted(f"{file.md5}  {file.path.relative_to(directory).as_posix()}\n" for file in files)
-    return hashlib.md5("".join(lines).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(os.fsencode("".join(lines)), usedforsecurity=False).hexdigest()

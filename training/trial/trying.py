@@ -14,7 +14,7 @@ from handler.conversion import convert
 from handler.formats.picture import read_picture
 from handler.model import Model
 from training.artifact import score
-from training.data.classified import visible
+from training.data.classified import visible, visible_folders
 from training.data.dataset import Split
 from training.data.pictures import as_picture
 from training.errors import DataError
@@ -114,7 +114,7 @@ def _look(model: Model, folder: str, name: str, pictures: Path) -> Kind:
 
 def _find_others(others: Path) -> dict[str, list[Path]]:
     """Returns the files in each folder, by the folder's name."""
-    found = {folder.name: visible(folder) for folder in visible(others) if folder.is_dir()}
+    found = {folder.name: visible(folder) for folder in visible_folders(others)}
     empty = [name for name, paths in found.items() if not paths]
     if empty or not found:
         received = f"empty: {', '.join(empty)}" if empty else "none"

@@ -1,6 +1,7 @@
 """Folders of images as a data set: what is read, how it is divided, and every way in which it can be unusable."""
 
 import logging
+import os
 
 import numpy as np
 import PIL.Image
@@ -184,6 +185,16 @@ def test_what_does_not_belong_is_refused_by_name(animals, spoil, expected):
     spoil(animals)
 
     with pytest.raises(DataError, match=expected):
+        load_folders(animals)
+
+
+def test_a_file_may_have_a_name_that_is_not_utf_8_and_a_class_may_not(animals):
+    write(animals / "cat" / os.fsdecode(b"caf\xe9.png"), seed=99)
+
+    assert len(load_folders(animals).train) == 26
+
+    write(animals / os.fsdecode(b"caf\xe9") / "one.png")
+    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8, which others can read\. Received: .*caf"):
         load_folders(animals)
 
 

@@ -1,5 +1,6 @@
 """A whole trial as a user runs it: pictures of every kind, their documents, figures in the manifest and on the card."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,15 @@ def test_every_picture_has_its_prediction_in_a_document(tried):
     )
     assert documents == {f"{name}.json" for name in archives}
     assert len(archives) == 1 + len(CHANGES) + 10 + 3
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_the_work_begins(tiny_artifact, tiny_folder, tmp_path):
+    (tmp_path / "others" / os.fsdecode(b"caf\xe9")).mkdir(parents=True)
+    model, dataset = load_labelled(tiny_artifact, None, tiny_folder)
+
+    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8.*Received: .*caf"):
+        try_model(model, tiny_artifact, dataset.test, tmp_path / "others", tmp_path / "out", 10)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("folders", "received"), [((), "none"), (("hat", "sock"), "empty: hat, sock")])
