@@ -1,10 +1,12 @@
 """Learns classes by the features of a pretrained network. Pure: arrays in, values out.
 
 The classes are told apart by a multinomial logistic regression, in which images that show none of them are a class of their
-own: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, arXiv:1812.04606. How much an
-image is like the training images is told by the cosine of the angle to the nearest of a few prototypes, which are the centres
-of clusters of the training images' features: a small form of the distance to the nearest neighbours, Sun et al.,
-"Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022, arXiv:2204.06507.
+own: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, arXiv:1812.04606.
+
+How much an image is like the training images is told by two measures together. One is the logarithm of the odds that it is of
+one of the classes. The other is the cosine of the angle to the nearest of a few prototypes, which are the centres of clusters
+of the training images' features: a small form of the distance to the nearest neighbours, Sun et al., "Out-of-Distribution
+Detection with Deep Nearest Neighbors", ICML 2022, arXiv:2204.06507.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -24,6 +27,7 @@ from training.export.judged import Judged
 INVERSE_PENALTY = 0.003  # C of the regression; from 0.001 to 0.01, the same share of photos of clothes is right within a point
 PROTOTYPES = 128  # at most; from 64 to 512, the same foreign kinds are caught among photos of clothes
 IMAGES_A_PROTOTYPE = 4  # at least
+WEIGHT_OF_ODDS = 0.08  # against a weight of 1 of the cosine; so both vary as much among photos of clothes
 FOLDS = 5
 FEW_VIEWS = 2
 SEED = 0
@@ -71,8 +75,9 @@ class Head:
     def judge(self, features: np.ndarray, labels: np.ndarray) -> Judged:
         """Judges images of known labels, `(n,)`, by their features, `(n, d)`."""
         logits = features @ self.weights + self.bias
-        nearness = _of_length_one(features) @ self.prototypes.T
-        return Judged(logits[:, :-1], nearness.max(axis=1), labels)
+        odds = logsumexp(logits[:, :-1], axis=1) - logits[:, -1]
+        cosine = (_of_length_one(features) @ self.prototypes.T).max(axis=1)
+        return Judged(logits[:, :-1], cosine + WEIGHT_OF_ODDS * odds, labels)
 
 
 def fit_head(features: Features) -> Head:

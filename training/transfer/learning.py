@@ -15,10 +15,10 @@ from handler.model import Model
 from training.data.dataset import Dataset
 from training.export.judged import Judged
 from training.export.network import Description, export_network, one_of_each
-from training.network.architecture import multiplications
+from training.network.architecture import multiplications, split_none
 from training.network.provenance import read_revision, versions
 from training.transfer.backbones import BOUNDARIES, Backbone, build_backbone
-from training.transfer.head import Features, Head, cross_validate, fit_head
+from training.transfer.head import WEIGHT_OF_ODDS, Features, Head, cross_validate, fit_head
 from training.transfer.looking import Seen, compute_features, look, upper_layers
 from training.transfer.tuning import tune
 
@@ -76,15 +76,16 @@ def export_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone, out: Pat
 
 def attach(backbone: keras.Model, head: Head) -> keras.Model:
     """Returns a network from photos, `(n, side, side, 3)` uint8, to `logits`, `(n, classes)`, and `familiarity`, `(n,)`."""
-    features = backbone.output
-    logits = layers.Dense(head.weights.shape[1] - 1, name="logits")
+    features, outputs = backbone.output, head.weights.shape[1]
+    logits = layers.Dense(outputs, name="logits")
+    told = split_none(keras.Model(backbone.input, logits(features)), outputs - 1).output
     nearness = layers.Dense(len(head.prototypes), use_bias=False, name="prototypes")
     length = ops.sqrt(ops.sum(ops.square(features), axis=1, keepdims=True) + 1e-12)
-    familiarity = ops.max(nearness(features) / length, axis=1)
-    network = keras.Model(backbone.input, {"logits": logits(features), "familiarity": familiarity})
-    logits.set_weights([head.weights[:, :-1], head.bias[:-1]])
+    cosine = ops.max(nearness(features) / length, axis=1)
+    familiarity = cosine + WEIGHT_OF_ODDS * told["familiarity"]
+    logits.set_weights([head.weights, head.bias])
     nearness.set_weights([head.prototypes.T])
-    return network
+    return keras.Model(backbone.input, {"logits": told["logits"], "familiarity": familiarity})
 
 
 def _describe_dataset(dataset: Dataset) -> dict[str, object]:
