@@ -36,7 +36,7 @@ def main(
         raise typer.BadParameter(f"Expected another --out with --frozen. Received: {OUT}, which is what ships.")
     images = scale_photos(photos, work / "clothing-dataset-small")
     command = [sys.executable, "-m", "training", "fit", "--images", str(images), "--backbone", "efficientnet-lite0"]
-    command += ["--name", "clothes-photos", "--version", "1.0.0", "--out", str(out), *(["--frozen"] if frozen else [])]
+    command += ["--name", "clothes-photos", "--version", "1.1.0", "--out", str(out), *(["--frozen"] if frozen else [])]
     raise SystemExit(subprocess.run(command, check=False).returncode)
 
 

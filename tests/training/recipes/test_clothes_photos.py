@@ -70,6 +70,6 @@ def test_the_recipe_ends_in_an_artifact(photos, tmp_path):
 
     assert done.returncode == 0, done.stderr
     manifest = load_artifact(tmp_path / "artifact").manifest
-    assert (manifest.name, manifest.version, manifest.classes) == ("clothes-photos", "1.0.0", tuple(COLOURS))
+    assert (manifest.name, manifest.version, manifest.classes) == ("clothes-photos", "1.1.0", tuple(COLOURS))
     assert manifest.metrics.accuracy == 1
     assert manifest.dataset["train_images"] == 24
