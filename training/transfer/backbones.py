@@ -20,7 +20,10 @@ class Backbone(StrEnum):
     efficientnet_v2_b0 = "efficientnet-v2-b0"
 
 
-SIDES = {Backbone.efficientnet_lite0: 172}  # pixels; 249 million multiplications, and one pixel more would take 252
+# In pixels; one more would take 252 million multiplications. Fewer suit no photos, not even small ones: with 60 photos of each
+# of ten classes of clothes, the head has 73% right at 172 pixels and 59% at 96, if the photos are scaled to 32 pixels first; of
+# 64 pixels 74% and 64%, of 96 pixels 75% and 67%, of 256 pixels 79% and 67%.
+SIDES = {Backbone.efficientnet_lite0: 172}
 DEFAULT_SIDE = 160
 
 # The first of the layers that are tuned. With 300 photos of clothes, from block 7 on was slower and not better.
