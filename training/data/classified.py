@@ -107,12 +107,21 @@ def visible_folders(directory: Path) -> list[Path]:
     """Lists the folders in `directory` by name, without hidden ones.
 
     Raises:
-        DataError: a name, or that of `directory`, is not UTF-8, so that no manifest or document could hold it.
+        DataError: a name is not UTF-8.
     """
     folders = [path for path in visible(directory) if path.is_dir()]
-    unreadable = [path for path in (directory.resolve(), *folders) if not _is_text(path.name)]
-    _refuse(unreadable, "folders whose names are UTF-8, which others can read")
+    require_text(folders)
     return folders
+
+
+def require_text(folders: Iterable[Path]) -> None:
+    """Requires that the names of folders are UTF-8, since manifests and documents hold them.
+
+    Raises:
+        DataError: a name is not.
+    """
+    unreadable = [path for path in folders if not _is_text(path.name)]
+    _refuse(unreadable, "folders whose names are UTF-8; rename the others")
 
 
 def _is_text(name: str) -> bool:

@@ -18,7 +18,7 @@ from handler.contract import Conversion, Manifest, PixelShape
 from handler.conversion import convert, is_grey
 from handler.formats.picture import picture_size, read_picture
 from training.data.balance import find_imbalance
-from training.data.classified import Classes, Listing, set_aside, thin_out, visible
+from training.data.classified import Classes, Listing, require_text, set_aside, thin_out, visible
 from training.data.copies import find_copies
 from training.data.dataset import Dataset, Split
 from training.data.pictures import each_of, name_some
@@ -73,6 +73,7 @@ def load_folders(
     Raises:
         DataError: there is a file that is neither in the folder of a class nor an image, or there are too few images.
     """
+    require_text([directory.resolve()])
     known = manifest.classes if manifest else None
     if {path.name for path in visible(directory)} == PARTS:
         listing = Listing.of(directory, directory / "train", known, labels)

@@ -194,8 +194,20 @@ def test_a_file_may_have_a_name_that_is_not_utf_8_and_a_class_may_not(animals):
     assert len(load_folders(animals).train) == 26
 
     write(animals / os.fsdecode(b"caf\xe9") / "one.png")
-    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8, which others can read\. Received: .*caf"):
+    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8; rename the others\. Received: .*caf"):
         load_folders(animals)
+
+
+@pytest.mark.parametrize("parts", [("",), ("train", "test")])
+def test_a_data_set_has_a_name_that_is_utf_8(tmp_path, parts):
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    for number, part in enumerate(parts):
+        for name in ("cat", "dog"):
+            for picture in range(6):
+                write(root / part / name / f"{picture}.png", seed=(number, ord(name[0]), picture))
+
+    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8; rename the others\. Received: .*caf"):
+        load_folders(root)
 
 
 def test_a_truncated_image_is_refused_by_name(animals):
