@@ -52,7 +52,8 @@ def fit_photos(
     if backbone is None:
         if not prefer_backbone(learnt, chosen, dataset.train, dataset.classes):
             return None
-        if len(dataset.train) >= COMPARED:  # there may be more
+        if max(len(dataset.train), len(dataset.test)) >= COMPARED:  # there may be more
+            del learnt  # gigabytes
             dataset = load()
             learnt = learn(dataset, chosen)
     by_heads = learnt.judged

@@ -24,11 +24,12 @@ from training.transfer.views import make_views
 
 logger = logging.getLogger(__name__)
 
-MAX_VIEWS, MIN_VIEWS = 8, 2
+MAX_VIEWS = 8
 VIEWED_PHOTOS = 25_000  # in all views together, about
 MAX_KEPT = 500_000_000  # numbers, of two bytes each
 FOREIGN_SHARE = 0.2  # images that show none of the classes, for each photo
 MIN_FOREIGN = 20  # such images in each view
+BLOCK = 1_000  # images that are looked at in one go, whose results have four bytes for a number until they are kept
 BATCH = 32
 SEED = 0
 
@@ -52,6 +53,8 @@ class Seen:
 def look(network: keras.Model, boundary: str, dataset: Dataset) -> Seen:
     """Computes what the layers below `boundary` make of as many views of the training photos as there is time and room for.
 
+    Where all photos are grey, so are the images that show none of the classes, since colour alone is no sign of these.
+
     Args:
         network: the pretrained network, from images to features.
         boundary: the name of the first of the upper layers.
@@ -60,19 +63,27 @@ def look(network: keras.Model, boundary: str, dataset: Dataset) -> Seen:
     images = dataset.train.images
     lower = keras.Model(network.input, network.get_layer(boundary).input)
     each = math.prod(lower.output.shape[1:])
-    views = max(MIN_VIEWS, min(MAX_VIEWS, VIEWED_PHOTOS // len(images), MAX_KEPT // (len(images) * each)))
-    classifier = Classifier(quantise(lower, "none"), os.cpu_count() or 1)
     count = max(MIN_FOREIGN, round(FOREIGN_SHARE * len(images)))
+    views = max(1, min(MAX_VIEWS, VIEWED_PHOTOS // len(images), MAX_KEPT // ((len(images) + count) * each)))
+    classifier = Classifier(quantise(lower, "none"), os.cpu_count() or 1)
+    shown = images[..., :1] if all((image == image[..., :1]).all() for image in images) else images
     photos, foreign = (np.empty((views, n, *lower.output.shape[1:]), np.float16) for n in (len(images), count))
     rng = np.random.default_rng(SEED)
     began = time.monotonic()
     for number, view in enumerate(make_views(images, views, rng)):
-        photos[number] = score(classifier, view).probabilities
-        foreign[number] = score(classifier, make_foreign(images, count, dataset.conversion, rng)).probabilities
+        _look(classifier, view, photos[number])
+        made = make_foreign(shown, count, dataset.conversion, rng)
+        _look(classifier, np.broadcast_to(made, (count, *images.shape[1:])), foreign[number])
         if number == 0:
             seconds = round((time.monotonic() - began) * views)
             logger.info("looking at %d photos in %d views, about %d s", len(images), views, seconds)
     return Seen(photos, foreign)
+
+
+def _look(classifier: Classifier, images: np.ndarray, kept: np.ndarray) -> None:
+    """Writes what the lower layers make of images into `kept`, block by block."""
+    for start in range(0, len(images), BLOCK):
+        kept[start : start + BLOCK] = score(classifier, images[start : start + BLOCK]).probabilities
 
 
 def upper_layers(network: keras.Model, boundary: str) -> keras.Model:
@@ -82,4 +93,5 @@ def upper_layers(network: keras.Model, boundary: str) -> keras.Model:
 
 def compute_features(upper: keras.Model, activations: np.ndarray) -> np.ndarray:
     """Computes features `(n, d)` float32 from what the lower layers made of photos, `(n, height, width, channels)`."""
-    return np.asarray(upper.predict(activations, batch_size=BATCH, verbose=0))
+    blocks = [activations[start : start + BLOCK] for start in range(0, len(activations), BLOCK)]
+    return np.concatenate([upper.predict(block, batch_size=BATCH, verbose=0) for block in blocks])

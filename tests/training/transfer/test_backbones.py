@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handler.model import Classifier
+from training.artifact import score
 from training.data.dataset import Dataset, Split
 from training.errors import TrainingError
 from training.export.litert import quantise
@@ -60,10 +61,26 @@ def test_upper_layers_on_lower_ones_give_the_features_of_the_whole(network):
 def test_beside_each_view_of_the_photos_other_images_of_none_of_the_classes_are_seen(network):
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
-    seen = look(network, BOUNDARIES[Backbone.efficientnet_lite0], dataset_of(images))
+    seen, again = (look(network, BOUNDARIES[Backbone.efficientnet_lite0], dataset_of(images)) for _ in range(2))
 
     assert (len(seen.photos), seen.foreign.shape[:2]) == (8, (8, 20))
-    assert len(np.unique(seen.foreign.reshape(160, -1), axis=0)) > 150  # hardly two are equal
+    rows = np.concatenate([seen.photos.reshape(40, -1), seen.foreign.reshape(160, -1)])
+    assert len(np.unique(rows, axis=0)) > 190  # hardly two are equal
+    assert np.array_equal(seen.photos, again.photos)
+    assert np.array_equal(seen.foreign, again.foreign)
+
+
+@pytest.mark.parametrize(("channels", "is_grey"), [(1, True), (3, False)])
+def test_beside_grey_photos_grey_images_of_none_of_the_classes_are_seen(channels, is_grey, network, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, channels), np.uint8)
+    shown = []
+    monkeypatch.setattr("training.transfer.looking.score", lambda model, images: shown.append(images) or score(model, images))
+
+    look(network, BOUNDARIES[Backbone.efficientnet_lite0], dataset_of(np.broadcast_to(images, (5, 64, 64, 3))))
+
+    made = np.concatenate(shown[1::2])
+    assert len(made) == 160
+    assert all((image == image[..., :1]).all() for image in made) is is_grey
 
 
 def dataset_of(images):
