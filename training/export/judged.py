@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,14 @@ class Judged:
     logits: np.ndarray
     familiarity: np.ndarray | None
     labels: np.ndarray
+
+    @classmethod
+    def join(cls, parts: Sequence[Judged]) -> Judged:
+        """Returns what was said of all images of `parts`, each of which has a familiarity."""
+        logits, familiarity, labels = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "familiarity", "labels")
+        )
+        return cls(logits, familiarity, labels)
 
     @property
     def accuracy(self) -> float:

@@ -60,7 +60,7 @@ def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Fea
         judge = _tune(other, boundary, seen.take(train), part, fit_head(part))
         features = compute_features(upper_layers(other, boundary), seen.photos[0, held_out])
         judged.append(judge.judge(features, start.labels[held_out]))
-    return Tuned(network, tuned, _join(judged))
+    return Tuned(network, tuned, Judged.join(judged))
 
 
 def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head: Head) -> Head:
@@ -114,10 +114,3 @@ class _Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no typ
         """Goes on to the next view; Keras calls this method."""
         self._epoch += 1
         self.on_epoch_begin()
-
-
-def _join(judged: list[Judged]) -> Judged:
-    logits, familiarity, labels = (
-        np.concatenate([getattr(each, name) for each in judged]) for name in ("logits", "familiarity", "labels")
-    )
-    return Judged(logits, familiarity, labels)

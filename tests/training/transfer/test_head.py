@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
-from training.transfer.head import Features, cross_validate, find_prototypes, fit_head
+from training.export.metrics import fit_temperature
+from training.transfer.head import Features, cross_validate, divide, find_prototypes, fit_head
 
 
 def features_of(images, classes=3, views=2, spread=1.0, seed=0):
@@ -33,12 +35,35 @@ def test_an_image_of_none_of_the_classes_is_a_class_of_its_own_which_is_not_told
     features = features_of(120)
     head = fit_head(features)
 
-    none = features.foreign[0]
-    known, foreign = head.judge(features.views[0], features.labels), head.judge(none, np.zeros(len(none)))
+    others = features_of(300, seed=1)
+    none = others.foreign[0]
+    known, foreign = head.judge(others.views[0], others.labels), head.judge(none, np.zeros(len(none)))
 
     assert ((none @ head.weights + head.bias).argmax(axis=1) == 3).all()
     assert foreign.logits.shape == (len(none), 3)
     assert foreign.familiarity.max() < known.familiarity.min()
+
+
+def test_familiarity_is_a_cosine_and_a_little_of_the_odds():
+    head, others = fit_head(features_of(120)), features_of(300, seed=1)
+    rows = np.concatenate([others.views[0], others.foreign[0]])
+
+    logits = rows @ head.weights + head.bias
+    odds = logsumexp(logits[:, :3], axis=1) - logits[:, 3]
+    cosine = head.judge(rows, np.zeros(len(rows))).familiarity - 0.08 * odds
+
+    assert -1.0001 <= cosine.min() < cosine.max() <= 1.0001
+
+
+def test_heads_are_equally_sure_whatever_number_of_views_they_learn_from():
+    """Temperature and thresholds of the head that ships come from heads that learnt from few views."""
+    features = features_of(300, classes=10, views=8, spread=5.0)
+    others = features_of(3_000, classes=10, views=1, spread=5.0, seed=1)
+
+    judged, new = cross_validate(features), fit_head(features).judge(others.views[0], others.labels)
+
+    assert 0.4 < new.accuracy < 0.95
+    assert fit_temperature(judged.logits, judged.labels) == pytest.approx(fit_temperature(new.logits, new.labels), rel=0.25)
 
 
 def test_what_is_far_from_every_class_is_less_familiar():
@@ -69,8 +94,17 @@ def test_a_class_of_one_image_keeps_no_other_from_being_judged():
 
     judged = cross_validate(features.take(one))
 
-    assert len(judged.labels) == 31
-    assert judged.accuracy == 30 / 31
+    assert len(judged.labels) == 30  # a head that has not seen the class cannot judge it
+    assert judged.accuracy == 1
+
+
+def test_a_small_class_takes_nothing_from_what_judges_the_others():
+    labels = np.repeat([0, 1, 2], [40, 40, 2])
+
+    parts = list(divide(labels, 5))
+
+    assert [len(train) for train, _ in parts] == pytest.approx([66] * 5, abs=1)
+    assert sorted(np.concatenate([held_out for _, held_out in parts])) == list(range(82))
 
 
 def test_a_class_without_images_is_never_predicted():
