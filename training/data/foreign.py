@@ -1,10 +1,12 @@
 """Makes images that show none of the classes, for a network to learn what it does not know.
 
 They are made, not collected: straight strokes, scenes of polygons with textures, textures of 1/f noise, patterns of repeated
-tiles, inkblots, and mosaics of training images cut straight. A network that tells them from its classes also tells other images
-from these: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, arXiv:1812.04606.
-Scenes of overlapping shapes whose sizes follow a power law have the statistics of photos: Lee, Mumford and Huang, "Occlusion
-Models for Natural Images", IJCV 41, 2001.
+tiles, inkblots, and mosaics of training images cut straight, a few of which leave most of an image whole. Where the classes are
+textures themselves, such as fabrics, some of them do show a class, and familiarity means less.
+
+A network that tells them from its classes also tells other images from these: Hendrycks, Mazeika and Dietterich, "Deep Anomaly
+Detection with Outlier Exposure", ICLR 2019, arXiv:1812.04606. Scenes of overlapping shapes whose sizes follow a power law have
+the statistics of photos: Lee, Mumford and Huang, "Occlusion Models for Natural Images", IJCV 41, 2001.
 """
 
 from __future__ import annotations

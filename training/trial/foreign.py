@@ -1,6 +1,7 @@
 """Draws and cuts pictures that show none of a model's classes, by which a trial measures whether the model says so.
 
-None of the kinds is among those that networks learn from (`training.data.foreign`), and none of this is their code. Written
+None of this is the code of the pictures that networks learn from (`training.data.foreign`). Digits, letters, drawn shapes,
+scenery and faces are other kinds than theirs; textures, noise, collages and empty images have relatives among theirs. Written
 digits and the two photos (Temple of China's Summer Palace, and a flower; CC BY) are those that scikit-learn holds.
 """
 
