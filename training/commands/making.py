@@ -55,15 +55,6 @@ def fit_command(
     teacher: Annotated[
         Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt in addition to the labels.")
     ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", exists=True, file_okay=False, help="Folder of a run whose network is trained further, in another --work."
-        ),
-    ] = None,
-    changed: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the images that are changed, instead of the preset's.")
-    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Learn no changed images, and none of other things.")] = False,
     precision: Annotated[options.Precision, typer.Option(help=options.PRECISION_HELP)] = options.Precision.float32,
     name: options.Name = None,
@@ -72,13 +63,13 @@ def fit_command(
     """Trains a classifier, and exports it as an artifact."""
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter(f"Expected a finite --learning-rate above 0. Received: {learning_rate}.")
-    begin = options.choose_start(context, backbone)
+    start = options.choose_start(context, backbone)
     refuse_two_sources(images, data_dir, classes)
     load_keras()
-    if begin is not options.Start.none and images and out:
+    if start is not options.Start.none and images and out:
         from training.transfer.fitting import fit_photos
 
-        chosen = None if begin is options.Start.auto else begin.value
+        chosen = None if start is options.Start.auto else start.value
         served = fit_photos(images, labels, size, chosen, out, tuned=not frozen, name=name, version=version)
         if served:
             print_summary(served.manifest, out)
@@ -90,21 +81,20 @@ def fit_command(
         precision=precision.value,
         cycles=(epochs,) if epochs else config.cycles,
         learning_rate=learning_rate or config.learning_rate,
-        change_probability=config.change_probability if changed is None else changed,
     )
     dataset = load_source(images, size, data_dir, classes, labels)
     run = work / f"{config.preset}-{config.seed}"
-    _train(config, dataset, run, teacher, start, resume=resume)
+    _train(config, dataset, run, teacher, resume=resume)
     if out:
         named = ["--version", version, *(["--name", name] if name else [])]
         _export(run, out, [*named, *source_options(dataset, images, classes, labels)])
 
 
-def _train(config: Config, dataset: Dataset, run: Path, teacher: Path | None, start: Path | None, *, resume: bool) -> None:
+def _train(config: Config, dataset: Dataset, run: Path, teacher: Path | None, *, resume: bool) -> None:
     from training.artifact import load_artifact
     from training.network.fit import fit
 
-    fit(config, dataset, run, teacher=load_artifact(teacher) if teacher else None, start=start, resume=resume)
+    fit(config, dataset, run, teacher=load_artifact(teacher) if teacher else None, resume=resume)
 
 
 def _export(run: Path, out: Path, more: list[str]) -> None:

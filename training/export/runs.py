@@ -109,10 +109,9 @@ def _describe_dataset(dataset: Dataset, train: Split, held_out: Split) -> dict[s
 def _describe_training(runs: Sequence[Run], members: Sequence[keras.Model], held_out: Split, test: Split) -> dict[str, object]:
     """Describes the first run, which stands for all, with all seeds, the mean history, and each network's accuracy in float."""
     described: dict[str, object] = msgspec.to_builtins(runs[0])
-    left_out = {"dataset", "checksums", "classes", "shape", "start", "history"}
+    left_out = {"dataset", "checksums", "classes", "shape", "history"}
     return {name: value for name, value in described.items() if name not in left_out} | {
         "seeds": [run.config.seed for run in runs],
-        "starts": [run.start for run in runs],
         "history": [_mean(epochs) for epochs in zip(*(run.history for run in runs), strict=False)],
         "parameters": sum(network.count_params() for network in members),
         "multiplications": sum(map(multiplications, members)),

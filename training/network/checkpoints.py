@@ -12,8 +12,9 @@ from pathlib import Path
 import keras
 import msgspec
 
+from training.errors import RunError
 from training.network.optimizer import compile_network
-from training.network.runs import CHECKPOINT_FILE, RUN_FILE, Run, require_run
+from training.network.runs import CHECKPOINT_FILE, RUN_FILE, Run, read_run
 
 
 def store_run(directory: Path, run: Run, network: keras.Model) -> None:
@@ -56,6 +57,9 @@ def load_run(directory: Path) -> tuple[keras.Model, Run]:
     Raises:
         RunError: there is no run in `directory`.
     """
-    network, run = restore(directory, require_run(directory), "float32")
+    run = read_run(directory)
+    if run is None:
+        raise RunError(f"Expected a run, with {RUN_FILE} and {CHECKPOINT_FILE}. Received: {directory}.")
+    network, run = restore(directory, run, "float32")
     network.optimizer.finalize_variable_values(network.trainable_variables)
     return network, run

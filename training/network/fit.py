@@ -7,7 +7,6 @@ had without the interruption: the content of a batch depends on seed, epoch and 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import math
 from pathlib import Path
@@ -25,23 +24,15 @@ from training.errors import TrainingError
 from training.network.architecture import multiplications
 from training.network.batches import Batches
 from training.network.callbacks import FiniteLoss, ProgressBar, Recorder
-from training.network.checkpoints import load_run, restore
+from training.network.checkpoints import restore
 from training.network.provenance import read_revision, versions
-from training.network.runs import CHECKPOINT_FILE, Run, read_run, require_run
+from training.network.runs import Run, read_run
 from training.network.teacher import one_hot, soft_labels, with_none
 
 logger = logging.getLogger(__name__)
 
 
-def fit(
-    config: Config,
-    dataset: Dataset,
-    directory: Path,
-    *,
-    teacher: Model | None = None,
-    start: Path | None = None,
-    resume: bool = False,
-) -> Run:
+def fit(config: Config, dataset: Dataset, directory: Path, *, teacher: Model | None = None, resume: bool = False) -> Run:
     """Trains on all of `dataset.train` but the held-out images, shows the progress, and leaves the run in `directory`.
 
     Args:
@@ -49,24 +40,21 @@ def fit(
         dataset: the images to learn.
         directory: the folder of the run, which is replaced after each epoch.
         teacher: a classifier of the same images, whose probabilities are learnt in addition to the labels.
-        start: the folder of a run of the same data, from whose averaged weights this one starts; None starts from nothing.
         resume: whether to go on with a run that is in `directory`; a finished one is left as it is.
 
     Returns:
         The description of the finished run.
 
     Raises:
-        TrainingError: there are too few images to hold some out; the teacher has other classes or takes other images; `start`
-            holds no run, or one of another network; the loss became infinite or not a number; or `directory` holds an
-            unfinished run that would be lost, or a run with other settings than the one to resume.
+        TrainingError: there are too few images to hold some out; the teacher has other classes or takes other images; the loss
+            became infinite or not a number; or `directory` holds an unfinished run that would be lost, or a run with other
+            settings than the one to resume.
     """
     config = dataclasses.replace(config, teacher=teacher.manifest.model.sha256) if teacher else config
     train, held_out = split_training_images(config, dataset)
-    run = _begin(_describe(config, dataset, train, start), directory, resume=resume)
+    run = _begin(_describe(config, dataset, train), directory, resume=resume)
     keras.utils.set_random_seed(config.seed)
     network, run = restore(directory, run, config.precision)
-    if start and not run.history:
-        network.set_weights(_weights_of(start, run))
     logger.info(
         "training on %d images, holding out %d; %d parameters, %.1f million multiplications an image",
         *(len(train), len(held_out), network.count_params(), multiplications(network) / 1e6),
@@ -104,27 +92,7 @@ def _train(network: keras.Model, run: Run, directory: Path, batches: Batches, he
     return recorder.run
 
 
-def _weights_of(start: Path, run: Run) -> list[np.ndarray]:
-    """Returns the averaged weights of the run in `start`, which must fit the network of `run`."""
-    network, other = load_run(start)
-    if _kind(other) != _kind(run):
-        raise TrainingError(
-            f"Expected the run that this one starts from to have its network and its data. Received: others in {start}. "
-            "Give it the options and the data of that run."
-        )
-    return list(network.get_weights())
-
-
-def _digest(start: Path) -> str:
-    require_run(start)
-    return hashlib.sha256((start / CHECKPOINT_FILE).read_bytes()).hexdigest()
-
-
-def _kind(run: Run) -> tuple[object, ...]:
-    return run.config.architecture, run.config.knows_foreign, run.checksums, run.shape
-
-
-def _describe(config: Config, dataset: Dataset, train: Split, start: Path | None) -> Run:
+def _describe(config: Config, dataset: Dataset, train: Split) -> Run:
     """Describes a run in which no epoch is done."""
     return Run(
         config=config,
@@ -138,7 +106,6 @@ def _describe(config: Config, dataset: Dataset, train: Split, start: Path | None
         backend=keras.backend.backend(),
         versions=versions(),
         revision=read_revision(),
-        start=_digest(start) if start else None,
     )
 
 
@@ -174,5 +141,5 @@ def _differences(found: Run, run: Run) -> list[str]:
         if (new := getattr(run.config, name)) != (old := getattr(found.config, name))
     ]
     return options + [
-        f"other {name}" for name in ("checksums", "shape", "classes", "start") if getattr(run, name) != getattr(found, name)
+        f"other {name}" for name in ("checksums", "shape", "classes") if getattr(run, name) != getattr(found, name)
     ]

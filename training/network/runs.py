@@ -35,8 +35,7 @@ class Run(msgspec.Struct, frozen=True):
     """Describes a run: its settings, its data, its environment, and the epochs that are done.
 
     `dataset`, `checksums`, `shape` (height, width, channels) and `classes` are those of the data set; `pixel_mean` and
-    `pixel_std` are those of the training pixels, on the scale 0..255. `start` is the SHA-256 of the checkpoint that it started
-    from, if it did not start from nothing.
+    `pixel_std` are those of the training pixels, on the scale 0..255.
     """
 
     config: Config
@@ -50,25 +49,12 @@ class Run(msgspec.Struct, frozen=True):
     backend: str
     versions: dict[str, str]
     revision: str
-    start: str | None = None
     history: tuple[Epoch, ...] = ()
 
     @property
     def finished(self) -> bool:
         """Returns whether every epoch is done."""
         return len(self.history) == self.config.epochs
-
-
-def require_run(directory: Path) -> Run:
-    """Reads the description of the run in `directory`.
-
-    Raises:
-        RunError: there is no run, or its description cannot be read.
-    """
-    run = read_run(directory)
-    if run is None:
-        raise RunError(f"Expected a run, with {RUN_FILE} and {CHECKPOINT_FILE}. Received: {directory}.")
-    return run
 
 
 def read_run(directory: Path) -> Run | None:

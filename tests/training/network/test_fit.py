@@ -1,7 +1,6 @@
 """Training itself, on a data set that is learnt in a second."""
 
 import dataclasses
-import hashlib
 import re
 
 import msgspec
@@ -62,29 +61,6 @@ def test_a_finished_run_is_not_trained_further(finished, dataset):
 
     assert fit(CONFIG, dataset, directory, resume=True) == run
     assert (directory / "checkpoint.weights.h5").stat().st_mtime_ns == before
-
-
-def test_a_run_starts_from_the_averaged_weights_of_another(finished, dataset, tmp_path):
-    directory, before = finished
-    config = dataclasses.replace(CONFIG, cycles=(1,), learning_rate=1e-9, seed=3, change_probability=0.0)
-
-    run = fit(config, dataset, tmp_path, start=directory)
-
-    network, _ = load_run(tmp_path)
-    start, _ = load_run(directory)
-    kernels = [(ours, theirs) for ours, theirs in zip(network.trainable_weights, start.trainable_weights, strict=True)]
-    assert max(float(np.abs(ours - theirs).max()) for ours, theirs in kernels) < 1e-5
-    assert run.start == hashlib.sha256((directory / "checkpoint.weights.h5").read_bytes()).hexdigest()
-    assert before.start is None
-    with pytest.raises(TrainingError, match="Received: other start"):
-        fit(config, dataset, tmp_path, resume=True)
-
-
-def test_a_run_does_not_start_from_another_network(finished, dataset, tmp_path):
-    with pytest.raises(TrainingError, match="Expected the run that this one starts from to have its network and its data"):
-        fit(CONFIG.plain(), dataset, tmp_path, start=finished[0])
-    with pytest.raises(RunError, match="Expected a run, with"):
-        fit(CONFIG, dataset, tmp_path, start=tmp_path)
 
 
 def test_another_run_is_not_resumed(finished, dataset):

@@ -1,6 +1,5 @@
 """The recipe of the model that ships: its commands, and all of its steps on a data set that is learnt in seconds."""
 
-import hashlib
 import json
 import os
 import signal
@@ -21,8 +20,7 @@ ROOT = Path(__file__).parents[3]
 def test_two_networks_learn_from_labels_and_teach_two_more_that_teach_the_two_that_ship():
     steps = plan("mixed_bfloat16", "full", Path(".training"), Path("handler/artifact"))
 
-    start = "fit --preset full --precision mixed_bfloat16 --resume"
-    fit, calm = f"{start} --work .training", "--work .training/calm --epochs 8 --learning-rate 0.03 --changed 0.15"
+    fit = "fit --preset full --precision mixed_bfloat16 --work .training --resume"
     taught, again = "--plain --teacher .training/teacher-1.4.0", "--teacher .training/teacher-1.5.0"
     assert [[" ".join(command) for command in step] for step in steps] == [
         [f"{fit} --seed 0 --plain", f"{fit} --seed 1 --plain"],
@@ -30,11 +28,7 @@ def test_two_networks_learn_from_labels_and_teach_two_more_that_teach_the_two_th
         [f"{fit} --seed 2 {taught}", f"{fit} --seed 3 {taught}"],
         ["export --run .training/full-2 --run .training/full-3 --out .training/teacher-1.5.0 --version 1.5.0"],
         [f"{fit} --seed 4 {again}", f"{fit} --seed 5 {again}"],
-        [
-            f"{start} {calm} --from .training/full-4 --seed 4 {again}",
-            f"{start} {calm} --from .training/full-5 --seed 5 {again}",
-        ],
-        ["export --run .training/calm/full-4 --run .training/calm/full-5 --out handler/artifact --version 2.0.0"],
+        ["export --run .training/full-4 --run .training/full-5 --out handler/artifact --version 2.0.0"],
     ]
 
 
@@ -71,9 +65,6 @@ def test_a_recipe_that_was_stopped_goes_on_and_ends_in_an_artifact(tiny_folder, 
     assert (first.training["seeds"], first.training["config"]["teacher"]) == ([0, 1], None)
     assert (second.training["seeds"], second.training["config"]["teacher"]) == ([2, 3], first.model.sha256)
     assert (shipped.training["seeds"], shipped.training["config"]["teacher"]) == ([4, 5], second.model.sha256)
-    checkpoints = [(work / f"smoke-{seed}" / "checkpoint.weights.h5").read_bytes() for seed in (4, 5)]
-    assert shipped.training["starts"] == [hashlib.sha256(content).hexdigest() for content in checkpoints]
-    assert (shipped.training["config"]["cycles"], shipped.training["config"]["change_probability"]) == ([8], 0.15)
     assert (first.version, second.version, shipped.version) == ("1.4.0", "1.5.0", "2.0.0")
     assert [manifest.golden.familiarity is None for manifest in (first, second, shipped)] == [True, True, False]
     assert shipped.metrics.accuracy > 0.9
