@@ -65,7 +65,7 @@ def choose_start(context: typer.Context, backbone: Start) -> Start:
     Raises:
         typer.BadParameter: options exclude each other.
     """
-    own = given(context, "resume", "seed", "epochs", "learning_rate", "teacher", "plain", "precision")
+    own = given(context, "resume", "seed", "epochs", "learning_rate", "teacher", "changed", "plain", "precision")
     images, quick = context.params["images"], context.params["preset"] is Preset.smoke
     if backbone is Start.auto and (own or quick or not images):
         backbone = Start.none

@@ -55,6 +55,9 @@ def fit_command(
     teacher: Annotated[
         Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt in addition to the labels.")
     ] = None,
+    changed: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the images that are changed, instead of the preset's.")
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Learn no changed images, and none of other things.")] = False,
     precision: Annotated[options.Precision, typer.Option(help=options.PRECISION_HELP)] = options.Precision.float32,
     name: options.Name = None,
@@ -81,6 +84,7 @@ def fit_command(
         precision=precision.value,
         cycles=(epochs,) if epochs else config.cycles,
         learning_rate=learning_rate or config.learning_rate,
+        change_probability=config.change_probability if changed is None else changed,
     )
     dataset = load_source(images, size, data_dir, classes, labels)
     run = work / f"{config.preset}-{config.seed}"

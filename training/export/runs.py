@@ -29,8 +29,8 @@ def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, nam
     """Writes the artifact of one run, or of the mean of several runs, into `out`.
 
     Args:
-        directories: the folders in which `fit` left the runs, which differ in their seeds alone; a run that is not finished is
-            exported as far as it got.
+        directories: the folders in which `fit` left the runs, which differ in their seeds and in their shares of changed images
+            alone; a run that is not finished is exported as far as it got.
         dataset: the data that the runs were trained on.
         out: the artifact's folder, which is created if it is missing.
         name: the model's name in documents; None takes the name of the data set.
@@ -40,7 +40,7 @@ def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, nam
         The artifact, verified.
 
     Raises:
-        ExportError: `dataset` is not the one that the runs were trained on, or the runs differ in more than their seeds.
+        ExportError: `dataset` is not the one that the runs were trained on, or the runs differ in more than that.
         RunError: a folder holds no run.
     """
     members, runs = zip(*map(load_run, directories), strict=True)
@@ -63,14 +63,15 @@ def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, nam
 
 
 def _require_one_recipe(runs: Sequence[Run]) -> None:
-    """Refuses runs that differ in anything but their seeds and their histories, and runs with equal seeds."""
+    """Refuses runs that differ in anything but seed, share of changed images and history, and runs with equal seeds."""
     first = runs[0]
     for other in runs[1:]:
-        config = dataclasses.replace(other.config, seed=first.config.seed)
+        own = first.config
+        config = dataclasses.replace(other.config, seed=own.seed, change_probability=own.change_probability)
         if (config, other.checksums, other.shape, other.classes) != (first.config, first.checksums, first.shape, first.classes):
             raise ExportError(
-                f"Expected runs that differ in their seeds alone. Received: another configuration or data set with seed "
-                f"{other.config.seed} than with seed {first.config.seed}. Train them by the same options and the same data."
+                f"Expected runs that differ in --seed and --changed alone. Received: another configuration or data set with "
+                f"seed {other.config.seed} than with seed {own.seed}. Train them by the same options and the same data."
             )
     seeds = [run.config.seed for run in runs]
     if len(set(seeds)) < len(seeds):
@@ -112,6 +113,7 @@ def _describe_training(runs: Sequence[Run], members: Sequence[keras.Model], held
     left_out = {"dataset", "checksums", "classes", "shape", "history"}
     return {name: value for name, value in described.items() if name not in left_out} | {
         "seeds": [run.config.seed for run in runs],
+        "change_probabilities": [run.config.change_probability for run in runs],
         "history": [_mean(epochs) for epochs in zip(*(run.history for run in runs), strict=False)],
         "parameters": sum(network.count_params() for network in members),
         "multiplications": sum(map(multiplications, members)),

@@ -24,10 +24,10 @@ def dataset(tiny_folder):
 
 @pytest.fixture(scope="module")
 def directories(dataset, tmp_path_factory):
-    """The folders of two runs that differ in their seeds alone."""
+    """The folders of two runs that differ in their seeds and in their shares of changed images alone."""
     found = [tmp_path_factory.mktemp(f"seed-{seed}") for seed in (3, 4)]
-    for seed, directory in zip((3, 4), found, strict=True):
-        fit(dataclasses.replace(CONFIG, seed=seed), dataset, directory)
+    for seed, changed, directory in zip((3, 4), (0.4, 0.1), found, strict=True):
+        fit(dataclasses.replace(CONFIG, seed=seed, change_probability=changed), dataset, directory)
     return found
 
 
@@ -43,6 +43,7 @@ def test_several_runs_become_their_mean(directories, dataset, tmp_path):
 
     training, (_, held_out) = model.manifest.training, split_training_images(CONFIG, dataset)
     assert training["seeds"] == [3, 4]
+    assert training["change_probabilities"] == [0.4, 0.1]
     assert training["parameters"] == 2 * networks[0].count_params()
     assert training["history"][0]["loss"] == pytest.approx(np.mean([run.history[0].loss for run in runs]), abs=1e-5)
     assert training["accuracy_of_members"] == {
@@ -63,7 +64,9 @@ def test_one_run_is_exported_as_it_is(directories, dataset, tmp_path):
 def test_runs_that_are_not_alike_are_refused(directories, dataset, tmp_path):
     fit(dataclasses.replace(CONFIG, seed=5, learning_rate=0.1), dataset, tmp_path / "other")
 
-    with pytest.raises(ExportError, match=r"differ in their seeds alone\. Received: another .* seed 5 than with seed 3"):
+    with pytest.raises(
+        ExportError, match=r"differ in --seed and --changed alone\. Received: another .* seed 5 than with seed 3"
+    ):
         export_runs([directories[0], tmp_path / "other"], dataset, tmp_path / "out", name=None, version="1.0.0")
     with pytest.raises(ExportError, match=r"a seed of its own\. Received: \[3, 4, 3\]"):
         export_runs([*directories, directories[0]], dataset, tmp_path / "out", name=None, version="1.0.0")
