@@ -60,7 +60,7 @@ format: .venv/test ## format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: .venv/train ## train the model that ships (four hours on two cores), or go on after an interruption, into handler/artifact
+train: .venv/train ## train the model that ships (six hours on two cores), or go on after an interruption, into handler/artifact
 	@$(BIN)/python -m training.recipes.fashion_mnist $(if $(PRECISION),--precision $(PRECISION))
 
 bench: .venv/coatcheck .venv/train ## measure cold start, speed and memory

@@ -26,8 +26,17 @@ def model():
 def test_the_manifest_states_what_the_project_promises():
     manifest = parse_manifest((BUNDLED_ARTIFACT / "manifest.json").read_bytes())
 
-    assert manifest.metrics.accuracy >= 0.955
+    assert manifest.metrics.accuracy >= 0.953
     assert manifest.metrics.expected_calibration_error < 0.01
+    assert manifest.familiar.max_marked == 0.03
+    assert manifest.sure.max_wrong == 0.01
+    assert all(kind.unfamiliar >= 0.99 for kind in manifest.trial.foreign if not kind.is_near)
+    changed = manifest.trial.changed[1:]
+    assert np.mean([kind.right for kind in changed]) >= 0.75
+    assert np.mean([kind.trusted for kind in changed]) >= 0.45
+    assert sum(kind.right_of_trusted * kind.trusted for kind in changed if kind.trusted) >= 0.95 * sum(
+        kind.trusted for kind in changed
+    )
     assert manifest.agreement_with_float > 0.997
     assert manifest.metrics.images == 10_000
     assert manifest.dataset["name"] == "fashion-mnist"
