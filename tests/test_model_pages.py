@@ -38,6 +38,7 @@ def test_a_page_tells_how_the_model_stands_what_it_was_not_made_for(name):
     text, trial = text_of(DOCS / f"{name}.md"), manifest_of(name).trial
 
     _, _, right, trusted, precise, _ = changed_rows(trial.changed)[-1]
+    right, trusted, precise = map(re.escape, (right, trusted, precise))
     told = rf"{right} of the test \w+ are right, {trusted} have neither mark, and {precise} of these are right"
     assert re.search(told, text)
     _, _, unfamiliar, _, marked, *_ = foreign_rows(trial.foreign)[-1]

@@ -207,10 +207,10 @@ def test_an_empty_golden_batch_is_refused_whatever_is_expected_of_it(files, rows
 def test_a_model_that_answers_its_golden_batch_with_no_number_is_refused(files):
     """NaN is unequal to everything, so a comparison that asks for too large a difference would let it pass."""
     interpreter = Interpreter(model_content=files[MODEL_FILE])
-    content, nan = bytearray(files[MODEL_FILE]), np.full(10, np.nan, np.float32).tobytes()
+    content, nan = bytearray(files[MODEL_FILE]), np.full(11, np.nan, np.float32).tobytes()
     places = set()
     for details in interpreter.get_tensor_details():
-        if details["dtype"] is np.float32 and tuple(details["shape"]) == (10,):
+        if details["dtype"] is np.float32 and tuple(details["shape"]) == (11,):  # of the classes, and of none of them
             places.add(files[MODEL_FILE].find(interpreter.get_tensor(details["index"]).tobytes()))
     for place in places - {-1}:
         content[place : place + len(nan)] = nan
@@ -221,41 +221,59 @@ def test_a_model_that_answers_its_golden_batch_with_no_number_is_refused(files):
         load_model(resealed(files, bytes(content)))
 
 
-def test_the_bundled_model_says_nothing_of_familiarity(bundled):
-    assert bundled.classify(golden_images(bundled.manifest)).familiarity is None
+def test_the_bundled_model_tells_how_familiar_its_golden_images_are(bundled):
+    familiarity = bundled.classify(golden_images(bundled.manifest)).familiarity
 
-
-def test_a_manifest_that_tells_of_a_familiarity_needs_a_model_with_one(files):
-    golden = msgspec.structs.replace(parse_manifest(files[MANIFEST_FILE]).golden, familiarity=(1.0,) * 10)
-
-    for change in ({"unfamiliar_below": 0.5}, {"golden": golden}):
-        with pytest.raises(BadArtifact, match=r"an output familiarity, of which the manifest tells\. Received: none"):
-            load_model(changed(files, **change))
+    assert familiarity == pytest.approx(bundled.manifest.golden.familiarity, abs=0.05)
+    assert (familiarity >= bundled.manifest.unfamiliar_below).all()
 
 
 @pytest.fixture(scope="module")
 def knowing():
     """The files of an artifact whose familiarity is the mean of the pixels, and whose golden batch is black and white."""
+    return make_small(familiarity=(0.0, 255.0))
+
+
+@pytest.fixture(scope="module")
+def ignorant():
+    """The files of the same artifact without a familiarity."""
+    return make_small(familiarity=None)
+
+
+def test_a_model_without_a_familiarity_tells_none(ignorant):
+    model = load_model(reader(ignorant))
+
+    assert model.classify(golden_images(model.manifest)).familiarity is None
+
+
+def test_a_manifest_that_tells_of_a_familiarity_needs_a_model_with_one(ignorant):
+    golden = msgspec.structs.replace(parse_manifest(ignorant[MANIFEST_FILE]).golden, familiarity=(0.0, 255.0))
+
+    for change in ({"unfamiliar_below": 0.5}, {"golden": golden}):
+        with pytest.raises(BadArtifact, match=r"an output familiarity, of which the manifest tells\. Received: none"):
+            load_model(changed(ignorant, **change))
+
+
+def make_small(*, familiarity):
     import keras
 
     from training.export.litert import quantise
 
     pixels = keras.Input((4, 4, 1), dtype="uint8")
     values = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(pixels))
-    outputs = {
-        "probabilities": keras.layers.Softmax()(keras.layers.Dense(2, kernel_initializer="zeros")(values)),
-        "familiarity": keras.ops.mean(values, axis=1),
-    }
+    outputs = {"probabilities": keras.layers.Softmax()(keras.layers.Dense(2, kernel_initializer="zeros")(values))}
+    if familiarity:
+        outputs["familiarity"] = keras.ops.mean(values, axis=1)
     content = quantise(keras.Model(pixels, outputs), "none")
     golden = np.concatenate([np.zeros((1, 4, 4, 1), np.uint8), np.full((1, 4, 4, 1), 255, np.uint8)])
     manifest = msgspec.structs.replace(
         parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes()),
         classes=("a", "b"),
         unsure_below=None,
-        unfamiliar_below=10.0,
+        unfamiliar_below=10.0 if familiarity else None,
         input=PixelShape(4, 4, 1),
         model=ModelFile(hashlib.sha256(content).hexdigest(), len(content), "none"),
-        golden=Golden(golden.tobytes(), ((0.5, 0.5), (0.5, 0.5)), (0.0, 255.0)),
+        golden=Golden(golden.tobytes(), ((0.5, 0.5), (0.5, 0.5)), familiarity),
     )
     return {MODEL_FILE: content, MANIFEST_FILE: render_manifest(manifest)}
 

@@ -354,6 +354,8 @@ def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
             (("fit", "--preset", "smoke", "--learning-rate", rate), "finite --learning-rate")
             for rate in ("0", "inf", "nan", "-1")
         ),
+        *((("fit", "--preset", "smoke", "--changed", share), "--changed from 0 to 1") for share in ("-0.1", "1.1", "nan")),
+        (("fit", "--preset", "smoke", "--plain", "--changed", "0"), "without --plain"),
         (("fit", "--preset", "smoke", "--seed", "-1"), "--seed"),
         (("fit", "--preset", "smoke", "--seed", "4294967296"), "--seed"),
         (("samples", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),

@@ -56,7 +56,7 @@ def fit_command(
         Path | None, typer.Option(help="Folder of an artifact whose probabilities are learnt in addition to the labels.")
     ] = None,
     changed: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the images that are changed, instead of the preset's.")
+        float | None, typer.Option(help="Share of the images that are changed, 0 to 1, instead of the preset's.")
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Learn no changed images, and none of other things.")] = False,
     precision: Annotated[options.Precision, typer.Option(help=options.PRECISION_HELP)] = options.Precision.float32,
@@ -66,6 +66,9 @@ def fit_command(
     """Trains a classifier, and exports it as an artifact."""
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter(f"Expected a finite --learning-rate above 0. Received: {learning_rate}.")
+    if changed is not None and (plain or not 0 <= changed <= 1):
+        received = "both" if plain else changed
+        raise typer.BadParameter(f"Expected --changed from 0 to 1, without --plain. Received: {received}.")
     start = options.choose_start(context, backbone)
     refuse_two_sources(images, data_dir, classes)
     load_keras()

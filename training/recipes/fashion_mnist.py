@@ -31,7 +31,7 @@ SIDE_BY_SIDE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "T
 def main(
     precision: Annotated[Precision, typer.Option(help=PRECISION_HELP)] = Precision.mixed_bfloat16,
     preset: Annotated[Preset, typer.Option(help="smoke shows in a minute that every step works.")] = Preset.full,
-    work: Annotated[Path, typer.Option(help="Folder of the runs and of the teacher.")] = Path(".training"),
+    work: Annotated[Path, typer.Option(help="Folder of the runs and of the teachers.")] = Path(".training"),
     out: Annotated[Path, typer.Option(help="Folder of the artifact.")] = Path("handler/artifact"),
 ) -> None:
     """Trains the model that ships, or goes on after an interruption."""
@@ -42,7 +42,7 @@ def main(
 def plan(precision: str, preset: str, work: Path, out: Path) -> list[Step]:
     """Lists the steps of the recipe; in a repetition, fits go on where they were stopped, and exports are done again."""
     fit = ["fit", "--preset", preset, "--precision", precision, "--work", str(work), "--resume"]
-    runs = {seed: ["--run", str(work / f"{preset}-{seed}")] for seed in (0, 1, 2, 3, 5, 6)}  # of 4: docs/fashion-mnist.md
+    runs = {seed: ["--run", str(work / f"{preset}-{seed}")] for seed in (0, 1, 2, 3, 5, 6)}
     first, second = (str(work / f"teacher-{version}") for version in ("1.4.0", "1.5.0"))
     return [
         # Two networks learn from the labels alone.

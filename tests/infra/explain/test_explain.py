@@ -62,8 +62,8 @@ def test_a_picture_is_explained_with_its_classes_and_the_threshold():
     assert done.exit_code == 0
     first, said, best, *_ = done.stdout.splitlines()
     assert first == f"{IMAGES}/coat-4.png: png, 1 image"
-    assert said == "  Pullover 0.839 (unsure, since it is below 0.904)"
-    assert best.split() == ["Pullover", "█" * 17, "0.839"]
+    assert said == "  Pullover 0.830 (unsure, since it is below 0.976)"
+    assert best.split() == ["Pullover", "█" * 17, "0.830"]
 
 
 def test_json_says_the_same():
@@ -83,7 +83,7 @@ def test_a_class_that_is_never_sure_is_said_to_be_so(tmp_path):
     _, said, *_ = explain(IMAGES / "coat-4.png", "--artifact", tmp_path).stdout.splitlines()
     (found,) = explained(IMAGES / "coat-4.png", "--artifact", tmp_path)
 
-    assert said == "  Pullover 0.839 (unsure, as every Pullover of this model is)"
+    assert said == "  Pullover 0.830 (unsure, as every Pullover of this model is)"
     assert (found["first"][0]["marks"], found["first"][0]["unsure_below"]) == (["unsure"], None)
 
 

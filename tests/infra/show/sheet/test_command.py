@@ -39,7 +39,7 @@ def test_the_sheet_of_a_folder_shows_its_images(scored):
     done = run("sheet", "predictions", "--images", "photos", "--out", "out/page.html", cwd=scored)
 
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"103 images: 1 rejected, 0 unfamiliar, \d+ unsure\nout/page\.html\n", done.stdout)
+    assert re.fullmatch(r"103 images: 1 rejected, 2 unfamiliar, \d+ unsure\nout/page\.html\n", done.stdout)
     assert (scored / "out/page.html").read_text().count("data:image/png;base64,") == 102
 
 
