@@ -33,11 +33,10 @@ def test_the_manifest_states_what_the_project_promises():
     far, changed = [kind for kind in manifest.trial.foreign if not kind.is_near], manifest.trial.changed[1:]
     assert (len(far), len(changed)) == (10, 32)
     assert min(kind.unfamiliar for kind in far) >= 0.99
-    assert np.mean([kind.right for kind in changed]) >= 0.75
-    assert np.mean([kind.trusted for kind in changed]) >= 0.45
-    assert sum(kind.right_of_trusted * kind.trusted for kind in changed if kind.trusted) >= 0.95 * sum(
-        kind.trusted for kind in changed
-    )
+    assert np.mean([kind.right for kind in changed]) >= 0.88
+    assert np.mean([kind.trusted for kind in changed]) >= 0.5
+    trusted = [kind for kind in changed if kind.trusted]
+    assert np.average([kind.right_of_trusted for kind in trusted], weights=[kind.trusted for kind in trusted]) >= 0.985
     assert manifest.agreement_with_float > 0.997
     assert manifest.metrics.images == 10_000
     assert manifest.dataset["name"] == "fashion-mnist"

@@ -115,7 +115,7 @@ def name_threshold(manifest: Manifest) -> str | None:
     if not known:
         return None
     low, high = min(known), max(known)
-    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}, by the class"
+    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}, by the class,"
 
 
 def _marks(manifest: Manifest) -> str:
@@ -151,7 +151,7 @@ def _judge(manifest: Manifest) -> str:
 def _whose(manifest: Manifest, promise: SurePromise) -> str:
     never = [name for name, value in zip(manifest.classes, manifest.unsure_thresholds or (), strict=False) if value == math.inf]
     alone = [manifest.classes[index] for index in promise.alone]
-    said = "The bound holds for all classes together, of which too few images were held out for a bound of each."
+    said = "The bound holds for all classes together, since too few images of each were held out for bounds of their own."
     if alone:
         said = f"The bound holds for each of {as_text(alone)}" + (
             ", and for the other classes together." if len(alone) < len(manifest.classes) else "."

@@ -40,7 +40,8 @@ def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, nam
         The artifact, verified.
 
     Raises:
-        ExportError: `dataset` is not the one that the runs were trained on, or the runs differ in more than that.
+        ExportError: `dataset` is not the one that the runs were trained on, or the runs differ in
+            something else than seeds and shares of changed images.
         RunError: a folder holds no run.
     """
     members, runs = zip(*map(load_run, directories), strict=True)
@@ -65,10 +66,10 @@ def export_runs(directories: Sequence[Path], dataset: Dataset, out: Path, *, nam
 def _require_one_recipe(runs: Sequence[Run]) -> None:
     """Refuses runs that differ in anything but seed, share of changed images and history, and runs with equal seeds."""
     first = runs[0]
+    own = first.config
     for other in runs[1:]:
-        own = first.config
         config = dataclasses.replace(other.config, seed=own.seed, change_probability=own.change_probability)
-        if (config, other.checksums, other.shape, other.classes) != (first.config, first.checksums, first.shape, first.classes):
+        if (config, other.checksums, other.shape, other.classes) != (own, first.checksums, first.shape, first.classes):
             raise ExportError(
                 f"Expected runs that differ in --seed and --changed alone. Received: another configuration or data set with "
                 f"seed {other.config.seed} than with seed {own.seed}. Train them by the same options and the same data."
