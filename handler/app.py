@@ -10,14 +10,13 @@ in the log. With SnapStart they are built when a version is published, so that t
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler.contract import Model
@@ -93,8 +92,7 @@ def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> 
     return request.reply(results)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """The parts of the function that outlive an invocation."""
 
     reserve_s: float
@@ -124,7 +122,7 @@ def build_parts() -> Parts:
     queue = WorkQueue(settings.queue_url, concurrency) if settings.queue_url else None
     dispatcher = Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(concurrency)) if queue else None
     scorer = Scorer(
-        model=dataclasses.replace(model, classify=stopwatch),
+        model=msgspec.structs.replace(model, classify=stopwatch),
         inputs=inputs,
         documents=documents,
         dispatcher=dispatcher,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from handler.contract import Model
@@ -13,8 +13,7 @@ from handler.predictions import Prediction, RejectedImage, predict
 from handler.work import Work, isolated
 
 
-@dataclass(frozen=True, slots=True)
-class Batcher:
+class Batcher(msgspec.Struct, frozen=True):
     """Classifies images with `model`, which sees `batch_images` images in one call."""
 
     model: Model

@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(slots=True)
 class Calls(Generic[R]):
-    """The calls that were begun on the threads of `pool`, and whose results were not taken yet."""
+    """The calls that were begun on the threads of `pool`, and whose results were not taken yet; its end waits for all of them.
 
-    pool: ThreadPoolExecutor
-    _under_way: list[Future[R]] = field(default_factory=list)
+    Each call costs the same, however many others are under way.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._ended: SimpleQueue[Future[R]] = SimpleQueue()
+        self._under_way = 0
 
     def __len__(self) -> int:
-        return len(self._under_way)
+        return self._under_way
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        while self._under_way:
+            self._ended.get()
+            self._under_way -= 1
 
     def begin(self, function: Callable[[T], R], argument: T) -> None:
         """Begins a call of `function`, as soon as a thread is free."""
-        self._under_way.append(self.pool.submit(function, argument))
+        self._pool.submit(function, argument).add_done_callback(self._ended.put)
+        self._under_way += 1
 
     def take(self, wait_s: float | None) -> list[R]:
         """Returns the results of the calls that have ended, so that one call that hangs holds up no other.
 
         Waits up to `wait_s` seconds for one call to end, or as long as it takes if that is None. The results are in the order
-        in which their calls were begun.
+        in which their calls ended.
         """
-        ended = [call for call in self._under_way if call.done()]
-        if self._under_way and not ended and wait_s != 0:
-            wait(self._under_way, wait_s, FIRST_COMPLETED)
-            ended = [call for call in self._under_way if call.done()]
-        self._under_way = [call for call in self._under_way if call not in ended]
-        return [call.result() for call in ended]
+        results: list[R] = []
+        while self._under_way:
+            try:
+                call = self._ended.get(timeout=0 if results else wait_s)
+            except Empty:
+                break
+            self._under_way -= 1
+            results.append(call.result())
+        return results
+
+
+@functools.cache
+def threads(count: int) -> ThreadPoolExecutor:
+    """Returns `count` threads, which are made as they are needed, and then stay for the later invocations of the process."""
+    return ThreadPoolExecutor(count, thread_name_prefix="objects")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -107,8 +106,7 @@ class ClassMetrics(msgspec.Struct, frozen=True):
     images: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(msgspec.Struct, frozen=True):
     """The outputs of the graph for a batch of `n` images.
 
     `probabilities` is `(n, classes)` float32, 0..1, each row summing to 1. `familiarity` is `(n,)` float32, larger for images
@@ -248,8 +246,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
         return tuple(math.inf if value is None else value for value in each)
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(msgspec.Struct, frozen=True):
     """A verified artifact: its manifest, and `classify`, which takes `(n, height, width, channels)` uint8, 0..255.
 
     `manifest_sha256` is the digest of the file `manifest.json`, and so of everything that decides the artifact's results.

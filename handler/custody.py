@@ -10,9 +10,10 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.errors import TransientError
@@ -33,14 +34,13 @@ _MAX_SENT_BYTES = 200_000  # in one call, which SQS limits to 256 KiB
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Custody:
+class Custody(msgspec.Struct, frozen=True):
     """The function's own queue, or None if it has none; each call ends by `deadline`, and `warn` takes the errors."""
 
     queue: Queue | None
     deadline: Deadline
     warn: Callable[[Exception], None]
-    _deleted: set[str] = field(default_factory=set)  # handles
+    _deleted: set[str] = msgspec.field(default_factory=set)  # handles
 
     def owns(self, message: Message) -> bool:
         """Returns whether the function's own queue delivered a message, so that it may be managed."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 _NEVER_S = 10**9  # 31 years; waiting functions of the system refuse an infinite time
 EARLY_SHARE = 0.1  # of the time of an invocation; the rest of it is enough for any object that is within the limits
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """A moment on `clock`, which counts seconds from an arbitrary start and never goes back."""
 
     at_s: float
@@ -42,8 +42,7 @@ class Deadline:
         return self.left_s <= 0
 
 
-@dataclass(frozen=True, slots=True)
-class TimeBudget:
+class TimeBudget(msgspec.Struct, frozen=True):
     """The time of one invocation: nothing is begun or read after `begin_by`, and everything is written by `finish_by`.
 
     An object whose turn comes by `early_by` has nearly the whole time to itself. None means that every object has.

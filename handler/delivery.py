@@ -15,11 +15,11 @@ how often they were received are done together.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from handler.custody import Custody
 from handler.deadline import TimeBudget
@@ -36,8 +36,7 @@ FIRST_RETRY_S, RETRY_FACTOR, MAX_RETRY_S = 5, 4, 900  # 5, 20, 80, 320, 900, 900
 _jitter = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """What one invocation was asked for, and the parts of the function that do it; `record` takes each report."""
 
     request: Request
@@ -46,8 +45,8 @@ class Delivery:
     custody: Custody
     budget: TimeBudget
     record: Record
-    reports: dict[ObjectRef, Report] = field(default_factory=dict)
-    sweeps: dict[Sweep, SweepReport] = field(default_factory=dict)
+    reports: dict[ObjectRef, Report] = msgspec.field(default_factory=dict)
+    sweeps: dict[Sweep, SweepReport] = msgspec.field(default_factory=dict)
 
     def run(self) -> Results:
         """Does everything that the event asks for, and returns the results."""
@@ -109,7 +108,7 @@ class Delivery:
         for ref, report in self.reports.items():
             if report.can_be_postponed:
                 if ref in refs:
-                    self.reports[ref] = dataclasses.replace(report, outcome=Outcome.POSTPONED, error=None)
+                    self.reports[ref] = msgspec.structs.replace(report, outcome=Outcome.POSTPONED, error=None)
                 self.record(ref, self.reports[ref])
 
     def _can_be_postponed(self, message: Message) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TypeVar
+
+import msgspec
 
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
@@ -40,8 +41,7 @@ def chunks_of(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
         yield chunk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatcher:
+class Dispatcher(msgspec.Struct, frozen=True, kw_only=True):
     """Sends references to the queue. The threads of `pool` make the calls, for all lists and sweeps together."""
 
     documents: Documents
@@ -84,8 +84,7 @@ class Dispatcher:
             self.send(chunk, budget.finish_by)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The objects that one list names.
 
     `refs` holds the objects that are accepted, each once, and `refused` a row for each of the other objects. `lists` is the
@@ -96,8 +95,8 @@ class Listing:
     inputs: Inputs
     documents: Documents
     lists: int = 1
-    refs: dict[ObjectRef, None] = field(default_factory=dict)
-    refused: list[RejectedImage] = field(default_factory=list)
+    refs: dict[ObjectRef, None] = msgspec.field(default_factory=dict)
+    refused: list[RejectedImage] = msgspec.field(default_factory=list)
 
     def add(self, named: Named) -> None:
         """Adds the next object that the list names."""

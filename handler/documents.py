@@ -17,8 +17,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.errors import ArchivedObject, ConcurrentWrites, OutOfTime, UnacceptedObject
@@ -40,8 +41,7 @@ PREDICTIONS, LIST = "predictions", "list"  # the results of documents that are n
 _random = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A document that is to be written; `content` is read from its beginning at every attempt.
 
     `source` is the object that the document is about, `model_sha256` the digest of the model that made the document, and
@@ -73,8 +73,7 @@ def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> b
     return existing.metadata.get(_BUCKET) != source.ref.bucket
 
 
-@dataclass(frozen=True, slots=True)
-class Documents:
+class Documents(msgspec.Struct, frozen=True):
     """The documents under `output`, which the present `maker` makes.
 
     `sleep` waits for some seconds, and `jitter` returns the factor of a pause. With `marks`, sweeps may trust the times of

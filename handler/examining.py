@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.documents import Documents, belongs_to_another_bucket
@@ -40,8 +41,7 @@ class Examined(NamedTuple):
     was_looked_at: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Examiner:
+class Examiner(msgspec.Struct, frozen=True):
     """Examines inputs. `settled` is what the times of the listings tell, and the threads of `pool` look at documents."""
 
     inputs: Inputs

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import BinaryIO
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.documents import Documents
@@ -20,8 +20,7 @@ MAX_WHOLE_BYTES = 2**20  # the largest object that is read whole when it is open
 _REST_BYTES = 2**20  # in one read of the bytes that a decoder left
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True):
     """The objects of a store that may be read.
 
     These are the objects under `prefixes` that are not under the output, and whose own document has a place.
@@ -67,7 +66,7 @@ class Inputs:
         if opened is None or opened.source.size_bytes > MAX_WHOLE_BYTES:
             return opened
         with closing(opened.body) as body:
-            return dataclasses.replace(opened, body=io.BytesIO(body.read()))
+            return msgspec.structs.replace(opened, body=io.BytesIO(body.read()))
 
     def open_either(self, ref: ObjectRef, alternative: ObjectRef | None, deadline: Deadline) -> OpenObject | None:
         """Opens `ref`, or `alternative` if there is no object `ref`; returns and raises the same as `open`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.objects import ObjectRef, Prefix
@@ -13,8 +14,7 @@ from handler.objects import ObjectRef, Prefix
 MAX_MESSAGES = 10  # in one call, which is SQS's own limit
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(msgspec.Struct, frozen=True):
     """The state of a sweep that goes on from one invocation to the next.
 
     The sweep began at `began`. It may still send `may_send` objects. Since it could send no more, it found `unsent` ones, and
@@ -41,8 +41,7 @@ class Chain:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(msgspec.Struct, frozen=True):
     """The job to find the inputs under `prefix` that have no document of the present maker, and to have them scored.
 
     A prefix of None means all inputs. The sweep begins after the key `after`. `scheduled_time` is the time at which the sweep
@@ -75,8 +74,7 @@ class Sweep:
         return message | {"chain": self.chain.as_message()} if self.chain else message
 
 
-@dataclass(frozen=True, slots=True)
-class SweepReport:
+class SweepReport(msgspec.Struct, frozen=True):
     """The result of a sweep, or of the part of it that one invocation did.
 
     Of the `examined` inputs, `archived` cannot be read before they are restored, `refused` have no place for a document,
@@ -99,7 +97,7 @@ class SweepReport:
     unsent: int = 0
     unseen: int = 0
     dollars: float = 0.0
-    outcomes: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = msgspec.field(default_factory=dict)
     handed_on: tuple[Sweep, ...] = ()
     stopped: str | None = None
     error: Exception | None = None
@@ -128,8 +126,7 @@ class SweepReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """The job to score one object.
 
     If there is no object `ref`, its `alternative` is scored, unless that is None. With `unless_done`, nothing is scored if the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class LayoutName(StrEnum):
@@ -14,8 +15,7 @@ class LayoutName(StrEnum):
     AUTO = "auto"  # one JSON value, which is one line, up to a number of rows, and JSON Lines above it
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """The layout of every document; `max_json_rows` is the largest number of rows that AUTO writes as one JSON value."""
 
     name: LayoutName

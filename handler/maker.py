@@ -8,10 +8,10 @@ a raised limit, a queue for lists, another input prefix or a new format can lift
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from handler.contract import Model
 from handler.conversion import REVISIONS
@@ -22,8 +22,7 @@ from handler.objects import Prefix
 READING_REVISION = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
+class Maker(msgspec.Struct, frozen=True):
     """The digests that documents carry as their maker, each a SHA-256 in hexadecimal.
 
     `results` is the maker of documents of predictions, and `rejections` of every document that says that something was
@@ -37,7 +36,7 @@ class Maker:
     def of(cls, model: Model, limits: Limits, inputs: Iterable[Prefix], *, formats: Iterable[str], has_queue: bool) -> Maker:
         """Returns the maker that a model, the settings of the function, and the formats that it reads make up."""
         results = _digest(model.manifest_sha256, str(REVISIONS[model.manifest.conversion.fit]))
-        reading = (READING_REVISION, dataclasses.astuple(limits), sorted(map(str, inputs)), sorted(formats), has_queue)
+        reading = (READING_REVISION, msgspec.structs.astuple(limits), sorted(map(str, inputs)), sorted(formats), has_queue)
         return cls(results, _digest(results, *map(repr, reading)))
 
     def has_made(self, name: str | None) -> bool:

@@ -22,8 +22,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.errors import ConcurrentWrites, OutOfTime, StorageUnavailable
@@ -42,8 +43,7 @@ MAX_ATTEMPTS = 6
 _BEGAN = "began"
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The knowledge by which a document is known to be right from the times of two listings.
 
     The present maker began at `made_since`, and `swept_since` is when a sweep began that found all documents to be right. None
@@ -67,8 +67,7 @@ class Settled:
         return self.made_since is not None and written >= max(read, self.made_since) + SETTLED
 
 
-@dataclass(slots=True)
-class Marks:
+class Marks(msgspec.Struct):
     """The marker and the notes of an output, for the present `maker`. `clock` returns the time of day in seconds."""
 
     store: Store
@@ -76,7 +75,7 @@ class Marks:
     maker: Maker
     clock: Callable[[], float] = time.time
     _renewed_at: float | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def renew(self, deadline: Deadline) -> None:
         """Makes sure that the marker names the present maker, unless this was so within the last `RENEWAL_S` seconds.

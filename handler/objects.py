@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_BUCKET_CHARACTERS = 255  # names of the oldest buckets may be that long, other names 63
 MAX_KEY_BYTES = 1024  # in UTF-8; S3's own limit
@@ -11,8 +12,7 @@ MAX_KEY_BYTES = 1024  # in UTF-8; S3's own limit
 _URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<key>.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRef:
+class ObjectRef(msgspec.Struct, frozen=True):
     """The address of an object; `key` is always decoded."""
 
     bucket: str
@@ -27,8 +27,7 @@ class ObjectRef:
         return self.key.rsplit("/", 1)[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(msgspec.Struct, frozen=True):
     """Everything in `bucket` whose key begins with `prefix`, which is empty or ends in "/"."""
 
     bucket: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from handler.calls import Calls
 from handler.deadline import TimeBudget
@@ -23,21 +23,20 @@ MAX_WAIT_S = 0.2  # for the next object, before the images that wait for a full 
 MAX_IDLE_S = 10  # for which an open body may wait: stores reset connections that nobody reads from
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(msgspec.Struct, frozen=True):
     """Opens up to `concurrency` objects at the same time."""
 
     inputs: Inputs
     documents: Documents
     concurrency: int
 
-    def open(self, works: Iterable[Work], pool: ThreadPoolExecutor, budget: TimeBudget) -> Iterator[Work | None]:
-        """Opens the objects of `works` on the threads of `pool`, and yields each work when its turn has come.
+    def open(self, works: Iterable[Work], opening: Calls[Work], budget: TimeBudget) -> Iterator[Work | None]:
+        """Opens the objects of `works` by calls of `opening`, and yields each work when its turn has come.
 
         None is yielded whenever the next work may take long to come, or long to be read.
         """
         others: deque[Work] = deque()
-        for work in self._opened(works, pool, budget):
+        for work in self._opened(works, opening, budget):
             if work is None or work.body is None or work.is_whole:
                 yield work
                 continue
@@ -54,10 +53,9 @@ class Opener:
                 work.close_body()
             self._open(work, budget)
 
-    def _opened(self, works: Iterable[Work], pool: ThreadPoolExecutor, budget: TimeBudget) -> Iterator[Work | None]:
+    def _opened(self, works: Iterable[Work], opening: Calls[Work], budget: TimeBudget) -> Iterator[Work | None]:
         """Yields each work once its object is open, and None whenever none has been opened for some time."""
         waiting = iter(works)
-        opening: Calls[Work] = Calls(pool)
         ready: deque[Work] = deque()
         while True:
             for work in islice(waiting, self.concurrency - len(opening) - len(ready)):

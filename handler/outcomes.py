@@ -7,9 +7,10 @@ protocol.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+
+import msgspec
 
 from handler.errors import DeadLetter, OutOfTime
 from handler.objects import ObjectRef
@@ -49,8 +50,7 @@ VERDICTS: Mapping[Outcome, Verdict] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """The outcome of one object, its document if there is one, and the error if it was rejected or failed.
 
     `ref` is the object that was looked for last, and `size_bytes` its size. `images`, `unsure`, `unfamiliar` and
@@ -66,7 +66,7 @@ class Report:
     size_bytes: int = 0
     unsure: int = 0
     unfamiliar: int = 0
-    by_class: Mapping[str, int] = field(default_factory=dict)
+    by_class: Mapping[str, int] = msgspec.field(default_factory=dict)
     is_early: bool = True
 
     @property

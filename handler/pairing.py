@@ -16,9 +16,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
+
+import msgspec
 
 from handler.store import StoredObject
 
@@ -91,8 +92,7 @@ def _used(pool: ThreadPoolExecutor, reading: Iterator[T], coming: _Block[T]) -> 
             return
 
 
-@dataclass(frozen=True, slots=True)
-class _Block(Generic[T]):
+class _Block(msgspec.Struct, Generic[T], frozen=True):
     """A block that a thread reads, with what came before an error if one ends it early."""
 
     items: list[T]

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+
+import msgspec
 
 from handler.batching import Batcher
-from handler.calls import Calls
+from handler.calls import Calls, threads
 from handler.contract import Model
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
@@ -37,8 +37,7 @@ from handler.work import Work, isolated, report_on
 from handler.writing import DocumentWriter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scorer:
+class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     """Scores objects. `dispatcher` sends the objects that lists name to the queue; it is None if there is no queue.
 
     `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
@@ -71,9 +70,9 @@ class Scorer:
                     report.error.__traceback__ = None
 
         try:
-            with ThreadPoolExecutor(self.concurrency) as pool:
-                finishing: Calls[tuple[ObjectRef, Report]] = Calls(pool)
-                decoded = self._decoded(self._opener.open(works, pool, budget), budget)
+            pool = threads(self.concurrency)
+            with Calls[Work](pool) as opening, Calls[tuple[ObjectRef, Report]](pool) as finishing:
+                decoded = self._decoded(self._opener.open(works, opening, budget), budget)
                 for work in Batcher(self.model, self.batch_images).classify(decoded):
                     finishing.begin(lambda work: self._finish(work, budget), work)
                     note(finishing.take(0 if len(finishing) < 2 * self.concurrency else None))

@@ -26,9 +26,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+import msgspec
 
 from handler.errors import BadSettings
 from handler.layout import Layout, LayoutName
@@ -62,8 +63,7 @@ _URL = re.compile(r"https?://[^\s/]+/\S+")
 _MAX_DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the function; the module's docstring documents each of them."""
 
     output: Prefix

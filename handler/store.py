@@ -13,10 +13,11 @@ need threads besides the loop. A call ends at its deadline either way, as `handl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import BinaryIO, Protocol
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.objects import ObjectRef, Prefix
@@ -30,8 +31,7 @@ INSTANT = frozenset({STANDARD, "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "REDUC
 ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"})
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(msgspec.Struct, frozen=True):
     """The description of one state of an object.
 
     `etag` changes with the content and has no quotes. `version_id` is None in an unversioned bucket. A listing contains neither
@@ -43,7 +43,7 @@ class StoredObject:
     etag: str
     version_id: str | None
     size_bytes: int
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
     last_modified: datetime | None = None
     storage_class: str = STANDARD
     is_restored: bool = False
@@ -54,8 +54,7 @@ class StoredObject:
         return self.storage_class in ARCHIVES and not self.is_restored
 
 
-@dataclass(frozen=True, slots=True)
-class OpenObject:
+class OpenObject(msgspec.Struct, frozen=True):
     """An object that is open for reading.
 
     `body` is read forwards, once, and closed by the caller that opened the object. It is empty if the object `is_archived`,

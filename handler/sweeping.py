@@ -11,12 +11,12 @@ goes on by the listings alone, to say how many are left. No AWS and no clock her
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher, chunks_of
@@ -34,8 +34,7 @@ from handler.store import StoredObject
 from handler.tally import Tally
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True):
     """One invocation of a sweep, whose last listing and look must end by `reading`.
 
     `readers` has a thread for each of two listings, and `lookers` one for each of several documents.
@@ -50,8 +49,7 @@ class _Run:
     lookers: ThreadPoolExecutor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sweeper:
+class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
     """Sweeps the inputs. Without a queue, `dispatcher` is None, and `scorer` scores the inputs that are found, in place.
 
     A chain of sweeps has at most `max_objects` objects scored, and does not begin while more than `max_queue_messages` messages
@@ -75,7 +73,7 @@ class Sweeper:
         maker = self.documents.maker.rejections
         chain = sweep.chain or Chain(self.now(), self.max_objects, is_clean=not sweep.after, maker=maker)
         if chain.maker != maker:  # a new version was deployed since the chain began
-            chain = dataclasses.replace(chain, is_clean=False, maker=maker)
+            chain = msgspec.structs.replace(chain, is_clean=False, maker=maker)
         tally = Tally(sweep, chain, chain.is_clean)
         # A sweep that comes when little time is left gets somewhere all the same, so it may use the time for finishing.
         reading = budget.finish_by if budget.begin_by.is_over else budget.begin_by

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from handler.errors import InvocationFailed
 from handler.examining import Examined, State
@@ -16,8 +17,7 @@ from handler.outcomes import Report
 from handler.prices import estimate_dollars
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """The counts of one invocation of a sweep; `chain` is the state of the sweep when the invocation began.
 
     `taken` is the number of objects that were sent or scored in place. `is_clean` is True as long as a later sweep may take
@@ -27,12 +27,12 @@ class Tally:
     sweep: Sweep
     chain: Chain
     is_clean: bool = True
-    states: Counter[State] = field(default_factory=Counter)
+    states: Counter[State] = msgspec.field(default_factory=Counter)
     looked_at: int = 0
     taken: int = 0
     sent: int = 0
     unsent: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
     handed_on: tuple[Sweep, ...] = ()
     stopped: str | None = None
     error: Exception | None = None

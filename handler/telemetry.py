@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -31,8 +31,7 @@ _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and wit
 logger = Logger(service=SERVICE, location=None)
 
 
-@dataclass(slots=True)
-class Stopwatch:
+class Stopwatch(msgspec.Struct):
     """A wrapper of a model's `classify` that adds up the seconds spent in it."""
 
     classify: Callable[[np.ndarray], Scores]
@@ -55,14 +54,13 @@ class Stopwatch:
         return seconds
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(msgspec.Struct):
     """The reports of one invocation, each logged when it is made, and kept for the metrics.
 
     `model_s` is the time spent in the model, in seconds.
     """
 
-    reports: list[Report] = field(default_factory=list)
+    reports: list[Report] = msgspec.field(default_factory=list)
     model_s: float = 0.0
 
     def record(self, named: ObjectRef, report: Report) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.dispatch import Listing
@@ -18,8 +19,7 @@ from handler.store import StoredObject
 from handler.writing import DocumentWriter
 
 
-@dataclass(slots=True)
-class Work:
+class Work(msgspec.Struct):
     """The state of one object while it is scored.
 
     `asked` is the object that was asked for, and how it is to be scored. `source` is None until

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 import msgspec
@@ -38,8 +37,7 @@ from handler.store import StoredObject
 _encoder = msgspec.json.Encoder()
 
 
-@dataclass(slots=True)
-class DocumentWriter:
+class DocumentWriter(msgspec.Struct):
     """Takes the rows of one object's document, and counts them; `close` releases its files.
 
     `images` is the number of predictions, `rejected` of images that could not be read, `unsure` and `unfamiliar` of
@@ -54,10 +52,10 @@ class DocumentWriter:
     rejected: int = 0
     unsure: int = 0
     unfamiliar: int = 0
-    by_class: Counter[str] = field(default_factory=Counter)
+    by_class: Counter[str] = msgspec.field(default_factory=Counter)
     _confidence: float = 0.0
-    _spools: list[Spool] = field(default_factory=list)  # one of predictions and one of rejected images, or one of lines
-    _rejected_lines: set[int] = field(default_factory=set)  # line numbers, as long as the lines may become one value
+    _spools: list[Spool] = msgspec.field(default_factory=list)  # one of predictions and one of rejected images, or one of lines
+    _rejected_lines: set[int] = msgspec.field(default_factory=set)  # line numbers, as long as the lines may become one value
 
     def __post_init__(self) -> None:
         if self.layout.name is LayoutName.JSON:

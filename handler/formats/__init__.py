@@ -9,7 +9,8 @@ its end, needs random access. An object of any other format may be packed by gzi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from handler.errors import EmptyObject, ObjectTooLarge
 from handler.formats import idx, listing, npy, picture, table, tar_archive, zip_archive
@@ -27,8 +28,7 @@ FORMATS: tuple[Format, ...] = (picture, npy, idx, zip_archive, tar_archive, tabl
 _PACKABLE = tuple(known for known in FORMATS if known is not zip_archive)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """An object whose format was recognised as `kind`; iterating over this value decodes the object's items, once."""
 
     kind: str

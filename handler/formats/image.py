@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from handler.contract import Conversion, PixelShape
@@ -19,8 +19,7 @@ T = TypeVar("T")
 _BLOCK_IMAGES = 64  # images in one read: enough to amortise the call, few enough to stay in the processor's cache
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """One decoded image: `pixels` is `(height, width, channels)` uint8, 0..255, in the model's size.
 
     `name` is the position of the image in an array, or the path of its member in an archive. It is empty for the only image of
@@ -31,8 +30,7 @@ class Image:
     pixels: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """An image, or a line of a list, that cannot be read although other items of its object can; `error` says why."""
 
     name: str
@@ -48,8 +46,7 @@ class Unreadable:
         return cls(name, type(error)(str(error)))
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """An object that a list names; `key` is decoded, and `bucket` is None for the bucket of the list itself."""
 
     bucket: str | None
@@ -59,8 +56,7 @@ class Named:
 Item = Image | Unreadable | Named
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The form in which images are wanted: the model's input size, the conversion of foreign images, and the limits."""
 
     shape: PixelShape

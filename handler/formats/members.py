@@ -7,11 +7,11 @@ member's name.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from handler.errors import (
     EmptyObject,
@@ -36,8 +36,7 @@ _FORMATS: tuple[Format, ...] = (picture, npy, idx, table)
 _HEAD_BYTES = 4096  # of a member, by which its content is named
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One file of an archive, with its whole content, unpacked."""
 
     name: str
@@ -121,7 +120,7 @@ def _decode_member(member: Member, target: Target) -> list[Image | Unreadable]:
             f"Received: one at which its decoder failed ({type(error).__name__}); save it again."
         )
         return [unreadable(member.name, problem)]
-    return [dataclasses.replace(item, name=f"{member.name}/{item.name}" if item.name else member.name) for item in decoded]
+    return [msgspec.structs.replace(item, name=f"{member.name}/{item.name}" if item.name else member.name) for item in decoded]
 
 
 def _recognise(content: bytes) -> Format:

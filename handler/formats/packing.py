@@ -12,9 +12,10 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from handler.errors import UnreadableArchive
 from handler.formats.meter import Meter
@@ -59,8 +60,7 @@ class _Gzip:
         return self._inflater.decompress(self._inflater.unconsumed_tail + data, max_length)
 
 
-@dataclass(frozen=True, slots=True)
-class Packing:
+class Packing(msgspec.Struct, frozen=True):
     """A way to pack one file; `suffix` ends the names of such files, and `magic` begins their content."""
 
     name: str

@@ -11,7 +11,8 @@ https://www.gnu.org/software/tar/manual/html_section/Formats.html
 from __future__ import annotations
 
 import tarfile
-from dataclasses import dataclass
+
+import msgspec
 
 from handler.errors import RejectedInput, UnreadableArchive, UnreadableMember
 from handler.formats.member_names import readable_name
@@ -34,8 +35,7 @@ _MORE_PIECES_AT, _MORE_PIECES_AGAIN_AT = 482, 504  # of a flag: a block with mor
 _PIECE_BYTES = 2**14  # in one read of bytes that are skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A member as its headers describe it; `problem` says why it cannot be read if one of its headers cannot be."""
 
     name: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+import msgspec
 
 from handler.errors import RejectedInput, UnreadableArchive, UnreadableMember
 from handler.formats.member_names import readable_name
@@ -31,8 +32,7 @@ _IN_UTF8 = 0x800  # a flag
 _IS_64, _FIELD_64 = 2**32 - 1, 1  # the value of a field that stands in an extra field of this type instead
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A member as the directory describes it; `problem` says why it cannot be read if its entry cannot be."""
 
     name: str
@@ -46,8 +46,7 @@ class Entry:
     problem: RejectedInput | None
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(msgspec.Struct, frozen=True):
     """The entries of an archive, and the position at which the archive ends in its file."""
 
     entries: list[Entry]

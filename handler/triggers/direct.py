@@ -9,7 +9,6 @@ led to the object.
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 from typing import Annotated, Any
 
@@ -50,7 +49,7 @@ def parse(event: dict[str, Any]) -> Request:
             f"of {len(uris) if isinstance(uris, list) else 'no'} objects ({error})."
         ) from error
     messages = (_parse_uri(str(index), uri) for index, uri in enumerate(asked.objects))
-    how = partial(dataclasses.replace, unless_done=asked.unless_done, lists=asked.lists)
+    how = partial(msgspec.structs.replace, unless_done=asked.unless_done, lists=asked.lists)
     return Request(NAME, tuple(map(how, messages)), answer_or_raise)
 
 

@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -62,7 +61,7 @@ def _parse(event: dict[str, Any]) -> Message:
             raise UnreadableMessage(f"Expected detail-type {_CREATED}, or one that makes no object. Received: {detail_type!r}.")
         detail = msgspec.convert(event.get("detail"), _Detail)
         message = name_raw(message_id, detail.bucket.name, detail.object.key)
-        return dataclasses.replace(message, unless_done=detail_type == _RESTORED)
+        return msgspec.structs.replace(message, unless_done=detail_type == _RESTORED)
     except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected an Object Created event. Received: {error}."))
     except UnreadableMessage as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from handler.errors import UnreadableMessage
 from handler.jobs import Asked, Sweep, SweepReport
@@ -12,23 +13,21 @@ from handler.objects import MAX_BUCKET_CHARACTERS, MAX_KEY_BYTES, ObjectRef
 from handler.outcomes import Report, Reports
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(msgspec.Struct, frozen=True):
     """The reports on everything that an event asks for.
 
     `reports` holds them by the object that was asked for, `sweeps` by the sweep.
     """
 
     reports: Reports
-    sweeps: Mapping[Sweep, SweepReport] = field(default_factory=dict)
+    sweeps: Mapping[Sweep, SweepReport] = msgspec.field(default_factory=dict)
 
     def of(self, asked: ObjectRef | Sweep) -> Report | SweepReport:
         """Returns the report on one object or sweep that was asked for."""
         return self.sweeps[asked] if isinstance(asked, Sweep) else self.reports[asked]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """The smallest part of an event that its source can deliver again.
 
     A message with a `problem` may still name objects; these are scored, and the message fails all the same. `alternatives` maps
@@ -44,7 +43,7 @@ class Message:
     id: str
     objects: tuple[ObjectRef, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
-    alternatives: Mapping[ObjectRef, ObjectRef] = field(default_factory=dict)
+    alternatives: Mapping[ObjectRef, ObjectRef] = msgspec.field(default_factory=dict)
     problem: UnreadableMessage | None = None
     unless_done: bool = False
     lists: int = 0
@@ -72,8 +71,7 @@ class Message:
 Answer = Callable[[Sequence[Message], Results], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """The messages of an event, and the function that answers it.
 
     `trigger` is the name of the event's source. `answer` turns the results into the answer in the source's protocol.

@@ -10,7 +10,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -102,7 +101,7 @@ def _parse_record(message_id: str, raw: dict[str, Any]) -> Message:
         if not _made_object(name):
             return Message(message_id)
         message = _name(message_id, record.eventSource, msgspec.convert(record.s3, _Entity))
-        return dataclasses.replace(message, unless_done=name in _READABLE)
+        return msgspec.structs.replace(message, unless_done=name in _READABLE)
     except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected a record of an S3 notification. Received: {error}."))
     except UnreadableMessage as error:

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -75,7 +74,7 @@ def _parse(record: _Record) -> Message:
     postponed = _parse_postponed(record.body)
     body = postponed.message if postponed else record.body
     message = parse_carried(record.messageId, body)
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         message,
         unless_done=message.unless_done or postponed is not None,
         queue_name=arn.rpartition(":")[2] if isinstance(arn, str) else None,

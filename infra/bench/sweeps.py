@@ -7,7 +7,6 @@ The processor time of a page is that of botocore, which the generated objects le
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import resource
@@ -20,6 +19,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, islice
 from threading import Thread
+
+import msgspec
 
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import PREDICTIONS, Document, Documents
@@ -121,7 +122,7 @@ def sweep(store: Store, inputs: Prefix, output: Prefix, now: datetime = BEGAN) -
         inputs=reading,
         documents=documents,
         dispatcher=None,
-        scorer=dataclasses.replace(make_scorer(store), inputs=reading, documents=documents),
+        scorer=msgspec.structs.replace(make_scorer(store), inputs=reading, documents=documents),
         concurrency=CONCURRENCY,
         max_objects=1,
         max_queue_messages=1,

@@ -6,7 +6,6 @@ there and right is passed over before the model sees it.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 import signal
@@ -18,6 +17,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from handler.contract import Model, Scores
@@ -127,7 +127,7 @@ def score_chunk(job: Job, chunk: tuple[Item, ...]) -> tuple[list[Scored], Tally]
     inputs = Inputs(store, tuple(Prefix(bucket, "") for bucket in buckets), documents)
     classify = Counted(parts.model.classify)
     scorer = Scorer(
-        model=dataclasses.replace(parts.model, classify=classify),
+        model=msgspec.structs.replace(parts.model, classify=classify),
         inputs=inputs,
         documents=documents,
         dispatcher=None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import threading
@@ -12,6 +11,8 @@ from datetime import UTC, datetime
 from itertools import count
 from types import MappingProxyType
 from typing import BinaryIO
+
+import msgspec
 
 from handler.deadline import Deadline
 from handler.errors import ObjectChanged, OutOfTime
@@ -81,7 +82,7 @@ class MemoryStore:
         for ref in sorted(self._objects, key=lambda ref: ref.key.encode()):
             found = self._objects.get(ref)
             if found and prefix.holds(ref) and ref.key.encode() > after.encode():
-                yield dataclasses.replace(found[0], version_id=None, metadata={})
+                yield msgspec.structs.replace(found[0], version_id=None, metadata={})
 
     def place(
         self, ref: ObjectRef, content: bytes, metadata: Mapping[str, str] | None = None, storage_class: str = STANDARD

@@ -1,4 +1,3 @@
-import dataclasses
 import functools
 import hashlib
 import io
@@ -6,6 +5,7 @@ import itertools
 import json
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -121,7 +121,7 @@ def ticking():
 
 @pytest.fixture
 def target():
-    return Target(shape=SHAPE, conversion=Conversion(), limits=dataclasses.replace(LIMITS, image_pixels=10_000, images=100))
+    return Target(shape=SHAPE, conversion=Conversion(), limits=msgspec.structs.replace(LIMITS, image_pixels=10_000, images=100))
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """The way of `fashion-mnist`: photos become what the data set's own photos became. `contain` is tested with the pictures."""
 
-import dataclasses
 import gzip
 import io
 import itertools
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
@@ -371,7 +371,7 @@ def test_whatever_the_picture_pixels_of_the_model_s_size_come_out_always_the_sam
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_photo_in_a_file_is_converted_as_its_manifest_says(kind, fashion_target):
-    target = dataclasses.replace(fashion_target, conversion=FASHION)
+    target = msgspec.structs.replace(fashion_target, conversion=FASHION)
 
     (image,) = decode(io.BytesIO(saved(card(), kind)), f"photo.{kind.lower()}", target)
     assert is_card(image.pixels[:, :, 0])

@@ -1,10 +1,10 @@
 """No message of a batch suffers from the others: not from their size, their failures, their slowness or their end."""
 
-import dataclasses
 import itertools
 import json
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -48,7 +48,7 @@ class World:
 
     @property
     def forever(self):
-        return dataclasses.replace(self.budget.finish_by, at_s=1e12)
+        return msgspec.structs.replace(self.budget.finish_by, at_s=1e12)
 
     @property
     def budget(self):
@@ -61,7 +61,7 @@ class World:
             return self.model.classify(images)
 
         scorer = Scorer(
-            model=dataclasses.replace(self.model, classify=classify),
+            model=msgspec.structs.replace(self.model, classify=classify),
             inputs=Inputs(self.store, (Prefix("inputs", ""),), self.documents),
             documents=self.documents,
             dispatcher=None,

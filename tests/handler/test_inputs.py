@@ -1,8 +1,8 @@
 """What may be read, and how it is opened, on a store in memory."""
 
-import dataclasses
 import io
 
+import msgspec
 import pytest
 
 from handler.deadline import Deadline
@@ -76,7 +76,7 @@ def test_a_key_whose_document_would_lie_among_the_marks_is_refused():
 def test_a_small_object_that_is_archived_is_no_empty_one():
     class Archive(MemoryStore):
         def open(self, ref, **options):
-            return dataclasses.replace(super().open(ref, **options), body=io.BytesIO(), is_archived=True)
+            return msgspec.structs.replace(super().open(ref, **options), body=io.BytesIO(), is_archived=True)
 
     store = Archive()
     store.place(ObjectRef("in-bucket", "uploads/a"), b"content")

@@ -3,7 +3,6 @@
 Each test scores objects of every kind, changes something, and lets a sweep and the messages that it sends do the rest.
 """
 
-import dataclasses
 import hashlib
 import io
 from collections import Counter
@@ -128,7 +127,7 @@ def deploy(world, manifest, target):
 
     def deploy(limits=None, inputs=(UPLOADS,), formats=("png",), has_queue=True, **changes):  # noqa: FBT002
         described = msgspec.structs.replace(manifest, **changes)
-        limited = dataclasses.replace(target.limits, **(limits or {}))
+        limited = msgspec.structs.replace(target.limits, **(limits or {}))
         return Function(world, described, limited, inputs=inputs, formats=formats, has_queue=has_queue)
 
     return deploy

@@ -11,6 +11,7 @@ import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import numpy as np
 import PIL.Image
 import pytest
@@ -98,12 +99,12 @@ def make_scorer(model, target, store):
         inputs = Inputs(store, (Prefix("in", ""), Prefix("bucket", "")), documents)
         dispatcher = queue and Dispatcher(documents=documents, queue=queue, pool=ThreadPoolExecutor(2))
         return Scorer(
-            model=dataclasses.replace(model, classify=classify),
+            model=msgspec.structs.replace(model, classify=classify),
             batch_images=batch_images,
             inputs=inputs,
             documents=documents,
             dispatcher=dispatcher,
-            limits=dataclasses.replace(target.limits, object_bytes=max_object_bytes),
+            limits=msgspec.structs.replace(target.limits, object_bytes=max_object_bytes),
             concurrency=concurrency,
         )
 
@@ -208,7 +209,7 @@ class StoreOfOneSlowBody(MemoryStore):
         opened = super().open(ref, **options)
         if ref.key != "large":
             return opened
-        return dataclasses.replace(opened, body=WaitingBody(opened.body.read(), self.others))
+        return msgspec.structs.replace(opened, body=WaitingBody(opened.body.read(), self.others))
 
 
 def test_objects_that_are_in_memory_come_before_those_that_must_be_read(score, store):
@@ -571,7 +572,7 @@ def stream(make_scorer, budget):
 @pytest.fixture
 def target(target):
     """With room for the images of large objects."""
-    return dataclasses.replace(target, limits=dataclasses.replace(target.limits, images=10**6))
+    return msgspec.structs.replace(target, limits=msgspec.structs.replace(target.limits, images=10**6))
 
 
 def test_a_large_object_is_opened_once_read_to_its_end_and_closed(stream):

@@ -1,12 +1,12 @@
 """Sweeps over a store in memory: what is found, where it goes, and what happens when time or services run out."""
 
-import dataclasses
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -102,7 +102,7 @@ class World:
 
     def put_document(self, key, etag=None, maker=MAKER.results, bucket="in", result="predictions"):
         source = self.store.head(ObjectRef("in", key), deadline=Deadline.after(60))
-        source = dataclasses.replace(source, ref=ObjectRef(bucket, key), etag=etag or source.etag)
+        source = msgspec.structs.replace(source, ref=ObjectRef(bucket, key), etag=etag or source.etag)
         document = Document(source, b"", self.model.manifest.model.sha256, maker, result, Outcome.SCORED)
         self.store.place(ObjectRef("out", f"{key}.json"), b"", document.metadata)
 
@@ -529,7 +529,7 @@ def test_a_store_without_times_has_everything_looked_at(world):
     class Timeless(MemoryStore):
         def list(self, prefix, after, *, deadline):
             for listed in super().list(prefix, after, deadline=deadline):
-                yield dataclasses.replace(listed, last_modified=None)
+                yield msgspec.structs.replace(listed, last_modified=None)
 
     bucket = settled_world(world, "uploads/a", "uploads/b", store=Timeless())
 
@@ -647,7 +647,7 @@ def test_an_object_that_can_be_read_again_is_scored(world):
     for key in ("uploads/b", "uploads/c"):
         bucket.put(key, storage_class="GLACIER")
     restored, content = bucket.store._objects[ObjectRef("in", "uploads/b")]
-    bucket.store._objects[restored.ref] = dataclasses.replace(restored, is_restored=True), content
+    bucket.store._objects[restored.ref] = msgspec.structs.replace(restored, is_restored=True), content
 
     report = bucket.sweep()
 
@@ -661,7 +661,7 @@ def test_an_object_in_an_archive_tier_that_no_listing_shows_is_not_sent_again_an
         def list(self, prefix, after, *, deadline):
             for listed in super().list(prefix, after, deadline=deadline):
                 is_tiered = listed.storage_class == "ARCHIVE_ACCESS"
-                yield dataclasses.replace(listed, storage_class="INTELLIGENT_TIERING") if is_tiered else listed
+                yield msgspec.structs.replace(listed, storage_class="INTELLIGENT_TIERING") if is_tiered else listed
 
     bucket = world(store=Tiered())
     bucket.put("uploads/a", storage_class="ARCHIVE_ACCESS")

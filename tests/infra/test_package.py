@@ -95,9 +95,9 @@ assert lambda_handler(json.loads((events / "s3-test-event.json").read_text()), C
 content = (events / "images" / "coat-0.png").read_bytes()
 written = []
 scorer = build_parts().scorer
-documents = dataclasses.replace(scorer.documents, store=OneObject(), marks=None)
-inputs = dataclasses.replace(scorer.inputs, store=OneObject(), documents=documents)
-scorer = dataclasses.replace(scorer, inputs=inputs, documents=documents)
+documents = msgspec.structs.replace(scorer.documents, store=OneObject(), marks=None)
+inputs = msgspec.structs.replace(scorer.inputs, store=OneObject(), documents=documents)
+scorer = msgspec.structs.replace(scorer, inputs=inputs, documents=documents)
 scorer.score([Asked(ObjectRef("in-bucket", "coat-0.png"))], TimeBudget.of(60, 10, 1), lambda named, report: None)
 print(json.loads(written[0])["predictions"][0]["class_name"])
 """

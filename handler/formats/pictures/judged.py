@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import PIL.Image
 
 from handler.errors import ObjectTooLarge, UnreadableImage
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A file whose parts were judged: `content` is what its pixels are made of, without the metadata.
 
     `width` and `height` are in pixels, as stored, before the picture is turned upright by `orientation`, EXIF's number from 1

@@ -1,6 +1,5 @@
 """Objects of every format, made by the formats' own tools, and the bodies they are read from."""
 
-import dataclasses
 import gzip
 import io
 import struct
@@ -9,6 +8,7 @@ import tracemalloc
 import zipfile
 import zlib
 
+import msgspec
 import numpy as np
 import PIL.Image
 
@@ -40,7 +40,7 @@ def rows(content, target):
 
 
 def limited(target, **limits):
-    return dataclasses.replace(target, limits=dataclasses.replace(target.limits, **limits))
+    return msgspec.structs.replace(target, limits=msgspec.structs.replace(target.limits, **limits))
 
 
 def peak_bytes(work):

@@ -1,11 +1,11 @@
 """NumPy arrays and IDX files: raw pixels behind a header."""
 
-import dataclasses
 import gzip
 import io
 import pickle
 import struct
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -147,7 +147,7 @@ def test_a_header_of_python_2_is_read(fashion_target):
 
 
 def test_an_array_in_fortran_order_of_more_than_may_be_in_memory_is_refused(fashion_target):
-    limited = dataclasses.replace(fashion_target, limits=dataclasses.replace(fashion_target.limits, member_bytes=2351))
+    limited = msgspec.structs.replace(fashion_target, limits=msgspec.structs.replace(fashion_target.limits, member_bytes=2351))
 
     with pytest.raises(ObjectTooLarge, match=r"an array in Fortran order of at most 2351 bytes \(MAX_MEMBER_BYTES\)"):
         pixels_of(npy(np.asfortranarray(PIXELS)), limited)
@@ -211,7 +211,7 @@ def test_a_corrupt_gzip_stream_is_refused(pack_idx, fashion_target):
 
 def test_a_gzip_bomb_is_stopped_by_the_limit_on_images(pack_idx, fashion_target):
     content = gzip.compress(struct.pack(">IIII", 0x0803, 2**32 - 1, 28, 28) + bytes(784 * 3000), mtime=0)
-    limited = dataclasses.replace(fashion_target, limits=dataclasses.replace(fashion_target.limits, images=2))
+    limited = msgspec.structs.replace(fashion_target, limits=msgspec.structs.replace(fashion_target.limits, images=2))
     read = []
 
     with pytest.raises(Exception, match="at most 2 images"):

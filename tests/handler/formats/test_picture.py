@@ -1,8 +1,8 @@
-import dataclasses
 import io
 import struct
 import zlib
 
+import msgspec
 import numpy as np
 import PIL.features
 import PIL.Image
@@ -300,7 +300,7 @@ def test_a_lossy_webp_is_nearly_the_picture_it_was_made_of(sample_pixels, fashio
 
 
 def test_transparent_pixels_of_a_webp_show_the_background(fashion_target):
-    target = dataclasses.replace(fashion_target, conversion=Conversion(background=33))
+    target = msgspec.structs.replace(fashion_target, conversion=Conversion(background=33))
 
     (image,) = decoded(webp(PIL.Image.new("RGBA", (28, 28), (255, 255, 255, 0))), target)
     assert np.unique(image.pixels).tolist() == [33]

@@ -1,11 +1,11 @@
 """The payloads in events/, and those that others publish."""
 
 import contextlib
-import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -324,7 +324,7 @@ CHAIN = Chain(datetime(2026, 11, 2, 10, 0, 0, 5, tzinfo=UTC), 7, 8, 9, is_clean=
         Sweep(Prefix("bucket", ""), "k\u2028ey", "t"),
         Sweep(rescore=True),
         Sweep(Prefix("bucket", "a/"), verify=True, chain=CHAIN),
-        Sweep(Prefix("bucket", "a/"), "a/b", chain=dataclasses.replace(CHAIN, is_clean=True)),
+        Sweep(Prefix("bucket", "a/"), "a/b", chain=msgspec.structs.replace(CHAIN, is_clean=True)),
     ],
 )
 def test_a_sweep_is_read_as_it_is_written(sweep):

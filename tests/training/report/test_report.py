@@ -1,7 +1,6 @@
 """The pictures of a model, and what they are drawn from."""
 
 import base64
-import dataclasses
 import io
 import math
 import re
@@ -75,7 +74,7 @@ def test_all_text_of_a_page_is_escaped():
 def test_without_a_history_there_are_no_learning_curves_and_the_page_says_so(labelled, tmp_path):
     model, dataset = labelled
     manifest = msgspec.structs.replace(model.manifest, training={"history": [{"loss": 1}]}, dataset={})
-    paths = report(dataclasses.replace(model, manifest=manifest), dataset, tmp_path)
+    paths = report(msgspec.structs.replace(model, manifest=manifest), dataset, tmp_path)
 
     assert [path.name for path in paths] == [*(f"{name}.png" for name in NAMES[1:]), "index.html"]
     assert "holds no history of the training" in paths[-1].read_text()
@@ -93,7 +92,7 @@ def test_forty_mistakes_and_the_forty_least_familiar_images_are_drawn(labelled, 
         brightness = images.mean(axis=(1, 2, 3), dtype=np.float32)
         return Scores(model.classify(images).probabilities[:, [1, 2, 0]], brightness)  # mostly wrong
 
-    familiar = dataclasses.replace(model, classify=classify)
+    familiar = msgspec.structs.replace(model, classify=classify)
     scores = score(familiar, dataset.test.images)
     figures = _draw(model.manifest, dataset.test, scores)
     paths = report(familiar, dataset, tmp_path)
