@@ -62,6 +62,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
         logger.exception("invocation_failed", error=type(error).__name__)
         raise
     finally:
+        journal.write()
         write_metrics(
             journal,
             is_cold_start=next(_is_cold_start),

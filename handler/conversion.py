@@ -81,10 +81,10 @@ def _in_place(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image | 
     layer = _layer(picture)
     if layer.mode == "RGBA" and least(layer.getchannel("A")) < SOLID:
         return show_cut_out(layer).convert(_mode(shape))
-    grey = layer.convert("L")
+    grey = _in_mode("L", layer)
     ground = light_ground(grey)
     if ground is None:
-        return grey.convert(_mode(shape))
+        return _in_mode(_mode(shape), grey)
     return PIL.ImageOps.invert(grey).convert(_mode(shape)) if is_white(ground) else None
 
 
@@ -111,6 +111,10 @@ def _layer(picture: PIL.Image.Image) -> PIL.Image.Image:
         layer = picture.convert("RGBA")
         return layer if least(layer.getchannel("A")) < 255 else layer.convert("RGB")
     return picture if picture.mode == "L" else picture.convert("RGB")
+
+
+def _in_mode(mode: str, picture: PIL.Image.Image) -> PIL.Image.Image:
+    return picture if picture.mode == mode else picture.convert(mode)  # convert() copies even then
 
 
 def _mode(shape: PixelShape) -> str:

@@ -1,7 +1,9 @@
 """Writes the log for CloudWatch: JSON lines, and metrics embedded in them (EMF). Alone knows Powertools.
 
-A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. A line
-holds no image and no secret. Metrics need no API call, because CloudWatch extracts them from the log:
+A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. Objects
+of one outcome share a line, since a line of its own would take 500 bytes for each, which CloudWatch charges; an object that has
+something to tell, such as an error, has a line of its own. A line holds no image and no secret. Metrics need no API call,
+because CloudWatch extracts them from the log:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -26,6 +28,9 @@ SERVICE = "coatcheck"
 NAMESPACE = "Coatcheck"
 MAX_CLASSES = 100  # with a metric of their own, each of which costs as much as any custom metric
 
+MAX_SHARED = 40  # objects in one line: keys of 1,024 bytes, each escaped as six, stay below the 256 KiB of an event of a log
+
+_COLUMNS = ("key", "images", "unsure", "unfamiliar", "bytes")
 _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
 
 logger = Logger(service=SERVICE, location=None)
@@ -55,18 +60,30 @@ class Stopwatch(msgspec.Struct):
 
 
 class Journal(msgspec.Struct):
-    """The reports of one invocation, each logged when it is made, and kept for the metrics.
+    """The reports of one invocation, kept for the metrics; each is logged when it is made, or soon, in a line with others.
 
     `model_s` is the time spent in the model, in seconds.
     """
 
     reports: list[Report] = msgspec.field(default_factory=list)
     model_s: float = 0.0
+    _unwritten: dict[tuple[Outcome, str], list[Report]] = msgspec.field(default_factory=dict)  # by outcome and bucket
 
     def record(self, named: ObjectRef, report: Report) -> None:
         """Logs and keeps the report on the object that was asked for as `named`."""
-        log_report(named, report)
         self.reports.append(report)
+        if report.error or report.outcome is Outcome.POSTPONED or report.ref != named:
+            log_report(named, report)
+            return
+        shared = report.outcome, report.ref.bucket
+        self._unwritten.setdefault(shared, []).append(report)
+        if len(self._unwritten[shared]) == MAX_SHARED:
+            log_together(self._unwritten.pop(shared))
+
+    def write(self) -> None:
+        """Logs the reports that still wait for others."""
+        while self._unwritten:
+            log_together(self._unwritten.popitem()[1])
 
 
 def log_request(request: Request) -> None:
@@ -98,6 +115,13 @@ def log_report(named: ObjectRef, report: Report) -> None:
         logger.info("object", extra=fields)
 
 
+def log_together(reports: Sequence[Report]) -> None:
+    """Writes one log line of objects in one bucket that had the same outcome, and of which there is nothing else to tell."""
+    rows = [(it.ref.key, it.images, it.unsure, it.unfamiliar, it.size_bytes) for it in reports]
+    fields = {"outcome": reports[0].outcome.value, "bucket": reports[0].ref.bucket, "columns": _COLUMNS, "objects": rows}
+    logger.info("objects", extra=fields)
+
+
 def log_queue_error(error: Exception) -> None:
     """Writes a line about a call of the queue that failed, because of which messages come again later than they might."""
     logger.warning("queue_call_failed", error=type(error).__name__, reason=str(error))
@@ -123,7 +147,8 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
     """
     scored = [report for report in journal.reports if report.outcome is Outcome.SCORED]
     images = sum(report.images for report in scored)
-    metrics = _metrics(function_name, request_id)
+    metrics = _metrics(function_name)
+    metrics.add_metadata("function_request_id", request_id)
     for outcome, count in count_outcomes(journal.reports).items():
         metrics.add_metric(f"Objects{outcome.capitalize()}", MetricUnit.Count, count)
     metrics.add_metric("Images", MetricUnit.Count, images)
@@ -138,18 +163,17 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
     metrics.flush_metrics()
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MAX_CLASSES):
-        metrics = _metrics(function_name, request_id)
+        metrics = _metrics(function_name)
         metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MAX_CHARACTERS].strip() or "?")
         metrics.add_metric("Predictions", MetricUnit.Count, count)
         metrics.flush_metrics()
 
 
-def _metrics(function_name: str, request_id: str) -> EphemeralMetrics:
+def _metrics(function_name: str) -> EphemeralMetrics:
     """Returns an empty line of metrics, with the function's name as a dimension.
 
     Without the name, the metrics of two stacks would be added up.
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     metrics.add_dimension("function_name", function_name)
-    metrics.add_metadata("function_request_id", request_id)
     return metrics

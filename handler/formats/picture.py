@@ -51,9 +51,9 @@ def decode(body: Stream, target: Target) -> Iterator[Image]:
         ObjectTooLarge: the header states more pixels than the limit, or the file has more bytes than may be in memory at once.
     """
     content = read_whole(body, target.limits, "a picture")
-    picture = read_picture(content, target.limits.image_pixels)
-    with _alone(_kind_of(content)):
-        pixels = convert(picture, target.shape, target.conversion)
+    found = _kind_of(content)
+    with _alone(found):
+        pixels = convert(_read(content, found, target.limits.image_pixels), target.shape, target.conversion)
     yield Image("", pixels)
 
 
@@ -66,9 +66,7 @@ def read_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> PIL.Image.Imag
     """
     found = _kind_of(content)
     with _alone(found):
-        judged = found.judge(content, max_pixels)
-        factor = reduction(judged.width, judged.height)
-        return upright(found.decode(judged, factor), judged, factor)
+        return _read(content, found, max_pixels)
 
 
 def picture_size(content: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -82,6 +80,12 @@ def picture_size(content: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int
     with _alone(found):
         judged = found.judge(content, max_pixels)
         return judged.width, judged.height
+
+
+def _read(content: bytes, found: Kind, max_pixels: int) -> PIL.Image.Image:
+    judged = found.judge(content, max_pixels)
+    factor = reduction(judged.width, judged.height)
+    return upright(found.decode(judged, factor), judged, factor)
 
 
 def _kind(head: bytes) -> Kind | None:

@@ -107,7 +107,7 @@ def test_a_second_invocation_finds_the_process_warm(package, interpreter, cloud,
     assert [line["ColdStart"] for lines in logged for line in lines if "ColdStart" in line] == [[1], [0]]
 
 
-def test_each_line_of_the_log_is_json_and_carries_the_id_of_its_request(cloud, emulator, load_event):
+def test_each_line_of_the_log_is_json_and_all_but_those_of_classes_carry_the_id_of_their_request(cloud, emulator, load_event):
     """But for one that LiteRT itself writes when the process loads the model, which is why the process is warmed here."""
     emulator.invoke(load_event("s3-test-event.json"))
     prepare(cloud, EXPECTED["s3-two-records.json"])
@@ -116,8 +116,8 @@ def test_each_line_of_the_log_is_json_and_carries_the_id_of_its_request(cloud, e
 
     for invocation in invocations:
         logged = [json.loads(line) for line in invocation.lines]
-        assert [line["message"] for line in logged if "_aws" not in line] == ["object", "object"]
-        assert {line["function_request_id"] for line in logged} == {invocation.request_id}
+        assert [(line["message"], len(line["objects"])) for line in logged if "_aws" not in line] == [("objects", 2)]
+        assert {line["function_request_id"] for line in logged if "class_name" not in line} == {invocation.request_id}
     assert invocations[0].request_id != invocations[1].request_id
 
 

@@ -278,7 +278,7 @@ def test_settings_client_and_model_are_built_once(invoke, upload, monkeypatch):
     assert outcomes(invoke(uploaded("uploads/a.png"))) == {"a.png": "duplicate"}
 
 
-def test_each_object_is_one_line_of_the_log_with_the_request_s_id(invoke, upload, logged):
+def test_each_object_is_in_one_line_of_the_log_with_the_request_s_id(invoke, upload, logged):
     for key, content in {"good.png": (IMAGES / "bag-1.png").read_bytes(), "bad\n{}.png": b"?"}.items():
         upload(f"uploads/{key}", content)
 
@@ -287,8 +287,9 @@ def test_each_object_is_one_line_of_the_log_with_the_request_s_id(invoke, upload
     lines = sorted(logged(), key=lambda line: line["outcome"])  # in the order in which they were finished
     assert [(line["message"], line["outcome"], line["function_request_id"]) for line in lines] == [
         ("object", "rejected", "request-1"),
-        ("object", "scored", "request-1"),
+        ("objects", "scored", "request-1"),
     ]
+    assert lines[1]["objects"] == [["uploads/good.png", 1, 0, 0, (IMAGES / "bag-1.png").stat().st_size]]
     assert lines[0]["object"] == f"s3://{INPUT}/uploads/bad\n{{}}.png"
     assert lines[0]["error"] == "UnrecognisedFormat"
     assert not any("testing" in json.dumps(line) for line in lines)  # the credentials

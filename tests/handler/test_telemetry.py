@@ -1,14 +1,17 @@
 """Log lines and metrics as CloudWatch reads them."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 
+from handler.errors import EmptyObject, OutOfTime
 from handler.jobs import Sweep, SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
-from handler.telemetry import MAX_CLASSES, Journal, Stopwatch, log_sweep, write_metrics
+from handler.telemetry import MAX_CLASSES, MAX_SHARED, Journal, Stopwatch, log_sweep, logger, write_metrics
+from infra.cloud.event_source import Context
 
 A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
 SCORED = Report(A, Outcome.SCORED, images=3, size_bytes=100, unsure=1, unfamiliar=2, by_class={"Coat": 2, "Bag": 1})
@@ -55,8 +58,9 @@ def test_an_invocation_is_one_line_of_metrics_and_one_for_each_class(written):
         ("Coat", {"Predictions": 2}),
         ("Bag", {"Predictions": 1}),
     ]
+    assert first["function_request_id"] == "request-1"
     for line in (first, *classes):
-        assert (line["service"], line["function_name"], line["function_request_id"]) == ("coatcheck", "f", "request-1")
+        assert (line["service"], line["function_name"]) == ("coatcheck", "f")
 
 
 def test_the_units_are_those_of_the_names(written):
@@ -100,13 +104,80 @@ def test_many_classes_do_not_become_as_many_metrics(written):
     assert lines[1]["class_name"] == "class 300"
 
 
-def test_a_journal_logs_each_report_as_it_comes_and_keeps_it(logged):
+def test_objects_of_one_outcome_and_bucket_share_a_line_with_their_keys_and_counts(logged):
     journal = Journal()
+    reports = [SCORED, Report(B, Outcome.SCORED, images=1, size_bytes=50), Report(ObjectRef("other", "a"), Outcome.SCORED)]
 
-    journal.record(A, SCORED)
+    for report in [*reports, Report(A, Outcome.GONE)]:
+        journal.record(report.ref, report)
+    assert logged() == []
+    journal.write()
+    journal.write()
 
-    assert [line["object"] for line in logged()] == ["s3://in/a"]
-    assert journal.reports == [SCORED]
+    lines = {(line["outcome"], line["bucket"]): line for line in logged()}
+    assert {key: line["objects"] for key, line in lines.items()} == {
+        ("scored", "in"): [["a", 3, 1, 2, 100], ["b", 1, 0, 0, 50]],
+        ("scored", "other"): [["a", 0, 0, 0, 0]],
+        ("gone", "in"): [["a", 0, 0, 0, 0]],
+    }
+    assert len(logged()) == 3
+    for line in lines.values():
+        assert (line["message"], line["columns"]) == ("objects", ["key", "images", "unsure", "unfamiliar", "bytes"])
+    assert len(journal.reports) == 4
+
+
+@pytest.mark.parametrize(
+    ("named", "report"),
+    [
+        (A, Report(A, Outcome.FAILED, error=OutOfTime("late"))),
+        (A, Report(A, Outcome.REJECTED, error=EmptyObject("empty"))),
+        (A, Report(A, Outcome.POSTPONED)),
+        (ObjectRef("in", "%61"), Report(A, Outcome.SCORED, images=1)),
+    ],
+)
+def test_an_object_that_has_more_to_tell_has_a_line_of_its_own_at_once(logged, named, report):
+    Journal().record(named, report)
+
+    (line,) = logged()
+    assert (line["message"], line["object"], line["outcome"]) == ("object", "s3://in/a", report.outcome)
+    assert line.get("error") == (type(report.error).__name__ if report.error else None)
+    assert line.get("named") == (str(named) if named != A else None)
+
+
+def test_a_line_that_many_objects_share_stays_below_the_size_of_an_event_of_a_log(logged):
+    journal = Journal()
+    keys = [f"{number:04}" + "\x01" * 1020 for number in range(MAX_SHARED + 1)]
+
+    for key in keys:
+        journal.record(ObjectRef("in", key), Report(ObjectRef("in", key), Outcome.SCORED))
+
+    (line,) = logged()
+    assert [row[0] for row in line["objects"]] == keys[:-1]
+    assert len(json.dumps(line)) < 2**18
+
+
+def test_the_log_of_an_event_of_25_scored_objects_has_less_than_6_000_bytes(capsys, monkeypatch):
+    """With names as long as they are in a deployed stack, and every class predicted."""
+    stream, name = io.StringIO(), "coatcheck-ScoringFunction-1A2B3C4D5E6F"
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    context = Context("52fdfc07-2182-454f-963f-5f0f9a621d72", function_name=name)
+    refs = [ObjectRef("coatcheck-inputs-123456789012", f"uploads/{number:04}.png") for number in range(25)]
+
+    @logger.inject_lambda_context(clear_state=True)
+    def invocation(event, context):
+        logger.append_keys(trigger="SQS")
+        journal = Journal()
+        for number, ref in enumerate(refs):
+            by_class = {f"class name {number % 10}": 1}
+            journal.record(ref, Report(ref, Outcome.SCORED, images=1, size_bytes=544, by_class=by_class))
+        journal.write()
+        write_metrics(journal, is_cold_start=False, function_name=name, request_id=context.aws_request_id)
+
+    invocation({}, context)
+
+    lines = stream.getvalue() + capsys.readouterr().out
+    assert len(lines.splitlines()) == 1 + 1 + 10
+    assert len(lines) < 6_000
 
 
 def test_the_stopwatch_adds_up_and_begins_anew():
