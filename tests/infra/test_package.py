@@ -50,7 +50,7 @@ def test_the_package_for_arm64_is_refused_unless_the_image_is_said_to_have_a_new
     """If this fails, the libraries need less than they did: say so in the README, and drop this test."""
     package, _ = build_once(Architecture.arm64)
 
-    with pytest.raises(InfraError, match=r"libLiteRt\.so needs GLIBCXX_3\.4\.30 of libstdc\+\+\.so\.6"):
+    with pytest.raises(InfraError, match=r"libpywrap_litert_common\.so needs GLIBCXX_3\.4\.30 of libstdc\+\+\.so\.6"):
         require_loadable(package, "arm64")
     require_loadable(package, "arm64", {**IMAGE, "GLIBCXX": (3, 4, 30)})
 
@@ -71,7 +71,7 @@ def test_the_function_runs_out_of_the_package_alone(build_once):
     program = f"""
 import json, pathlib, sys
 sys.path.insert(0, {str(package)!r})
-import dataclasses, io
+import io, msgspec
 from handler.app import build_parts, lambda_handler
 from handler.deadline import TimeBudget
 from handler.jobs import Asked
