@@ -9,7 +9,7 @@ files here: bytes in, values out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -115,6 +115,13 @@ class Scores(msgspec.Struct, frozen=True):
 
     probabilities: np.ndarray
     familiarity: np.ndarray | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """Returns the scores of several batches of one graph, at least one, as those of one batch."""
+        familiarities = [part.familiarity for part in parts if part.familiarity is not None]
+        probabilities = np.concatenate([part.probabilities for part in parts])
+        return cls(probabilities, np.concatenate(familiarities) if familiarities else None)
 
 
 class Golden(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,12 +9,15 @@ The command fails if Lambda's image, as far as is known, could not load a native
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import shutil
 import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -40,6 +43,7 @@ _UNUSED = (
     "aws_lambda_powertools/event_handler",
     "boto3/data",  # of resources; the clients' is botocore's
     "boto3/examples",
+    "botocore/data/*/*/examples-1.json",
     "numpy/_core/_simd*.so",  # for NumPy's own tests
     "numpy/f2py",
     "PIL/ImageFont.py",  # 1 MB, a font in it
@@ -80,12 +84,31 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
     for pattern in (*_UNUSED, *_unused_services(target)):
         for path in list(target.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _trim_descriptions(target / "botocore" / "data")
     for name in ("LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, target)
     interpreter = find_interpreter(python_version)
     if interpreter:
         _compile(target, interpreter)
     return size_bytes(target)
+
+
+def _trim_descriptions(data: Path) -> None:
+    """Leaves out of botocore's data what a client of the services never looks up, which it would read at every cold start.
+
+    That is the documentation of each operation, and the endpoints of all other services: 10 MB of memory.
+    """
+    endpoints = json.loads((data / "endpoints.json").read_text())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: its for name, its in partition["services"].items() if name in _SERVICES}
+    (data / "endpoints.json").write_text(json.dumps(endpoints, separators=(",", ":")))
+    for path in data.glob("*/*/service-2.json.gz"):
+        described = json.loads(gzip.decompress(path.read_bytes()), object_hook=_without_documentation)
+        path.write_bytes(gzip.compress(json.dumps(described, separators=(",", ":")).encode(), mtime=0))
+
+
+def _without_documentation(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: its for name, its in value.items() if name != "documentation" or not isinstance(its, str)}
 
 
 def _unused_services(target: Path) -> list[str]:

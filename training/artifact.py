@@ -44,8 +44,4 @@ def score(classifier: Classifier | Model, images: np.ndarray) -> Scores:
         transient=True,
         disable=not console.is_terminal,
     )
-    parts = [classifier.classify(images[start : start + SCORING_BATCH]) for start in starts]
-    familiarities = [part.familiarity for part in parts if part.familiarity is not None]
-    return Scores(
-        np.concatenate([part.probabilities for part in parts]), np.concatenate(familiarities) if familiarities else None
-    )
+    return Scores.joined([classifier.classify(images[start : start + SCORING_BATCH]) for start in starts])
