@@ -18,7 +18,7 @@ MAX_SWEEP_OBJECTS        a sweep that finds more objects to score sends no more,
 MAX_SWEEP_QUEUE_MESSAGES a sweep does nothing while more messages wait in the queue (default: 10,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 16)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
-S3_CONCURRENCY           objects read or written at the same time (default: 8)
+S3_CONCURRENCY           objects read or written at the same time (default: 64)
 DEADLINE_RESERVE_MS      when less than this is left of the invocation, nothing new is begun (default: 10,000)
 """
 
@@ -36,8 +36,9 @@ from handler.layout import Layout, LayoutName
 from handler.limits import Limits
 from handler.objects import Prefix, parse_prefix
 
-# The defaults suit a function of 1,769 MB, which has in memory S3_CONCURRENCY objects of up to 1 MiB, one picture or member of
-# MAX_MEMBER_BYTES, and one decoded picture: up to 1,100 MB were measured, for a WebP of MAX_IMAGE_PIXELS.
+# The defaults suit a function of 1,769 MB, which has in memory S3_CONCURRENCY objects of up to 1 MiB, the rows of twice as many
+# documents, up to 2 MiB each, one picture or member of MAX_MEMBER_BYTES, and one decoded picture: up to 1,100 MB were measured
+# for a WebP of MAX_IMAGE_PIXELS.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**26,
@@ -52,7 +53,7 @@ DEFAULTS = {
     "MAX_SWEEP_QUEUE_MESSAGES": 10_000,
     "MODEL_BATCH_IMAGES": 16,  # with 64, activations exceed a core's cache: a fifth slower with the bundled model
     "MODEL_THREADS": 1,
-    "S3_CONCURRENCY": 8,
+    "S3_CONCURRENCY": 64,  # S3 answers in 20 to 200 ms, which are waited for together; docs/performance.md measures others
     "DEADLINE_RESERVE_MS": 10_000,
 }
 

@@ -29,7 +29,7 @@ def test_required_variables_are_enough():
         list_objects=100_000,
     )
     assert (settings.model_batch_images, settings.model_threads) == (16, 1)
-    assert (settings.s3_concurrency, settings.deadline_reserve_ms) == (8, 10_000)
+    assert (settings.s3_concurrency, settings.deadline_reserve_ms) == (64, 10_000)
     assert (settings.max_sweep_objects, settings.max_sweep_queue_messages) == (100_000, 10_000)
 
 
