@@ -46,7 +46,7 @@ def render_page() -> str:
         dollars={name: dollars_text(bill.dollars) for name, bill in bills.items()},
         requests=dollars_text(queue.dollars_of(REQUESTS)),
         rest=dollars_text(queue.dollars - queue.dollars_of(REQUESTS)),
-        saved=dollars_text(queue.dollars - faster.dollars),
+        faster=dollars_text(faster.dollars),
         hourly=dollars_text(idle.dollars * 24 * 30),
         metrics=dollars_text(monthly[0].dollars),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,15 +19,15 @@ OVERVIEW_HEADS = ("route", *ITEMS, "in all")
 LINE_HEADS = ("what is paid for", "how it is counted", "count", "price", "dollars")
 
 _UNITS = {"gb_second": "GB-second", "gb": "GB"}
-_MIN_WIDTH = 88  # in which the overview fits
-_LEAST_DOLLARS = 0.0001  # that is shown
+_MIN_WIDTH = 100  # in which the overview fits
+_DIME = 0.1
 
 
 def dollars_text(dollars: float) -> str:
-    """Returns dollars with two decimals, or four below a dime."""
-    if 0 < dollars < _LEAST_DOLLARS:
-        return f"<{_LEAST_DOLLARS}"
-    return f"{dollars:.2f}" if dollars == 0 or dollars >= 0.1 else f"{dollars:.4f}"  # a dime
+    """Returns dollars with two decimals, or below a dime with two digits that are not zero."""
+    if dollars == 0 or dollars >= _DIME:
+        return f"{dollars:,.2f}"
+    return f"{dollars:.{1 - math.floor(math.log10(dollars))}f}"
 
 
 def overview_rows(bills: Iterable[Bill]) -> list[tuple[str, ...]]:
@@ -54,7 +55,7 @@ def conditions(load: Load, prices: Prices, times: Times) -> list[str]:
     """Returns sentences that say what the figures hold for, each on a line of its own."""
     measured = "expected, and not yet measured" if times.provisional else f"measured {times.measured}, {times.machine}"
     return [
-        f"{load.images:,} images, with {load.batch:,} in a batch of the queue, {load.memory_mb:,} MB and {load.client}.",
+        f"Images: {load.images:,}. A batch of the queue: {load.batch:,}. Memory: {load.memory_mb:,} MB. Client: {load.client}.",
         as_line(f"Prices: {prices.region}, {prices.date}, before any free tier."),
         as_line(f"Times: {measured}."),
     ]

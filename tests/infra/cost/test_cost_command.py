@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.__main__ import app
-from infra.cost import command
+from infra.cost import command, page
 from infra.cost.page import PAGE, render_page
 from infra.cost.prices import DEFAULT_PRICES, load_prices
 from infra.cost.routes import ROUTES
@@ -34,6 +34,14 @@ def as_json(*arguments):
 
 def test_the_page_is_what_the_command_says():
     assert PAGE.read_text() == render_page(), "the figures have changed: run `python -m infra.cost.page`"
+
+
+def test_the_page_is_written_by_its_module(monkeypatch, tmp_path):
+    monkeypatch.setattr(page, "PAGE", tmp_path / "cost.md")
+
+    page.main()
+
+    assert (tmp_path / "cost.md").read_text() == PAGE.read_text()
 
 
 def test_the_page_shows_the_dollars_of_each_route_of_the_command():
@@ -189,7 +197,7 @@ def test_times_that_are_only_expected_are_called_so(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("dollars", "text"),
-    [(0, "0.00"), (5.4, "5.40"), (0.1, "0.10"), (0.0999, "0.0999"), (0.00009, "<0.0001"), (12345.678, "12345.68")],
+    [(0, "0.00"), (5.4, "5.40"), (0.1, "0.10"), (0.0262, "0.026"), (0.0000061, "0.0000061"), (12345.678, "12,345.68")],
 )
 def test_small_sums_are_told_more_finely(dollars, text):
     assert dollars_text(dollars) == text
