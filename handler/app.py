@@ -37,8 +37,8 @@ from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_
 from handler.objects import Prefix
 from handler.scoring import Scorer
 from handler.settings import Settings, load_settings
-from handler.storage import S3Storage, make_client
 from handler.store import Store
+from handler.stores import make_store
 from handler.sweeping import Sweeper
 from handler.telemetry import Journal, Stopwatch, log_queue_error, log_request, log_sweep, logger, write_metrics
 from handler.triggers import parse_event
@@ -119,7 +119,7 @@ def build_parts() -> Parts:
     """
     settings = load_settings(os.environ)
     concurrency = settings.s3_concurrency
-    store = S3Storage(make_client(concurrency))
+    store = make_store(settings.s3_client, concurrency, os.environ)
     model = _load_model(settings, store)
     stopwatch = Stopwatch(model.classify)
     has_queue = settings.queue_url is not None

@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
-
-import botocore.config
+from typing import TYPE_CHECKING, TypeVar
 
 from handler.deadline import Deadline
 from handler.errors import OutOfTime
+
+if TYPE_CHECKING:
+    from botocore.config import Config
 
 T = TypeVar("T")
 
@@ -30,12 +31,14 @@ class NoAnswer(Exception):
     """A call that took longer than one call may, although the invocation has time left."""
 
 
-def client_config(concurrency: int) -> botocore.config.Config:
+def client_config(concurrency: int) -> Config:
     """Returns the configuration of every client.
 
     Waits are bounded, there are up to `concurrency` connections, and the user agent, which access logs show, names Coatcheck.
     """
-    return botocore.config.Config(
+    from botocore.config import Config  # late, since not every process calls AWS by botocore
+
+    return Config(
         connect_timeout=2,
         read_timeout=5,
         retries={"mode": "standard", "total_max_attempts": 4},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from handler.aws import MAX_CALL_S, NoAnswer, call_by
 from handler.deadline import Deadline
 from handler.errors import OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
+from handler.s3_answers import BLOCK_BYTES, unavailable
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -21,46 +21,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 2**18  # in one read from the network: a small object comes whole, with the call that opens it
 
+class BodyBlocks:
+    """The blocks of a body that botocore reads, each of which arrives by the deadline and in `MAX_CALL_S`."""
 
-class Body(io.RawIOBase):
-    """The body of an object of a block or more, read in blocks, each of which arrives by the deadline and in `MAX_CALL_S`."""
-
-    def __init__(self, ref: ObjectRef, body: StreamingBody, first: bytes, deadline: Deadline) -> None:
-        super().__init__()
+    def __init__(self, ref: ObjectRef, body: StreamingBody, deadline: Deadline) -> None:
         self._ref = ref
         self._body = body
-        self._block = memoryview(first)
-        self._has_ended = False
-        self._was_given_up = False
         self._deadline = deadline
+        self._was_given_up = False
 
-    def readable(self) -> bool:
-        """Returns True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Reads what is left of a block, or the next one; returns the number of bytes, 0 at the end.
-
-        Raises:
-            StorageUnavailable: the body broke off or arrived too slowly, or its length is wrong, or a checksum that botocore
-                verifies.
-            OutOfTime: the block did not arrive by the deadline.
-        """
-        if not self._block and not self._has_ended:
-            block = call("GetObject", self._ref, self._deadline, lambda: read_block(self._body), self._abort)
-            self._block, self._has_ended = memoryview(block), len(block) < BLOCK_BYTES
-        count = min(len(buffer), len(self._block))
-        buffer[:count] = self._block[:count]
-        self._block = self._block[count:]
-        return count
+    def read(self) -> bytes:
+        """Reads a block, as `handler.s3_answers.Blocks` documents; botocore verifies the length and some checksums."""
+        return call("GetObject", self._ref, self._deadline, lambda: read_block(self._body), self._abort)
 
     def close(self) -> None:
         """Closes the connection, unless a read was given up, which closes it when it ends."""
         if not self._was_given_up:
             self._body.close()
-        super().close()
 
     def _abort(self, reading: Future[bytes]) -> None:
         self._was_given_up = True
@@ -149,10 +127,6 @@ def _translated(operation: str, ref: ObjectRef | Prefix) -> Iterator[None]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
-        raise _unavailable(operation, ref, code, error, hint) from error
+        raise unavailable(operation, ref, code, error, hint) from error
     except (BotoCoreError, NoAnswer) as error:
-        raise _unavailable(operation, ref, type(error).__name__, error) from error
-
-
-def _unavailable(operation: str, ref: ObjectRef | Prefix, code: str, error: Exception, hint: str = "") -> StorageUnavailable:
-    return StorageUnavailable(f"S3 refused or failed {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
+        raise unavailable(operation, ref, type(error).__name__, error) from error

@@ -18,6 +18,7 @@ MAX_SWEEP_OBJECTS        a sweep that finds more objects to score sends no more,
 MAX_SWEEP_QUEUE_MESSAGES a sweep does nothing while more messages wait in the queue (default: 10,000)
 MODEL_BATCH_IMAGES       images the model sees in one call (default: 16)
 MODEL_THREADS            threads of one model call (default: 1, the one processor that 1,769 MB have)
+S3_CLIENT                boto3, or obstore, which is faster, to read and write objects (default: boto3)
 S3_CONCURRENCY           objects read or written at the same time (default: 64)
 DEADLINE_RESERVE_MS      when less than this is left of the invocation, nothing new is begun (default: 10,000)
 """
@@ -60,6 +61,8 @@ DEFAULTS = {
 # A larger number would not be honoured: Pillow refuses twice as many pixels, Lambda has 1,024 threads, and a call takes two.
 _MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 400, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
 
+S3_CLIENTS = ("boto3", "obstore")
+
 _URL = re.compile(r"https?://[^\s/]+/\S+")
 _MAX_DIGITS = 15
 
@@ -77,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_sweep_queue_messages: int
     model_batch_images: int
     model_threads: int
+    s3_client: str
     s3_concurrency: int
     deadline_reserve_ms: int
 
@@ -94,6 +98,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     queue_url = reader.url("QUEUE_URL")
     numbers = {name: reader.natural(name, default) for name, default in DEFAULTS.items()}
     layout = LayoutName(reader.choice("RESULT_FORMAT", tuple(LayoutName)))
+    client = reader.choice("S3_CLIENT", S3_CLIENTS)
     for prefix in inputs:
         if output and output.overlaps(prefix):
             reader.fault("OUTPUT_URI", f"a prefix that shares nothing with INPUT_URIS ({prefix})", str(output))
@@ -109,6 +114,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         max_sweep_queue_messages=numbers["MAX_SWEEP_QUEUE_MESSAGES"],
         model_batch_images=numbers["MODEL_BATCH_IMAGES"],
         model_threads=numbers["MODEL_THREADS"],
+        s3_client=client,
         s3_concurrency=numbers["S3_CONCURRENCY"],
         deadline_reserve_ms=numbers["DEADLINE_RESERVE_MS"],
     )

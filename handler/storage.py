@@ -19,7 +19,8 @@ from handler.aws import MAX_WRITE_S, client_config
 from handler.deadline import Deadline
 from handler.errors import ObjectChanged, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
-from handler.s3_calls import BLOCK_BYTES, Body, call, read_first_block, require_fields
+from handler.s3_answers import BLOCK_BYTES, Body
+from handler.s3_calls import BodyBlocks, call, read_first_block, require_fields
 from handler.store import STANDARD, OpenObject, StoredObject, WriteResult
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class S3Storage:
         if len(first) < BLOCK_BYTES:
             response["Body"].close()
             return OpenObject(_describe(ref, response), io.BytesIO(first))
-        body = Body(ref, response["Body"], first, deadline)
+        body = Body(BodyBlocks(ref, response["Body"], deadline), first)
         return OpenObject(_describe(ref, response), io.BufferedReader(body, BLOCK_BYTES))
 
     def head(self, ref: ObjectRef, *, deadline: Deadline) -> StoredObject | None:

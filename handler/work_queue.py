@@ -10,9 +10,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from handler.aws import NoAnswer, call_by, client_config
 from handler.deadline import Deadline
 from handler.errors import QueueUnavailable
@@ -42,6 +39,8 @@ class WorkQueue:
         """The SQS client, with a connection for each of the simultaneous calls."""
         with self._lock:
             if self._client is None:
+                import boto3  # late, since most invocations call no queue
+
                 self._client = boto3.client("sqs", config=client_config(self._concurrency))
             return self._client
 
@@ -102,6 +101,8 @@ class WorkQueue:
             )
 
     def _call(self, name: str, deadline: Deadline, call: Callable[[], T]) -> T:
+        from botocore.exceptions import BotoCoreError, ClientError  # late, as boto3
+
         try:
             return call_by(deadline, f"{name} to {self._url}", call)
         except (BotoCoreError, ClientError, NoAnswer) as error:

@@ -7,7 +7,10 @@ import csv
 import functools
 import gzip
 import json
+import logging
+import os
 import struct
+import urllib.request
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +22,9 @@ EVENTS = ROOT / "events"
 IMAGES = EVENTS / "images"
 INPUT, OUTPUT = "coatcheck-input-123456789012", "coatcheck-output-123456789012"  # as in events/*.json
 
+
+# The variables of a machine that are not for the tests, besides those of AWS and of proxies.
+STRANGE = {"MODEL_URI", "QUEUE_URL", "RESULT_FORMAT", "S3_CLIENT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a machine that is busy is no failure
 hypothesis.settings.load_profile("patient")
@@ -54,8 +60,9 @@ def sample_pixels():
 @pytest.fixture
 def environment(monkeypatch):
     """The least environment that the handler runs in, and nothing of the machine's."""
-    for name in ("MODEL_URI", "QUEUE_URL", "RESULT_FORMAT", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy") or name in STRANGE:
+            monkeypatch.delenv(name)
     variables = {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -74,6 +81,28 @@ def aws(environment, recorded_calls):
 
     with mock_aws():
         yield
+
+
+@pytest.fixture(scope="session")
+def moto_server():
+    """The endpoint of moto's server, which one process of tests shares."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def s3_server(moto_server, environment, recorded_calls, monkeypatch):
+    """A client of moto's server, which is empty, and to which the environment leads every client of AWS."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    urllib.request.urlopen(urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST")).close()
+    return boto3.client("s3")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from handler.errors import OutOfTime, StorageUnavailable
 from handler.formats import decode
 from handler.model import store_reader
 from handler.objects import ObjectRef, Prefix
-from handler.s3_calls import BLOCK_BYTES
+from handler.s3_answers import BLOCK_BYTES
 from handler.storage import S3Storage, make_client, parse_time
 from handler.store import WriteResult
 from tests.conftest import INPUT

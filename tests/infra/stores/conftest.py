@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from moto.s3.responses import S3Response
 from handler.deadline import Deadline
 from handler.objects import ObjectRef, Prefix
 from handler.storage import S3Storage, make_client
+from handler.stores import make_store
 from infra.stores.files import FileStore
 from infra.stores.memory import MemoryStore
 
@@ -57,8 +59,8 @@ class Bucket:
 
 
 @pytest.fixture
-def s3_bucket(s3, monkeypatch):
-    """S3 on moto. S3 judges the condition of a PUT and writes in one step; moto takes two, so a lock makes them one."""
+def put_in_one_step(monkeypatch):
+    """S3 judges the condition of a PUT and writes in one step; moto takes two, so a lock makes them one."""
     put_object, lock = S3Response.put_object, threading.Lock()
 
     @functools.wraps(put_object)
@@ -67,6 +69,11 @@ def s3_bucket(s3, monkeypatch):
             return put_object(response)
 
     monkeypatch.setattr(S3Response, "put_object", put_in_one_step)
+
+
+@pytest.fixture
+def s3_bucket(s3, put_in_one_step):
+    """S3 on moto, by boto3."""
     s3.create_bucket(Bucket=BUCKET)
     return Bucket(S3Storage(make_client(RACERS)))
 
@@ -76,6 +83,20 @@ def versioned_s3_bucket(s3, s3_bucket):
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     s3_bucket.is_versioned = True
     return s3_bucket
+
+
+@pytest.fixture
+def obstore_bucket(s3_server, put_in_one_step):
+    """S3 on moto's server, by obstore, which reaches no other."""
+    s3_server.create_bucket(Bucket=BUCKET)
+    return Bucket(make_store("obstore", RACERS, os.environ))
+
+
+@pytest.fixture
+def versioned_obstore_bucket(s3_server, obstore_bucket):
+    s3_server.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    obstore_bucket.is_versioned = True
+    return obstore_bucket
 
 
 @pytest.fixture
@@ -100,6 +121,6 @@ def versioned_memory_bucket():
     return Bucket(MemoryStore(is_versioned=True), is_versioned=True)
 
 
-@pytest.fixture(params=["s3", "versioned_s3", "files", "memory", "versioned_memory"])
+@pytest.fixture(params=["s3", "versioned_s3", "obstore", "versioned_obstore", "files", "memory", "versioned_memory"])
 def bucket(request):
     return request.getfixturevalue(f"{request.param}_bucket")
