@@ -100,9 +100,13 @@ class ObstoreStorage:
 
     def _open(self, reading: Reading, ref: ObjectRef, deadline: Deadline, *, is_whole: bool) -> OpenObject:
         """Opens an object by obstore alone; raises `OBSTORE_ERRORS` if its answer leaves anything open."""
-        result, first = call("GetObject", ref, deadline, reading.open, reading.give_up)
+        result = call("GetObject", ref, deadline, reading.open, reading.give_up, is_request=self._buckets.can_wait)
         source = _describe(ref, result)
         length = result.range[1] - result.range[0]
+        if reading.has_come(length):
+            first = reading.block()
+        else:
+            first = call("GetObject", ref, deadline, reading.block, reading.give_up)
         digest = hashlib.md5(first, usedforsecurity=False) if is_whole and _MD5.fullmatch(source.etag) else None
         if len(first) == BLOCK_BYTES:
             blocks = _Blocks(reading, source, length - len(first), digest, deadline, self._require_same_by_boto3)
@@ -148,6 +152,7 @@ class ObstoreStorage:
                 deadline,
                 lambda: obstore.put(store, ref.key, body, attributes=attributes, mode=mode, use_multipart=False),
                 max_s=MAX_WRITE_S,
+                is_request=self._buckets.can_wait,
             )
         except AlreadyExistsError:
             # It stands for a 412 and for a 409. After "stopped" the caller looks for the object, and starts again without one.
