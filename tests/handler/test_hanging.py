@@ -165,6 +165,7 @@ def test_large_bodies_that_trickle_take_nobody_along(services, invoke, bodies, m
 
     Eight of them keep all connections busy until the time is over, so the others are sent again as new messages.
     """
+    monkeypatch.setenv("S3_CONCURRENCY", "8")
     monkeypatch.setattr("handler.deadline.EARLY_SHARE", 0.9)  # all of them are opened early, however slow this machine is
     slow = {f"/{INPUT}/uploads/{number}.png" for number in range(bodies)}
     services.contents = dict.fromkeys(slow, PNG + bytes(3 * 2**20))
