@@ -136,7 +136,7 @@ def inside(value):
 def mentioned(value, of):
     """Which names of `of` a value refers to, by Ref, Fn::GetAtt, Fn::Sub or Fn::If."""
     texts = {text for text in inside(value) if isinstance(text, str)}
-    subbed = {name for text in texts for name in re.findall(r"\$\{([A-Za-z]+)", text)}
+    subbed = {name for text in texts for name in re.findall(r"\$\{([A-Za-z0-9]+)", text)}
     return (texts | subbed) & set(of)
 
 
@@ -442,6 +442,7 @@ def the_function_knows_its_buckets_its_queue_and_its_model(template):
             "INPUT_URIS": ",".join(f"s3://{place}" for place in inputs),
             "OUTPUT_URI": f"s3://{output}",
             "QUEUE_URL": "coatcheck-UploadQueue",
+            "S3_CLIENT": "boto3",
         }
     variables = evaluated(template, "ScoringFunction", ModelUri="s3://models/v1/")["Environment"]["Variables"]
     assert variables["MODEL_URI"] == "s3://models/v1/"
