@@ -55,7 +55,7 @@ def write_files(home, config="", credentials=""):
 
 @contextmanager
 def proxying():
-    """A proxy that refuses everything; yields its address, and the first lines of the requests."""
+    """A proxy that refuses everything; yields its address, and the method and target of each request."""
     lines, server = [], socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -65,7 +65,7 @@ def proxying():
             except OSError:
                 return
             with connection:
-                lines.append(connection.recv(65536).split(b"\r\n")[0].decode())
+                lines.append(connection.recv(65536).decode().partition(" HTTP/1.")[0])
                 connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -77,7 +77,7 @@ def proxying():
 
 
 def reached(client, lines, bucket="bucket"):
-    """The first lines that one client sends a proxy, told by what obstore itself sends; boto3 asks again after it."""
+    """The requests that one client sends a proxy; those of obstore end where boto3 asks again."""
     store = make_store(client, 1, os.environ)
     lines.clear()
     by_obstore = []
@@ -102,7 +102,7 @@ def test_both_call_the_same_host_for_a_bucket_in_a_region(monkeypatch, region, b
 
     host = "s3.amazonaws.com" if region == "us-east-1" else f"s3.{region}.amazonaws.com"
     assert by_obstore == by_boto3
-    assert by_boto3 == {f"CONNECT {host if '.' in bucket else f'{bucket}.{host}'}:443 HTTP/1.1"} or "HTTP/1.0" in str(by_boto3)
+    assert by_boto3 == {f"CONNECT {host if '.' in bucket else f'{bucket}.{host}'}:443"}
 
 
 @pytest.mark.parametrize("bucket", ["data--use1-az4--x-s3", "x-s3alias", "Old_Bucket", "xn--bucket"])
@@ -212,7 +212,7 @@ def test_both_take_the_proxy_unless_the_host_needs_none(recorder, monkeypatch, c
         monkeypatch.setenv("http_proxy", address)
         monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")  # which boto3 does not read
         if no_proxy in {None, "example.com"}:
-            assert reached(client, lines) == {f"GET {recorder.endpoint}/bucket/k HTTP/1.1"}
+            assert reached(client, lines) == {f"GET {recorder.endpoint}/bucket/k"}
         else:
             assert read_by(client)[1] == b"pixels"
             assert lines == []
