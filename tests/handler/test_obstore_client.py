@@ -115,18 +115,18 @@ def test_odd_buckets_are_left_to_boto3(recorder, monkeypatch, bucket):
 
 
 @pytest.mark.parametrize(
-    ("variables", "is_reached"),
+    "variables",
     [
-        ({"AWS_ENDPOINT_URL": "{}"}, True),
-        ({"AWS_ENDPOINT_URL_S3": "{}/"}, True),
-        ({"AWS_ENDPOINT_URL_S3": "{}", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, True),
-        ({"AWS_ENDPOINT_URL": "{}", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}, True),
-        ({"AWS_ENDPOINT_URL": "{}/base"}, True),
+        {"AWS_ENDPOINT_URL": "{}"},
+        {"AWS_ENDPOINT_URL_S3": "{}/"},
+        {"AWS_ENDPOINT_URL_S3": "{}", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+        {"AWS_ENDPOINT_URL": "{}", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"},
+        {"AWS_ENDPOINT_URL": "{}/base"},
     ],
     ids=str,
 )
 @pytest.mark.parametrize("client", CLIENTS)
-def test_both_call_the_endpoint_of_the_environment(recorder, monkeypatch, client, variables, is_reached):
+def test_both_call_the_endpoint_of_the_environment(recorder, monkeypatch, client, variables):
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(recorder.endpoint))
 
