@@ -119,7 +119,7 @@ def build_parts() -> Parts:
     """
     settings = load_settings(os.environ)
     concurrency = settings.s3_concurrency
-    store = make_store(settings.s3_client, concurrency, os.environ)
+    store = make_store(settings.s3_client, concurrency, os.environ, settings.inputs)
     model = _load_model(settings, store)
     stopwatch = Stopwatch(model.classify)
     has_queue = settings.queue_url is not None

@@ -7,6 +7,7 @@ such as those of access points and of S3 Express, are left to boto3 alone.
 
 from __future__ import annotations
 
+import os.path
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ _KNOWN = {
     *{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"},
     *{"AWS_EXECUTION_ENV", "AWS_ACCOUNT_ID", "AWS_SAM_LOCAL", "AWS_EC2_METADATA_DISABLED", "AWS_PAGER"},
     "AWS_CA_BUNDLE",  # which counts for TLS alone, and is looked at there
+    *{"AWS_STS_REGIONAL_ENDPOINTS", "AWS_SDK_LOAD_CONFIG"},
     *{"AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"},  # `handler.aws` sets both itself
 }
 _KNOWN_BEGINNINGS = ("AWS_LAMBDA_", "AWS_XRAY_")
@@ -192,7 +194,8 @@ def _is_known(name: str) -> bool:
 
 
 def _has_files() -> bool:
-    return any((Path("~/.aws") / name).expanduser().exists() for name in ("config", "credentials"))
+    # As botocore looks for them: without a home, which `Path.expanduser` would not forgive, there are no files.
+    return any(Path(os.path.expanduser(f"~/.aws/{name}")).exists() for name in ("config", "credentials"))  # noqa: PTH111
 
 
 def _configured_endpoint(environ: Mapping[str, str]) -> str | None:

@@ -3,7 +3,7 @@
 obstore takes a twentieth of boto3's processor time for a small object, and half the time to start. boto3 is the reference: it
 is asked again whenever obstore's answer leaves anything open, so that both clients give the same objects, documents and errors.
 
-- boto3 alone lists and describes objects, since obstore tells neither the storage class nor whether an object is restored.
+- boto3 lists objects, and describes inputs, since obstore tells neither the storage class nor whether an object is restored.
 - A key that obstore would change or refuses, such as one with an empty segment, goes to boto3; so does a document of more than
   `MAX_SMALL_BYTES`, since boto3 sends it out of its file.
 - After any error of obstore, boto3 makes the same call again, in the time that is left of the one call. For a conditional PUT
@@ -18,7 +18,7 @@ import hashlib
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from datetime import UTC, datetime
@@ -54,11 +54,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # obstore tells this time if S3 tells
 class ObstoreStorage:
     """The objects in S3; `handler.store.Store` documents what each method promises.
 
-    `make_reference` makes the store by boto3, which is made when it is first needed.
+    `make_reference` makes the store by boto3, which is made when it is first needed. `inputs` are the prefixes of the objects
+    whose storage class counts.
     """
 
-    def __init__(self, buckets: Buckets, make_reference: Callable[[], Store]) -> None:
+    def __init__(self, buckets: Buckets, make_reference: Callable[[], Store], inputs: Sequence[Prefix]) -> None:
         self._buckets = buckets
+        self._inputs = inputs
         self._make_reference = make_reference
         self._made: Store | None = None
         self._lock = threading.Lock()
@@ -116,8 +118,23 @@ class ObstoreStorage:
         return OpenObject(source, io.BytesIO(first))
 
     def head(self, ref: ObjectRef, *, deadline: Deadline) -> StoredObject | None:
-        """Describes an object by boto3."""
-        return self.reference.head(ref, deadline=deadline)
+        """Describes an object with one HEAD; the storage class of an object that is no input is STANDARD, whichever it is."""
+
+        def head_by_boto3() -> StoredObject | None:
+            return self.reference.head(ref, deadline=deadline)
+
+        store = self._store(ref)
+        if store is None or any(prefix.holds(ref) for prefix in self._inputs):
+            return head_by_boto3()
+        attempt = _Attempt("HeadObject", ref, deadline, MAX_CALL_S)
+        try:
+            return _describe(
+                ref, call("HeadObject", ref, deadline, lambda: obstore.get(store, ref.key, options={"head": True}))
+            )
+        except FileNotFoundError:
+            return None
+        except OBSTORE_ERRORS as error:
+            return attempt.again(head_by_boto3, error)
 
     def put(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handler.errors import MisconfiguredError
+from handler.objects import Prefix
 from handler.store import Store
 from handler.telemetry import logger
 
@@ -15,15 +16,16 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def make_store(client: str, concurrency: int, environ: Mapping[str, str]) -> Store:
+def make_store(client: str, concurrency: int, environ: Mapping[str, str], inputs: Sequence[Prefix] = ()) -> Store:
     """Makes the store of S3 by the `client` boto3 or obstore, with a connection for each of `concurrency` simultaneous calls.
 
-    Where obstore was chosen but cannot do as boto3 does in this environment, boto3 is used, and the log says why.
+    `inputs` are the prefixes of the objects whose storage class counts, so that boto3 must describe them. Where
+    obstore was chosen but cannot do as boto3 does in this environment, boto3 is used, and the log says why.
 
     Raises:
         MisconfiguredError: obstore was chosen while moto stands for AWS in this process, and does not stand in its way.
     """
-    return _by_obstore(concurrency, environ) if client == "obstore" else _by_boto3(concurrency)
+    return _by_obstore(concurrency, environ, inputs) if client == "obstore" else _by_boto3(concurrency)
 
 
 def _by_boto3(concurrency: int) -> Store:
@@ -32,7 +34,7 @@ def _by_boto3(concurrency: int) -> Store:
     return S3Storage(make_client(concurrency))
 
 
-def _by_obstore(concurrency: int, environ: Mapping[str, str]) -> Store:
+def _by_obstore(concurrency: int, environ: Mapping[str, str], inputs: Sequence[Prefix]) -> Store:
     _require_no_mock()
     from handler.obstore_client import Buckets, Unsuited, connect  # late, as boto3
     from handler.obstore_storage import ObstoreStorage
@@ -47,7 +49,7 @@ def _by_obstore(concurrency: int, environ: Mapping[str, str]) -> Store:
     except Unsuited as error:
         logger.warning("boto3_used", chosen="obstore", reason=str(error))
         return _by_boto3(concurrency)
-    return ObstoreStorage(Buckets(connection, concurrency), functools.partial(_by_boto3, concurrency))
+    return ObstoreStorage(Buckets(connection, concurrency), functools.partial(_by_boto3, concurrency), inputs)
 
 
 def _require_no_mock() -> None:

@@ -18,7 +18,7 @@ DEPLOYMENTS = {
     "sweeps": {"SweepSchedule": "cron(0 3 * * ? *)"},
     "alarms": {"AlarmEmail": "me@example.com"},
     "snapshots of a model": {"SnapStart": "on", "ModelUri": MODEL},
-    "elsewhere": {"InputPrefix": "in/", "OutputPrefix": "out/", "Architecture": "arm64"},
+    "elsewhere": {"InputPrefix": "in/", "OutputPrefix": "out/", "Architecture": "arm64", "S3Client": "obstore"},
     "older names": {"BucketNames": "without-region"},
     "two prefixes": {"InputPrefix": "raw/,camera/front/", "InputKmsKeyArn": KEY, "OutputKmsKeyArn": KEY},
     "existing input": EXISTING,
@@ -200,6 +200,7 @@ def test_the_function_knows_the_real_buckets_and_the_real_queue(deployment):
         "INPUT_URIS": f"s3://{INPUT}/uploads/",
         "OUTPUT_URI": f"s3://{OUTPUT}/predictions/",
         "QUEUE_URL": deployment.queue,
+        "S3_CLIENT": deployment.parameters.get("S3Client", "boto3"),
     }
     assert {INPUT, OUTPUT} <= buckets
     assert set(boto3.client("sqs").list_queues()["QueueUrls"]) == {deployment.queue, deployment.dead_letters}
@@ -230,10 +231,10 @@ def test_the_alias_leads_to_the_version_that_was_published(deployment):
 
 
 DESCRIPTIONS = {
-    "default": " uploads/  predictions/ with-region  x86_64 SnapStart=off",
-    "snapshots of a model": f" uploads/  predictions/ with-region {MODEL} x86_64 SnapStart=on",
-    "elsewhere": " in/  out/ with-region  arm64 SnapStart=off",
-    "existing buckets": "photos raw/,camera/front/ photos predictions/ with-region  x86_64 SnapStart=off",
+    "default": " uploads/  predictions/ with-region  x86_64 boto3 SnapStart=off",
+    "snapshots of a model": f" uploads/  predictions/ with-region {MODEL} x86_64 boto3 SnapStart=on",
+    "elsewhere": " in/  out/ with-region  arm64 obstore SnapStart=off",
+    "existing buckets": "photos raw/,camera/front/ photos predictions/ with-region  x86_64 boto3 SnapStart=off",
 }
 
 

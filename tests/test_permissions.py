@@ -2,27 +2,32 @@
 
 import copy
 import json
+import urllib.request
+from collections import Counter
 
+import boto3
 import pytest
 
 from handler.app import build_parts, lambda_handler
 from handler.model import BUNDLED_ARTIFACT
 from infra.cloud.event_source import Context
+from tests.conftest import INPUT, OUTPUT
 from tests.permissions import LAMBDAS_OWN, granting, statements
 
-INPUT = "coatcheck-input-123456789012"
 GRANTED = statements(ModelUri="s3://models/v1/")
 
 
-def everything_it_does(recorded, upload, s3, url, monkeypatch):
+def everything_it_does(recorded, s3, sqs, monkeypatch):
     """Scores, finds a duplicate, misses an object, sweeps to the queue, fails a message, and reads its model from S3."""
-    s3.create_bucket(Bucket="models")
+    for bucket in (INPUT, OUTPUT, "models"):
+        s3.create_bucket(Bucket=bucket)
     for path in BUNDLED_ARTIFACT.iterdir():
         s3.put_object(Bucket="models", Key=f"v1/{path.name}", Body=path.read_bytes())
+    url = sqs.create_queue(QueueName="coatcheck-UploadQueue-1A2B3C")["QueueUrl"]
     monkeypatch.setenv("MODEL_URI", "s3://models/v1/")
     monkeypatch.setenv("QUEUE_URL", url)
-    upload("uploads/a", b"?")
-    upload("uploads/b", b"?")
+    for key in ("uploads/a", "uploads/b"):
+        s3.put_object(Bucket=INPUT, Key=key, Body=b"?")
     build_parts.cache_clear()
     score = {"objects": [f"s3://{INPUT}/uploads/a"]}
     arn = f"arn:aws:sqs:us-east-1:123456789012:{url.rpartition('/')[2]}"
@@ -34,9 +39,24 @@ def everything_it_does(recorded, upload, s3, url, monkeypatch):
     return list(recorded)
 
 
-@pytest.fixture
-def calls(recorded_calls, upload, s3, work_queue_url, monkeypatch):
-    return everything_it_does(recorded_calls, upload, s3, work_queue_url, monkeypatch)
+@pytest.fixture(params=["boto3", "obstore"])
+def calls(request, recorded_calls, s3_server, monkeypatch):
+    monkeypatch.setenv("S3_CLIENT", request.param)
+    return everything_it_does(recorded_calls, s3_server, boto3.client("sqs"), monkeypatch)
+
+
+def test_both_clients_of_the_function_make_the_same_calls_but_for_what_is_asked_again(recorded_calls, s3_server, monkeypatch):
+    def made(client):
+        urllib.request.urlopen(urllib.request.Request(f"{s3_server.meta.endpoint_url}/moto-api/reset", method="POST")).close()
+        recorded_calls.clear()
+        monkeypatch.setenv("S3_CLIENT", client)
+        calls = everything_it_does(recorded_calls, s3_server, boto3.client("sqs"), monkeypatch)
+        return Counter((operation, arguments.get("Key")) for operation, arguments, _ in calls)
+
+    by_boto3, by_obstore = made("boto3"), made("obstore")
+
+    assert by_obstore - by_boto3 == {("GetObject", "uploads/missing"): 1}  # to tell a missing object from a missing bucket
+    assert not by_boto3 - by_obstore
 
 
 def test_every_call_is_allowed_and_no_statement_is_unused(calls):

@@ -66,6 +66,7 @@ def test_every_setting_is_in_the_table_with_its_default():
         "MODEL_URI": "the bundled one",
         "QUEUE_URL": "none",
         "RESULT_FORMAT": "json",
+        "S3_CLIENT": "boto3",
     }
     assert settings == others | {name: str(default) for name, default in DEFAULTS.items()}
 

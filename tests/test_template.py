@@ -13,6 +13,7 @@ import pytest
 
 from handler.custody import MAX_FAILURES
 from handler.delivery import FIRST_RETRY_S, MAX_RETRY_S, RETRY_FACTOR
+from handler.settings import S3_CLIENTS
 from infra.package import PYTHON_VERSION
 from infra.template import read_template
 from tests.intrinsics import Evaluator
@@ -136,7 +137,7 @@ def inside(value):
 def mentioned(value, of):
     """Which names of `of` a value refers to, by Ref, Fn::GetAtt, Fn::Sub or Fn::If."""
     texts = {text for text in inside(value) if isinstance(text, str)}
-    subbed = {name for text in texts for name in re.findall(r"\$\{([A-Za-z]+)", text)}
+    subbed = {name for text in texts for name in re.findall(r"\$\{([A-Za-z0-9]+)", text)}
     return (texts | subbed) & set(of)
 
 
@@ -424,8 +425,10 @@ _ENVIRONMENT = "ScoringFunction/Environment/Variables"
     drop(f"{_ENVIRONMENT}/QUEUE_URL"),
     put(f"{_ENVIRONMENT}/QUEUE_URL", {"Ref": "DeadLetterQueue"}),
     put(f"{_ENVIRONMENT}/MODEL_URI", {"Ref": "ModelUri"}),
+    put(f"{_ENVIRONMENT}/S3_CLIENT", "boto3"),
+    put("Parameters/S3Client/AllowedValues", ["boto3", "obstore", "another"]),
 )
-def the_function_knows_its_buckets_its_queue_and_its_model(template):
+def the_function_knows_its_buckets_its_queue_its_model_and_its_client(template):
     """Input and output are buckets of their own, unless existing ones are named; an empty MODEL_URI would be no model."""
     cases = [
         ({}, [f"{INPUT}/uploads/"], f"{OUTPUT}/predictions/"),
@@ -442,9 +445,12 @@ def the_function_knows_its_buckets_its_queue_and_its_model(template):
             "INPUT_URIS": ",".join(f"s3://{place}" for place in inputs),
             "OUTPUT_URI": f"s3://{output}",
             "QUEUE_URL": "coatcheck-UploadQueue",
+            "S3_CLIENT": "boto3",
         }
-    variables = evaluated(template, "ScoringFunction", ModelUri="s3://models/v1/")["Environment"]["Variables"]
-    assert variables["MODEL_URI"] == "s3://models/v1/"
+    options = {"ModelUri": "s3://models/v1/", "S3Client": "obstore"}
+    variables = evaluated(template, "ScoringFunction", **options)["Environment"]["Variables"]
+    assert (variables["MODEL_URI"], variables["S3_CLIENT"]) == ("s3://models/v1/", "obstore")
+    assert tuple(template["Parameters"]["S3Client"]["AllowedValues"]) == S3_CLIENTS
     assert properties(template, "ScoringFunction")["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": "UploadQueue"}
 
 

@@ -172,7 +172,8 @@ def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any])
         },
         "Outputs": {name: {"Value": value} for name, value in wanted.items()},
     }
-    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in _PARAMETERS.items()]
+    values = _PARAMETERS | {"S3Client": os.environ.get("S3_CLIENT") or template["Parameters"]["S3Client"]["Default"]}
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
     client.create_stack(StackName=STACK, TemplateBody=json.dumps(storage), Parameters=parameters)
     (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

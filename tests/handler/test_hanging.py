@@ -106,9 +106,10 @@ class Services:
                 return
 
 
-@pytest.fixture
-def services(environment, monkeypatch, socket_enabled):
+@pytest.fixture(params=["boto3", "obstore"])
+def services(request, environment, monkeypatch, socket_enabled):
     services = Services()
+    monkeypatch.setenv("S3_CLIENT", request.param)
     monkeypatch.setenv("AWS_ENDPOINT_URL", services.endpoint)
     monkeypatch.setenv("QUEUE_URL", f"{services.endpoint}/123456789012/work")
     monkeypatch.setenv("DEADLINE_RESERVE_MS", "4000")

@@ -44,6 +44,7 @@ def test_one_error_names_every_bad_variable():
         "INPUT_URIS": "s3://in-bucket/uploads,http://elsewhere/",
         "RESULT_FORMAT": "xml",
         "MAX_OBJECT_BYTES": "-1",
+        "S3_CLIENT": "s3fs",
         "S3_CONCURRENCY": "many",
         "MODEL_URI": "s3://Not A Bucket/",
     }
@@ -52,7 +53,8 @@ def test_one_error_names_every_bad_variable():
         load_settings(environ)
 
     bad = [line.split(":")[0].removeprefix("- ") for line in str(raised.value).splitlines()[1:]]
-    assert sorted(bad) == ["INPUT_URIS", "MAX_OBJECT_BYTES", "MODEL_URI", "OUTPUT_URI", "RESULT_FORMAT", "S3_CONCURRENCY"]
+    others = ["INPUT_URIS", "MAX_OBJECT_BYTES", "MODEL_URI", "OUTPUT_URI", "RESULT_FORMAT"]
+    assert sorted(bad) == [*others, "S3_CLIENT", "S3_CONCURRENCY"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,13 @@ def test_the_format_decides_the_layout_and_the_one_suffix(result_format, suffix)
 
     assert layout == Layout(LayoutName(result_format), 500)
     assert (layout.suffix, layout.content_type) == (suffix, f"application/{suffix[1:]}")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "client"), [({}, "boto3"), ({"S3_CLIENT": ""}, "boto3"), ({"S3_CLIENT": "obstore"}, "obstore")]
+)
+def test_boto3_reads_and_writes_objects_unless_obstore_is_chosen(chosen, client):
+    assert load_settings(ENOUGH | chosen).s3_client == client
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "٣", "9" * 5000, "89478486"])

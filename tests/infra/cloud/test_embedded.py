@@ -5,6 +5,7 @@ import json
 import boto3
 
 from handler.app import build_parts, lambda_handler
+from handler.obstore_storage import ObstoreStorage
 from infra.cloud.embedded import start_cloud
 from infra.cloud.event_source import Context, EventSource
 from infra.paths import IMAGES, TEMPLATE
@@ -102,3 +103,14 @@ def test_a_poison_message_ends_in_the_dead_letters_intact_and_takes_no_other_wit
 
 def test_boto3_finds_the_cloud_by_its_environment(cloud):
     assert boto3.client("s3").list_buckets()["Buckets"]
+
+
+def test_the_client_that_the_environment_names_reads_and_writes_there_too(environment, monkeypatch, request):
+    monkeypatch.setenv("S3_CLIENT", "obstore")
+    cloud = request.getfixturevalue("cloud")
+    put(cloud, "uploads/coat-0.png", (IMAGES / "coat-0.png").read_bytes())
+    EventSource(cloud, lambda_handler).drain()
+
+    assert isinstance(build_parts().scorer.inputs.store, ObstoreStorage)
+    (document,) = cloud.s3.list_objects_v2(Bucket=cloud.output_bucket, Prefix="predictions/uploads/")["Contents"]
+    assert document["Key"] == "predictions/uploads/coat-0.png.json"

@@ -181,7 +181,7 @@ def test_every_key_is_an_object_of_its_own(bucket):
     assert bucket.keys() == sorted(ODD_KEYS, key=str.encode)
 
 
-@pytest.mark.parametrize("kind", ["s3", "memory", *(["files"] if sys.platform == "linux" else [])])
+@pytest.mark.parametrize("kind", ["s3", "obstore", "memory", *(["files"] if sys.platform == "linux" else [])])
 def test_keys_that_look_alike_are_different_objects(kind, request):
     """The usual file systems of macOS take them for one name; `infra.stores.files` says so."""
     bucket = request.getfixturevalue(f"{kind}_bucket")
@@ -353,7 +353,7 @@ def test_an_unknown_object_is_none(bucket):
         assert bucket.open(key, if_match="0" * 32) is None, key
 
 
-@pytest.mark.parametrize("kind", ["s3", "files"])
+@pytest.mark.parametrize("kind", ["s3", "obstore", "files"])
 def test_an_unknown_bucket_is_no_unknown_object(kind, request):
     """A HEAD has no body, so S3 cannot tell them apart there."""
     store = request.getfixturevalue(f"{kind}_bucket").store
@@ -390,7 +390,7 @@ def test_when_the_deadline_is_over_nothing_is_done(bucket):
     assert bucket.keys() == ["a"]
 
 
-@pytest.mark.parametrize("kind", ["s3", "files"])
+@pytest.mark.parametrize("kind", ["s3", "obstore", "files"])
 def test_a_body_is_read_by_the_deadline_too(kind, request):
     """There is no waiting for memory."""
     bucket, now = request.getfixturevalue(f"{kind}_bucket"), [0.0]
