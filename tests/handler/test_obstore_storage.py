@@ -22,8 +22,7 @@ from handler.app import build_parts, lambda_handler
 from handler.deadline import Deadline
 from handler.errors import MisconfiguredError, ObjectChanged, OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
-from handler.obstore_storage import MAX_PUT_BYTES
-from handler.s3_answers import BLOCK_BYTES
+from handler.s3_answers import BLOCK_BYTES, MAX_SMALL_BYTES
 from handler.store import STANDARD, WriteResult
 from handler.stores import make_store
 from infra.cloud.event_source import Context
@@ -395,7 +394,7 @@ def test_a_write_whose_answer_is_lost_is_made_again_on_the_same_condition(record
 
 @pytest.mark.parametrize(
     ("content", "metadata"),
-    [(bytes(MAX_PUT_BYTES + 1), {}), (b"", {"content-type": "x"}), (b"", {"storage-class": "GLACIER"}), (b"", {"a": "x  "})],
+    [(bytes(MAX_SMALL_BYTES + 1), {}), (b"", {"content-type": "x"}), (b"", {"storage-class": "GLACIER"}), (b"", {"a": "x  "})],
     ids=["large", "content-type", "storage-class", "space"],
 )
 def test_what_obstore_would_send_otherwise_goes_to_boto3(recorder, store, content, metadata):
