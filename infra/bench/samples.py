@@ -10,6 +10,15 @@ from handler.formats.image import Target
 from handler.limits import Limits
 from infra.paths import IMAGES
 
+BUCKET, OUTPUT = "in-bucket", "out-bucket"
+SINGLES = 10_000  # pictures that the stub of S3 holds: the samples, again and again
+PACKED_KEY = "uploads/packed"
+
+
+def single_key(number: int) -> str:
+    """Returns the key of the stub's picture of this number."""
+    return f"uploads/{number:05}.png"
+
 
 def read_pngs() -> list[bytes]:
     """Returns the content of the 100 sample PNG files, in the order of their names."""
