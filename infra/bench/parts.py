@@ -1,4 +1,6 @@
-"""Reports every figure of speed and memory that the README states, measured in one run.
+"""Measures parts of the function, one after the other: starts, the model, decoders, and scoring without S3.
+
+    python -m infra.bench.parts       takes a quarter of an hour; `make bench` does without it
 
 S3 is left out (objects come from memory), so that the figures are the function's own. Each figure is a median with its
 quartiles over the stated number of runs.
@@ -26,7 +28,7 @@ from infra.bench.processes import measure_memory, measure_starts
 _LIBRARIES = ("ai-edge-litert", "numpy", "pillow", "boto3", "msgspec")
 
 
-def run() -> None:
+def main() -> None:
     """Runs every measurement and prints one table.
 
     Raises:
@@ -34,7 +36,7 @@ def run() -> None:
     """
     console = Console(width=110)
     model = load_model(directory_reader(BUNDLED_ARTIFACT))
-    table = Table("what", "median", "quartiles", "runs", title=f"Coatcheck on {_processor()}, {os.cpu_count()} cores")
+    table = Table("what", "median", "quartiles", "runs", title=f"Coatcheck on {processor()}, {os.cpu_count()} cores")
     if metrics := model.manifest.metrics:
         table.add_row("test accuracy, from the manifest", f"{metrics.accuracy:.2%}", "", f"{metrics.images:,} images")
     table.add_row("artifact", f"{model.manifest.model.size_bytes / 2**20:.2f} MiB", "", "")
@@ -55,9 +57,14 @@ def render_row(measurement: Measurement) -> tuple[str, str, str, str]:
     return measurement.label, f"{median:,.0f} {measurement.unit}", quartiles, str(len(values))
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Returns the name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
