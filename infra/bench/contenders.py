@@ -115,16 +115,20 @@ class Running:
 
     def __init__(self, contender: Contender, url: str) -> None:
         self.contender = contender
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by `end`; not a pipe, which a talkative library would fill
-        self._process = subprocess.Popen(
-            [contender.python, "-m", contender.module],
-            cwd=ROOT,
-            env=environment(url, contender.client),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by `end`; not a pipe, which a talkative library fills
+        try:
+            self._process = subprocess.Popen(
+                [contender.python, "-m", contender.module],
+                cwd=ROOT,
+                env=environment(url, contender.client),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+            )
+        except OSError:
+            self._errors.close()
+            raise
 
     def take_turn(self, batches: Sequence[Sequence[str]]) -> Turn:
         """Lets the contender score the keys of each batch, one after the other.
@@ -205,5 +209,3 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-    except ValueError:  # its streams are closed, since it has ended already
-        process.wait()

@@ -1,4 +1,4 @@
-"""Renders the results of the benchmark as Markdown: docs/bench/results.md, and lines for the terminal."""
+"""Renders the results of the benchmark as Markdown: docs/bench/results.md, lines for the terminal, and cells of the README."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ def render_page(results: Results) -> str:
 
 def figure_row(figure: Figure) -> str:
     """Returns the row of a figure."""
-    value = figure.missing or _amount(figure.value or 0.0, figure.unit)
+    value = figure_cell(figure)
     limits = [("at most", figure.at_most), ("at least", figure.at_least)]
     target = " ".join(f"{words} {number:g}" for words, number in limits if number is not None)
     reached = {None: "", True: "yes", False: "**no**"}[figure.holds]
     return f"| {figure.name} | {value} | {target} | {reached} |"
+
+
+def figure_cell(figure: Figure) -> str:
+    """Returns the value of a figure with its unit, or the reason why it has none."""
+    return figure.missing or _amount(figure.value or 0.0, figure.unit)
 
 
 def series_row(series: Series) -> str:
