@@ -10,8 +10,8 @@ from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from infra.bench.decoders import packed_formats
 from infra.bench.function import score_stream
 from infra.bench.measurement import Measurement
-from infra.bench.processes import run_program
 from infra.bench.parts import render_row
+from infra.bench.processes import run_program
 from infra.bench.samples import read_pngs, target
 from infra.errors import InfraError
 
