@@ -6,6 +6,8 @@ clothes (README, "Photos").
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import PIL.Image
 import PIL.ImageChops
@@ -22,7 +24,6 @@ _LIGHT = (
 _CLOSE = 12  # the largest difference that counts as ground: 5% of 255; values from 8 to 20 measured the same
 SOLID = 128  # the alpha from which on a pixel belongs to a picture rather than to what shows through
 _CORNER_PARTS = 32  # a corner is a square of 1/32 of the shorter side, so that a speck is not taken for the ground
-_ENDS = np.ix_([0, -1], [0, -1])  # the pixels in the corners
 _UNEVEN = 40  # the largest difference that light makes between corners; a larger one is an article in the corner
 _GRAINY = 112  # pixels a side, from which on each is averaged with its neighbours, so that no noise stops trimming
 # The largest share of the border that an article on an even ground covers. 0.3 loses nothing on enlarged held-out images, of
@@ -69,7 +70,7 @@ def show_cut_out(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 def light_ground(picture: PIL.Image.Image) -> int | None:
     """Returns the luma of the ground in the corners of a grey picture; None if it is dark, or if no three corners agree."""
-    corners = sorted(_corners(picture).ravel().tolist())
+    corners = sorted(_grey_corners(picture))
     luma = (corners[1] + corners[2]) / 2
     agreeing = sum(abs(corner - luma) <= _UNEVEN for corner in corners)
     return round(luma) if luma >= _LIGHT and agreeing >= 3 else None
@@ -138,11 +139,20 @@ def _ground_in_corners(picture: PIL.Image.Image) -> np.ndarray:
     return np.where(_is_near(corners, ground), corners, ground).round().astype(np.uint8)
 
 
+def _corner_side(picture: PIL.Image.Image) -> int:
+    return max(1, min(picture.size) // _CORNER_PARTS)
+
+
+def _grey_corners(picture: PIL.Image.Image) -> list[float]:
+    if _corner_side(picture) > 1:
+        return cast("list[float]", _corners(picture).ravel().tolist())
+    # As in every image of the model's size, whose pixels are looked up ten times as fast as they are averaged.
+    return [cast("float", picture.getpixel((x, y))) for y in (0, picture.height - 1) for x in (0, picture.width - 1)]
+
+
 def _corners(picture: PIL.Image.Image) -> np.ndarray:
     pixels = np.asarray(picture)
-    side = max(1, min(picture.size) // _CORNER_PARTS)
-    if side == 1:  # as in every image of the model's size; four means would take several times as long
-        return pixels[_ENDS].astype(np.float64)
+    side = _corner_side(picture)
     ends = slice(None, side), slice(-side, None)
     return np.array([[pixels[rows, columns].mean(axis=(0, 1)) for columns in ends] for rows in ends])
 

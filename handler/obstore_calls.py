@@ -1,4 +1,9 @@
-"""Reads objects by obstore, block by block, and makes calls of it that end by a deadline."""
+"""Reads objects by obstore, block by block, and makes calls of it that end by a deadline.
+
+A call on a thread of its own can be given up at any moment, but the hand-over costs as much processor time as the call itself.
+obstore's own time-outs end a request too, and what is behind them ends within `MAX_REQUEST_S`. So a request is made on the
+caller's thread while the deadline is further away than that, and on a thread of its own only near the deadline.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Three attempts of 3 s in all, the last one with 2 s to connect and 5 s to answer, and 5 s for the first piece of a body:
+# `handler.obstore_client` sets these time-outs. Then there is time left of MAX_CALL_S for boto3.
+MAX_REQUEST_S = 16.0
+
 # Every error that obstore raises: its own family, and FileNotFoundError and ValueError, which it uses besides.
 OBSTORE_ERRORS = (BaseError, OSError, ValueError)
 
@@ -31,12 +40,17 @@ class Reading:
         self._rest = b""
         self._was_given_up = False
 
-    def open(self) -> tuple[GetResult, bytes]:
-        """Makes the call, and returns the state of the object with the first block of its body; raises `OBSTORE_ERRORS`."""
+    def open(self) -> GetResult:
+        """Makes the call, and returns the state of the object, with the first piece of its body; raises `OBSTORE_ERRORS`."""
         result = self._get()
         chunks: Iterable[Any] = result.stream(min_chunk_size=1)  # as they come, so that a read can be given up at any of them
         self._chunks = iter(chunks)
-        return result, self.block()
+        self._rest = bytes(next(self._chunks, b""))
+        return result
+
+    def has_come(self, length: int) -> bool:
+        """Returns whether `length` bytes have arrived, or as many as a block has, so that `block` waits for none."""
+        return len(self._rest) >= min(length, BLOCK_BYTES)
 
     def block(self) -> bytes:
         """Reads `BLOCK_BYTES` bytes, fewer only if they are the last ones; raises `OBSTORE_ERRORS`."""
@@ -66,13 +80,19 @@ def call(
     function: Callable[[], T],
     when_late: Callable[[Future[T]], None] | None = None,
     max_s: float = MAX_CALL_S,
+    *,
+    is_request: bool = False,
 ) -> T:
     """Returns what `function` returns, if it ends by `deadline`; the errors of `function` pass through.
+
+    `is_request` says that it ends within `MAX_REQUEST_S` by itself.
 
     Raises:
         StorageUnavailable: there was no answer within `max_s` seconds.
         OutOfTime: the call was not begun, or did not end by `deadline`; `when_late` lets go of what it holds.
     """
+    if is_request and deadline.left_s > MAX_REQUEST_S:
+        return function()
     try:
         return call_by(deadline, f"{operation} of {ref}", function, when_late, max_s)
     except NoAnswer as error:

@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from obstore.store import S3Store
-
-from handler.aws import MAX_CALL_S
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,6 +26,7 @@ _KNOWN = {
     *{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_REGION"},
     *{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"},
     *{"AWS_EXECUTION_ENV", "AWS_ACCOUNT_ID", "AWS_SAM_LOCAL", "AWS_EC2_METADATA_DISABLED", "AWS_PAGER"},
+    "AWS_CA_BUNDLE",  # which counts for TLS alone, and is looked at there
     *{"AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"},  # `handler.aws` sets both itself
 }
 _KNOWN_BEGINNINGS = ("AWS_LAMBDA_", "AWS_XRAY_")
@@ -56,8 +55,7 @@ class Unsuited(Exception):
     """A setting that obstore cannot honour as boto3 does; the message names it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """The way to S3: the endpoint `url` by the `proxy`, if there is one, with signatures for the `region`.
 
     `is_regional` is False if another endpoint than that of the region was configured. `credentials` returns the access key, the
@@ -68,7 +66,7 @@ class Connection:
     url: str
     is_regional: bool
     proxy: str | None
-    credentials: Callable[[], Keys] = field(repr=False)
+    credentials: Callable[[], Keys]
     is_constant: bool
 
 
@@ -124,6 +122,11 @@ class Buckets:
             self._stores.setdefault(bucket, store)  # another thread may have been faster
         return self._stores[bucket]
 
+    @property
+    def can_wait(self) -> bool:
+        """True if nothing but obstore's own time-outs decides how long a request takes: no provider of credentials is asked."""
+        return self._connection.is_constant
+
     def leave(self, bucket: str) -> None:
         """Leaves a bucket to boto3 from now on."""
         self._stores[bucket] = None
@@ -149,11 +152,12 @@ class Buckets:
             bucket,
             config=config,
             client_options=self._options(url),
-            # As many attempts as boto3 makes. obstore repeats a PUT only if S3 answered it or the connection broke.
+            # As many attempts as boto3 makes, as long as they fail soon; boto3 makes those after that. obstore repeats a PUT
+            # only if S3 answered it or the connection broke.
             retry_config={
                 "max_retries": 3,
-                "retry_timeout": timedelta(seconds=MAX_CALL_S),
-                "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 2},
+                "retry_timeout": timedelta(seconds=3),
+                "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=1), "base": 2},
             },
             **provider,
         )

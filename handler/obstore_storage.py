@@ -5,7 +5,7 @@ is asked again whenever obstore's answer leaves anything open, so that both clie
 
 - boto3 alone lists and describes objects, since obstore tells neither the storage class nor whether an object is restored.
 - A key that obstore would change or refuses, such as one with an empty segment, goes to boto3; so does a document of more than
-  `MAX_PUT_BYTES`, since boto3 sends it out of its file.
+  `MAX_SMALL_BYTES`, since boto3 sends it out of its file.
 - After any error of obstore, boto3 makes the same call again, in the time that is left of the one call. For a conditional PUT
   this is as safe as boto3's own attempts are.
 - An ETag of 32 hexadecimal digits is the MD5 of the object, unless it is encrypted with a key of KMS. If obstore's bytes have
@@ -33,7 +33,7 @@ from handler.errors import ObjectChanged
 from handler.objects import ObjectRef, Prefix
 from handler.obstore_calls import OBSTORE_ERRORS, Reading, call
 from handler.obstore_client import Buckets
-from handler.s3_answers import BLOCK_BYTES, Body, unavailable
+from handler.s3_answers import BLOCK_BYTES, Body, read_small, unavailable
 from handler.store import OpenObject, Store, StoredObject, WriteResult
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 T = TypeVar("T")
-
-MAX_PUT_BYTES = 2**20  # of a document that is sent by obstore, which holds it in memory
 
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\A\Z|\A/|//|/\Z|(\A|/)\.\.?(/|\Z)")
 _MD5 = re.compile("[0-9a-f]{32}")
@@ -100,9 +98,13 @@ class ObstoreStorage:
 
     def _open(self, reading: Reading, ref: ObjectRef, deadline: Deadline, *, is_whole: bool) -> OpenObject:
         """Opens an object by obstore alone; raises `OBSTORE_ERRORS` if its answer leaves anything open."""
-        result, first = call("GetObject", ref, deadline, reading.open, reading.give_up)
+        result = call("GetObject", ref, deadline, reading.open, reading.give_up, is_request=self._buckets.can_wait)
         source = _describe(ref, result)
         length = result.range[1] - result.range[0]
+        if reading.has_come(length):
+            first = reading.block()
+        else:
+            first = call("GetObject", ref, deadline, reading.block, reading.give_up)
         digest = hashlib.md5(first, usedforsecurity=False) if is_whole and _MD5.fullmatch(source.etag) else None
         if len(first) == BLOCK_BYTES:
             blocks = _Blocks(reading, source, length - len(first), digest, deadline, self._require_same_by_boto3)
@@ -135,7 +137,7 @@ class ObstoreStorage:
             )
 
         store = self._store(ref)
-        body = _read_whole(content) if store and _is_plain(content_type, metadata) else None
+        body = read_small(content) if store and _is_plain(content_type, metadata) else None
         if store is None or body is None:
             return put_by_boto3()
         attributes: Attributes = {"Content-Type": content_type, **metadata}
@@ -148,6 +150,7 @@ class ObstoreStorage:
                 deadline,
                 lambda: obstore.put(store, ref.key, body, attributes=attributes, mode=mode, use_multipart=False),
                 max_s=MAX_WRITE_S,
+                is_request=self._buckets.can_wait,
             )
         except AlreadyExistsError:
             # It stands for a 412 and for a 409. After "stopped" the caller looks for the object, and starts again without one.
@@ -298,17 +301,6 @@ def _is_plain(content_type: str, metadata: Mapping[str, str]) -> bool:
         _PLAIN_NAME.fullmatch(name) and name.title() not in _HEADERS and _PLAIN_VALUE.fullmatch(value)
         for name, value in metadata.items()
     )
-
-
-def _read_whole(content: BinaryIO) -> bytes | None:
-    """Returns the content from its beginning; None if it has more than `MAX_PUT_BYTES`."""
-    content.seek(0)
-    parts: list[bytes] = []
-    left = MAX_PUT_BYTES + 1
-    while left and (part := content.read(left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts) if left else None
 
 
 def _close_when_opened(opening: Future[OpenObject | None]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from handler.errors import StorageUnavailable
 from handler.objects import ObjectRef, Prefix
 
+MAX_SMALL_BYTES = 2**20  # of a document that is sent out of memory, and not out of its file
 BLOCK_BYTES = 2**18  # in one read from the network: a small object comes whole, with the call that opens it
 
 
@@ -61,3 +62,14 @@ class Body(io.RawIOBase):
 def unavailable(operation: str, ref: ObjectRef | Prefix, code: str, error: Exception, hint: str = "") -> StorageUnavailable:
     """Returns the error of a call that S3 refused or failed, or that had no answer; `hint` is a sentence more."""
     return StorageUnavailable(f"S3 refused or failed {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
+
+
+def read_small(content: BinaryIO) -> bytes | None:
+    """Returns the content of a file from its beginning; None if it has more than `MAX_SMALL_BYTES`."""
+    content.seek(0)
+    parts: list[bytes] = []
+    left = MAX_SMALL_BYTES + 1
+    while left and (part := content.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts) if left else None
