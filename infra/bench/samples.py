@@ -35,7 +35,7 @@ def packed_object(images: int) -> bytes:
 LIMITS = Limits(
     object_bytes=10**9,
     image_pixels=2**24,
-    images=10**6,
+    images=2 * 10**6,
     archive_members=10**6,
     member_bytes=10**9,
     unpacked_bytes=10**9,
