@@ -63,15 +63,17 @@ format: .venv/test ## format the code and fix what can be fixed
 train: .venv/train ## train the model that ships (six hours on two cores), or go on after an interruption, into handler/artifact
 	@$(BIN)/python -m training.recipes.fashion_mnist $(if $(PRECISION),--precision $(PRECISION))
 
-bench: .venv/coatcheck .venv/train ## measure cold start, speed and memory
-	@$(BIN)/coatcheck bench
+# QUICK=1 shows in a minute that it works, and writes nothing unless RESULTS names a folder.
+RESULTS ?= $(if $(QUICK),,docs/bench)
+bench: .venv/coatcheck .venv/train .venv-peers/ready ## measure speed, starts and memory against peers, into docs/bench; QUICK=1 for a glance
+	@$(BIN)/coatcheck bench $(if $(QUICK),--quick) $(if $(RESULTS),--out $(RESULTS))
 
 build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print its size
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 emulate: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 # The package runs on this machine here, with its libstdc++; 3.4.30 is what the libraries for arm64 need.
-emulate: export GLIBCXX ?= 3.4.30
+emulate: export GLIBC.venv-checkov .venv-peers .venv-uv *.egg.venv-checkov .venv-peers .venv-uv *.egg ?= 3.4.30
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator $(ARGS)
 
@@ -82,7 +84,7 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-uv *.egg-info .aws-sam .demo .training
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-uv *.egg-info .aws-sam .demo .training
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
@@ -90,7 +92,7 @@ export ARCHITECTURE ?= x86_64
 export HEIC
 .PHONY: build-ScoringFunction
 build-ScoringFunction: .venv/coatcheck
-	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX)) $(if $(HEIC),--heic)
+	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBC.venv-checkov .venv-peers .venv-uv *.egg.venv-checkov .venv-peers .venv-uv *.egg),--glibcxx $(GLIBC.venv-checkov .venv-peers .venv-uv *.egg.venv-checkov .venv-peers .venv-uv *.egg)) $(if $(HEIC),--heic)
 
 # Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
 .venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python
@@ -111,6 +113,15 @@ build-ScoringFunction: .venv/coatcheck
 	@touch $@
 
 # Virtual environments of their own: the SAM CLI and checkov pin exact versions of libraries that are used here too.
+# The peers of the benchmark have versions of their own too.
+.venv-peers/ready: requirements/peers.txt handler/artifact/model.tflite
+	$(call create,$(@D))
+	@echo "installing $< into $(@D), 2 GB, most of it TensorFlow"
+	@$(call install,$(@D),--require-hashes --no-deps -r $<)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(@D)/bin/python -m tf2onnx.convert --tflite handler/artifact/model.tflite \
+		--output $(@D)/model.onnx --opset 18 >$(@D)/convert.log 2>&1 || { cat $(@D)/convert.log; exit 1; }
+	@touch $@
+
 .venv-sam/ready: PACKAGE = aws-sam-cli==1.170.0
 .venv-checkov/ready: PACKAGE = checkov==3.3.30
 .venv-uv/ready: PACKAGE = uv==0.13.9

@@ -25,8 +25,13 @@ LOCKS = {
     "test": ROOT / "requirements" / "test.txt",
     "train": ROOT / "requirements" / "train.txt",
     "emulator": ROOT / "requirements" / "emulator.txt",
+    "peers": ROOT / "requirements" / "peers.txt",
 }
-ENVIRONMENTS = (("function", "heic", "cloud", "test", "train"), ("emulator",))  # groups that are installed into one environment
+ENVIRONMENTS = (
+    ("function", "heic", "cloud", "test", "train"),
+    ("emulator",),
+    ("peers",),
+)  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 
 _PIN = re.compile(r"^[\w.-]+(?:\[[\w, -]+\])?==[^\\\n]+", re.MULTILINE)

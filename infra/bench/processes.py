@@ -17,9 +17,10 @@ _START_TENSORFLOW = "import tensorflow"
 _TIMED = "import time; began = time.perf_counter(); {code}; print((time.perf_counter() - began) * 1e3)"
 # VmHWM is the kernel's high-water mark of this process: ru_maxrss would begin at that of the process which started it.
 _PEAK = (
-    "import re; from infra.bench.function import score_stream; score_stream({images})\n"
-    "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)"
+    "from infra.bench.function import score_stream; score_stream({images}, at_once={at_once})\n"
+    "from infra.bench.turns import peak_mib; print(peak_mib())"
 )
+IMAGES_OF_1_GB = 1_275_000
 
 
 def measure_starts() -> Iterator[Measurement]:
@@ -43,7 +44,16 @@ def measure_memory() -> Iterator[Measurement]:
     """
     for images in (10_000, 100_000, 1_000_000):
         label = f"peak memory, one IDX object of {images:,}, read as it arrives"
-        yield Measurement(label, [run_program(_PEAK.format(images=images))], "MiB")
+        yield Measurement(label, [run_program(_PEAK.format(images=images, at_once=False))], "MiB")
+
+
+def measure_large_object() -> float:
+    """Returns the peak memory of scoring one object of 1 GB, in MiB.
+
+    Raises:
+        InfraError: it was not scored.
+    """
+    return run_program(_PEAK.format(images=IMAGES_OF_1_GB, at_once=True))
 
 
 def run_program(program: str) -> float:

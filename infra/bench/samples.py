@@ -10,6 +10,15 @@ from handler.formats.image import Target
 from handler.limits import Limits
 from infra.paths import IMAGES
 
+BUCKET, OUTPUT = "in-bucket", "out-bucket"
+SINGLES = 10_000  # pictures that the stub of S3 holds: the samples, again and again
+PACKED_KEY = "uploads/packed"
+
+
+def single_key(number: int) -> str:
+    """Returns the key of the stub's picture of this number."""
+    return f"uploads/{number:05}.png"
+
 
 def read_pngs() -> list[bytes]:
     """Returns the content of the 100 sample PNG files, in the order of their names."""
@@ -26,7 +35,7 @@ def packed_object(images: int) -> bytes:
 LIMITS = Limits(
     object_bytes=10**9,
     image_pixels=2**24,
-    images=10**6,
+    images=2 * 10**6,
     archive_members=10**6,
     member_bytes=10**9,
     unpacked_bytes=10**9,

@@ -54,14 +54,18 @@ def sam_local(
 
 
 @commands.command(rich_help_panel=PANEL)
-def bench() -> None:
-    """Measures cold start, speed and memory, and prints one table.
+def bench(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Show in a minute that the benchmark works.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; none is written if it is not given.")] = None,
+) -> None:
+    """Measures the function and its peers in front of a stub of S3, and prints the figures that have a target.
 
-    This takes a quarter of an hour, most of it to score a million images; run it on an otherwise idle machine. It needs Linux
-    for the memory figures, and TensorFlow for one comparison.
+    The contenders take turns in one run: the function by each client of S3, the bare client, the bare model, and the scripts of
+    `infra/bench/peers` in `.venv-peers`. It takes up to ten minutes; run it on an otherwise idle machine.
 
-    Example: `coatcheck bench`
+    Example: `coatcheck bench --out docs/bench`
     """
     from infra.bench.report import run
 
-    run()
+    run(out, quick=quick)

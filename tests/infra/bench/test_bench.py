@@ -10,8 +10,8 @@ from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model
 from infra.bench.decoders import packed_formats
 from infra.bench.function import score_stream
 from infra.bench.measurement import Measurement
+from infra.bench.parts import render_row
 from infra.bench.processes import run_program
-from infra.bench.report import render_row
 from infra.bench.samples import read_pngs, target
 from infra.errors import InfraError
 
@@ -27,6 +27,10 @@ def test_each_format_holds_the_number_of_images_that_rates_are_computed_with():
 
 def test_an_object_is_scored_out_of_a_file():
     score_stream(1_000)  # raises unless every image was scored
+
+
+def test_the_scores_of_one_batch_may_stand_for_those_of_all():
+    score_stream(2_000, at_once=True)
 
 
 def test_a_row_states_the_median_with_its_quartiles_and_a_single_run_alone():
