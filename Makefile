@@ -73,7 +73,7 @@ build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print 
 
 emulate: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 # The package runs on this machine here, with its libstdc++; 3.4.30 is what the libraries for arm64 need.
-emulate: export GLIBC.venv-checkov .venv-peers .venv-uv *.egg.venv-checkov .venv-peers .venv-uv *.egg ?= 3.4.30
+emulate: export GLIBCXX ?= 3.4.30
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator $(ARGS)
 
@@ -92,7 +92,7 @@ export ARCHITECTURE ?= x86_64
 export HEIC
 .PHONY: build-ScoringFunction
 build-ScoringFunction: .venv/coatcheck
-	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBC.venv-checkov .venv-peers .venv-uv *.egg.venv-checkov .venv-peers .venv-uv *.egg),--glibcxx $(GLIBC.venv-checkov .venv-peers .venv-uv *.egg.venv-checkov .venv-peers .venv-uv *.egg)) $(if $(HEIC),--heic)
+	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX)) $(if $(HEIC),--heic)
 
 # Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
 .venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python
