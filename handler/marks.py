@@ -103,7 +103,7 @@ class Marks(msgspec.Struct):
         place, names = self._place("maker"), self._names()
         for _ in range(MAX_ATTEMPTS):
             looked_at = self.clock()
-            there = self._read(place, deadline)
+            there = self.store.head(place, deadline=deadline)
             if there and names.items() <= there.metadata.items():
                 self._renewed_at = looked_at
                 return there.last_modified
@@ -136,14 +136,6 @@ class Marks(msgspec.Struct):
                 place = self._note(prefix)
                 names = self._names() | {_BEGAN: began.isoformat()}
                 self._put(place, names, self.store.head(place, deadline=deadline), deadline)
-
-    def _read(self, place: ObjectRef, deadline: Deadline) -> StoredObject | None:
-        """Returns the state of a mark; reads it, since the faster client of S3 does this, and costs as much as a look at it."""
-        opened = self.store.open(place, deadline=deadline)
-        if opened is None:
-            return None
-        opened.body.close()
-        return opened.source
 
     def _names(self) -> dict[str, str]:
         return {"results": self.maker.results, "rejections": self.maker.rejections}

@@ -129,7 +129,14 @@ class ObstoreStorage:
         attempt = _Attempt("HeadObject", ref, deadline, MAX_CALL_S)
         try:
             return _describe(
-                ref, call("HeadObject", ref, deadline, lambda: obstore.get(store, ref.key, options={"head": True}))
+                ref,
+                call(
+                    "HeadObject",
+                    ref,
+                    deadline,
+                    lambda: obstore.get(store, ref.key, options={"head": True}),
+                    is_request=self._buckets.can_wait,
+                ),
             )
         except FileNotFoundError:
             return None

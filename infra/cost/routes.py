@@ -27,8 +27,7 @@ _SWEEP = (
     Step("the scheduler starts a sweep", "scheduler_dollars_per_million", Per.RUN),
     Step("Lambda invokes the sweep", "lambda_dollars_per_million", Per.RUN),
     Step("the sweep asks how long the queue is", "sqs_dollars_per_million", Per.RUN, operation="GetQueueAttributes"),
-    Step("the sweep reads the marker", "s3_get_dollars_per_million", Per.RUN, operation="GetObject"),
-    Step("the sweep looks at its note", "s3_get_dollars_per_million", Per.RUN, 3, operation="HeadObject"),
+    Step("the sweep looks at its marks", "s3_get_dollars_per_million", Per.RUN, 4, operation="HeadObject"),
     Step("the sweep notes that it is done", "s3_put_dollars_per_million", Per.RUN, operation="PutObject"),
     Step("the sweep lists the inputs", "s3_list_dollars_per_million", Per.PAGE, operation="ListObjectsV2"),
 )

@@ -74,7 +74,7 @@ def test_a_process_looks_at_the_marker_once_in_four_minutes_by_the_time_of_day(w
     world.time += timedelta(seconds=1)
     marks.renew(deadline)
 
-    assert world.calls == [("open", MARKER)]
+    assert world.calls == [("head", MARKER)]
 
 
 def test_a_clock_that_went_back_is_not_trusted(world, deadline):
@@ -84,7 +84,7 @@ def test_a_clock_that_went_back_is_not_trusted(world, deadline):
     world.calls.clear()
     marks.renew(deadline)
 
-    assert world.calls == [("open", MARKER)]
+    assert world.calls == [("head", MARKER)]
 
 
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.booleans(), st.integers(0, 45)), max_size=40))

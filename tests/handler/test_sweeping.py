@@ -198,7 +198,7 @@ def test_without_a_queue_objects_are_scored_in_place(world):
 
 def test_an_object_that_fails_in_place_makes_the_sweep_unfinished_and_the_others_are_scored(world):
     bucket = world(*(f"uploads/{number:04}" for number in range(250)), has_queue=False)
-    bucket.fail(StorageUnavailable("down"), "open", after=1)  # that of the marker
+    bucket.fail(StorageUnavailable("down"), "open")
 
     report = bucket.sweep()
 
@@ -303,7 +303,7 @@ def test_a_document_that_cannot_be_looked_at_holds_up_no_other_object(world):
     bucket = world(*(f"uploads/{number}" for number in range(5)))
     for number in range(5):
         bucket.put_document(f"uploads/{number}")
-    bucket.fail(StorageUnavailable("403"), "head", after=1)  # that of the note
+    bucket.fail(StorageUnavailable("403"), "head", after=2)  # those of the marks
 
     report = bucket.sweep()
 
