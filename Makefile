@@ -65,7 +65,7 @@ train: .venv/train ## train the model that ships (six hours on two cores), or go
 
 # QUICK=1 shows in a minute that it works, and writes nothing unless RESULTS names a folder.
 RESULTS ?= $(if $(QUICK),,docs/bench)
-bench: .venv/coatcheck .venv/train .venv-peers/ready ## measure speed, starts and memory against peers, into docs/bench; QUICK=1 for a glance
+bench: build .venv/coatcheck .venv/train .venv-peers/ready ## measure speed, starts and memory against peers, into docs/bench; QUICK=1 for a glance
 	@$(BIN)/coatcheck bench $(if $(QUICK),--quick) $(if $(RESULTS),--out $(RESULTS))
 
 build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print its size

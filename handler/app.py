@@ -117,7 +117,15 @@ def build_parts() -> Parts:
     Raises:
         MisconfiguredError: the settings or the model are unusable.
     """
-    settings = load_settings(os.environ)
+    gc.disable()  # as above
+    try:
+        return _build_parts(load_settings(os.environ))
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def _build_parts(settings: Settings) -> Parts:
     concurrency = settings.s3_concurrency
     store = make_store(settings.s3_client, concurrency, os.environ, settings.inputs)
     model = _load_model(settings, store)

@@ -108,7 +108,8 @@ def _trim_descriptions(data: Path) -> None:
 
 
 def _without_documentation(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: its for name, its in value.items() if name != "documentation" or not isinstance(its, str)}
+    """Empties the text, whose place botocore expects to be there."""
+    return value | {"documentation": ""} if isinstance(value.get("documentation"), str) else value
 
 
 def _unused_services(target: Path) -> list[str]:

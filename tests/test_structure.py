@@ -90,7 +90,7 @@ ARROWS = {
 INFRA_SHARED = {"errors", "paths", "printable"}
 INFRA_ARROWS = {
     "__main__": {"commands"},
-    "bench": {"bench", "cloud", "stores", "template"},
+    "bench": {"bench", "cloud", "package", "stores", "template"},
     "cloud": {"cloud", "locations", "package", "schemas", "show", "template"},
     "commands": {
         "bench",

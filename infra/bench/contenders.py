@@ -29,12 +29,18 @@ PEERS = ROOT / ".venv-peers" / "bin" / "python"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One that takes part: the name in the results, its client of S3, its module, and the Python that runs it."""
+    """One that takes part: the name in the results, its client of S3, its module, and the Python that runs it.
+
+    `is_trained` is False if its network has the shipped layers, but random weights. `libraries` is the folder whose libraries
+    it uses instead of those of its Python, if there is one.
+    """
 
     name: str
     client: str
     module: str
     python: Path = Path(sys.executable)
+    is_trained: bool = True
+    libraries: Path | None = None
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -120,7 +126,7 @@ class Running:
             self._process = subprocess.Popen(
                 [contender.python, "-m", contender.module],
                 cwd=ROOT,
-                env=environment(url, contender.client),
+                env=environment(url, contender),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -152,7 +158,7 @@ class Running:
         self._errors.close()
 
 
-def environment(url: str, client: str) -> dict[str, str]:
+def environment(url: str, contender: Contender) -> dict[str, str]:
     """Returns the environment of a contender: the stub, the function's settings, and nothing of the user's own."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {
@@ -163,7 +169,8 @@ def environment(url: str, client: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "INPUT_URIS": f"s3://{BUCKET}/uploads/",
         "OUTPUT_URI": f"s3://{OUTPUT}/",
-        "S3_CLIENT": client,
+        "S3_CLIENT": contender.client,
+        **({"PYTHONPATH": str(contender.libraries)} if contender.libraries else {}),
         **{name: str(DEFAULTS[name]) for name in ("S3_CONCURRENCY", "MODEL_BATCH_IMAGES")},
     }
 

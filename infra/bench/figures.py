@@ -58,8 +58,8 @@ def _of_starts(medians: Mapping[str, float]) -> Iterator[Figure]:
 
 def _of_sizes(medians: Mapping[str, float], package_bytes: int | None) -> Iterator[Figure]:
     for client in ("boto3", "obstore"):
-        names = (f"function, {client}, {_COLD}",)
-        yield _figure(medians, f"{client}: peak memory of a cold invocation", "MB", names, _same, at_most=80)
+        names = (f"function, {client}, packaged, {_COLD}",)
+        yield _figure(medians, f"{client}: peak memory of a cold invocation, as packaged", "MiB", names, _same, at_most=80)
     yield _figure(medians, "peak memory of a 1 GB object", "MiB", ("1 GB object, peak memory",), _same, at_most=82)
     size, missing = (None, "not built: run `make build`") if package_bytes is None else (package_bytes / 10**6, "")
     yield Figure("package, unzipped", "MB", size, at_most=130, missing=missing)

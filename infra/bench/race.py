@@ -5,6 +5,7 @@ Turns are interleaved, A B C A B C, so that whatever else the machine does falls
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,15 @@ from infra.bench.contenders import PEERS, Contender, Running, Stub, Turn, batch_
 from infra.bench.figures import LOGGED
 from infra.bench.results import Series
 from infra.bench.samples import PACKED_KEY, single_key
+from infra.package import find_interpreter
 
 OWN, PEER = "infra.bench.own", "infra.bench.peers"
 DELAYS_MS = (0, 30, 100)  # S3 answers a GET in some 20 to 30 ms, and a PUT in some 40 to 100
 FUNCTIONS = tuple(Contender(f"function, {client}", client, f"{OWN}.function") for client in ("boto3", "obstore"))
 PEERS_THREADED = tuple(
-    Contender(f"{client} and {label}", client, f"{PEER}.{client}_{module}", PEERS)
+    Contender(f"{client} and {label}", client, f"{PEER}.{client}_{module}", PEERS, module != "keras")
     for client, label, module in (
+        ("boto3", "Keras", "keras"),
         ("boto3", "LiteRT", "litert"),
         ("obstore", "LiteRT", "litert"),
         ("obstore", "OpenVINO", "openvino"),
@@ -29,6 +32,16 @@ PEERS_THREADED = tuple(
 )
 BARE = tuple(Contender(f"bare {client}", client, f"{OWN}.bare") for client in ("boto3", "obstore"))
 MODEL = Contender("bare model", "boto3", f"{OWN}.model")
+
+
+def packaged(package: Path) -> tuple[Contender, ...]:
+    """Returns the function with the libraries of the built package, by each client; none if it is not there or cannot run."""
+    python = find_interpreter()
+    if python is None or not package.is_dir():
+        return ()
+    return tuple(
+        dataclasses.replace(each, name=f"{each.name}, packaged", python=Path(python), libraries=package) for each in FUNCTIONS
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ def measure_starts(stub: Stub, contenders: Sequence[Contender], extent: Extent, 
             took_ms, turn = start_ms(contender, stub.url, single_key(0))
             if number:  # the first start compiles whatever bytecode there was none of
                 found.add(f"{contender.name}, start to first document", "ms", took_ms)
-                found.add(f"{contender.name}, peak memory of a cold invocation", "MB", turn.peak_mib * 2**20 / 10**6)
+                found.add(f"{contender.name}, peak memory of a cold invocation", "MiB", turn.peak_mib)
 
 
 def measure_packed(stub: Stub, functions: Sequence[Contender], extent: Extent, found: Gathered) -> None:

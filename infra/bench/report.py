@@ -36,6 +36,7 @@ from infra.bench.race import (
     measure_starts,
     measure_throughput,
     package_bytes,
+    packaged,
     say,
 )
 from infra.bench.results import Machine, Results, save_results
@@ -45,6 +46,7 @@ from infra.errors import InfraError
 from infra.paths import BUILD, ROOT
 
 FOLDER = ROOT / "docs" / "bench"
+PACKAGE = BUILD / "ScoringFunction"
 TOLERANCE = 0.02  # of a probability, between the kernels of two runtimes
 
 _LIBRARIES = ("ai-edge-litert", "numpy", "pillow", "boto3", "obstore", "msgspec")
@@ -84,14 +86,14 @@ def measure(extent: Extent, peers: Sequence[Contender], *, quick: bool) -> Resul
         functions = [each for each in able if each in FUNCTIONS]
         if not functions:
             raise InfraError(f"Expected the function to score an object. Received: {skipped}.")
-        for each in able:
+        for each in filter(lambda one: one.is_trained, able):
             require_same(stub, functions[0], each)
         say("measuring throughput")
         measure_throughput(stub, able, extent, found)
         say("measuring the parts of an object")
         measure_parts(stub, functions, extent, found)
         say("measuring starts")
-        measure_starts(stub, able, extent, found)
+        measure_starts(stub, [*able, *available(stub, packaged(PACKAGE), single_key(0))[0]], extent, found)
         say("measuring packed objects, and the log")
         measure_packed(stub, functions, extent, found)
         measure_log(stub, functions, found)
@@ -107,7 +109,7 @@ def measure(extent: Extent, peers: Sequence[Contender], *, quick: bool) -> Resul
             "BatchSize": batch_size(),
         },
         series=series,
-        figures=make_figures(series, package_bytes(BUILD / "ScoringFunction")),
+        figures=make_figures(series, package_bytes(PACKAGE)),
         skipped=dict(skipped),
     )
 

@@ -1,6 +1,9 @@
-"""Runs the network for the peers: by LiteRT, by ONNX Runtime, and by OpenVINO, each on one thread, as the function does."""
+"""Runs the network for the peers: by LiteRT, ONNX Runtime, OpenVINO and Keras, each on one thread, as the function does."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +49,7 @@ def by_openvino() -> Classify:
 
 
 def by_onnx() -> Classify:
-    """Returns ONNX Runtime's session of the network, which `infra.bench.peers.convert` has made of the same model file."""
+    """Returns ONNX Runtime's session of the network, which tf2onnx has made of the same model file (see the Makefile)."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -57,5 +60,31 @@ def by_onnx() -> Classify:
 
     def classify(images: np.ndarray) -> np.ndarray:
         return np.asarray(session.run([given], {taken.name: images})[0])
+
+    return classify
+
+
+def by_keras() -> Classify:
+    """Returns `keras predict` of the same layers with random weights, since the trained ones are in no file that ships.
+
+    How long it takes does not depend on the weights.
+    """
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    from training.config import Architecture
+    from training.network.architecture import averaged, build_network, split_none, with_softmax
+
+    manifest = json.loads(Path(MODEL).with_name("manifest.json").read_bytes())
+    side, classes = manifest["input"], len(manifest["classes"])
+    architecture = Architecture(**manifest["training"]["config"]["architecture"])
+    shape = (side["height"], side["width"], side["channels"])
+    networks = [build_network(shape, classes + 1, architecture, mean=73.0, std=90.0) for _ in manifest["training"]["seeds"]]
+    network = with_softmax(split_none(averaged(networks), classes), 1.0)
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        return np.asarray(network.predict(images, verbose=0)["probabilities"])
 
     return classify

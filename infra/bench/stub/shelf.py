@@ -40,6 +40,9 @@ class Entry:
         return cls(body, etag, {**IDENTITY, "Last-Modified": MODIFIED, "ETag": etag, "Accept-Ranges": "bytes", **headers})
 
 
+MARKS = "/_coatcheck/"
+
+
 @dataclass(slots=True)
 class Shelf:
     """The objects that stand ready, the documents that were written since the last reset, and the count of each call.
@@ -64,9 +67,12 @@ class Shelf:
         return _error(request, 501, "NotImplemented")
 
     def _control(self, request: Request) -> Response:
-        """Tells the calls, or forgets them and the documents; `/-/reset?delay_ms=30` also sets the delay."""
+        """Tells the calls, or forgets them and the documents; `/-/reset?delay_ms=30` also sets the delay.
+
+        The function's marks stay, as they do in a bucket that it has worked on before.
+        """
         if request.path == f"{CONTROL}reset":
-            self.documents.clear()
+            self.documents = {path: entry for path, entry in self.documents.items() if MARKS in path}
             self.calls.clear()
             delay_ms = parse_qs(request.query).get("delay_ms", [str(self.delay_s * 1000)])[0]
             self.delay_s = float(delay_ms) / 1000
