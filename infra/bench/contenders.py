@@ -124,7 +124,7 @@ class Running:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by `end`; not a pipe, which a talkative library fills
         try:
             self._process = subprocess.Popen(
-                [contender.python, "-m", contender.module],
+                [contender.python, "-S", "-m", contender.module],  # as in Lambda, which runs no files of a virtual environment
                 cwd=ROOT,
                 env=environment(url, contender),
                 stdin=subprocess.PIPE,
@@ -170,9 +170,21 @@ def environment(url: str, contender: Contender) -> dict[str, str]:
         "INPUT_URIS": f"s3://{BUCKET}/uploads/",
         "OUTPUT_URI": f"s3://{OUTPUT}/",
         "S3_CLIENT": contender.client,
-        **({"PYTHONPATH": str(contender.libraries)} if contender.libraries else {}),
+        "PYTHONPATH": str(contender.libraries or site_packages(contender.python)),
         **{name: str(DEFAULTS[name]) for name in ("S3_CONCURRENCY", "MODEL_BATCH_IMAGES")},
     }
+
+
+def site_packages(python: Path) -> Path:
+    """Returns the folder of the libraries of a virtual environment, given its Python.
+
+    Raises:
+        InfraError: it has no such folder, or several.
+    """
+    folders = list((python.parent.parent / "lib").glob("python*/site-packages"))
+    if len(folders) != 1:
+        raise InfraError(f"Expected one folder of libraries beside {python}. Received: {len(folders)}; run `make bench`.")
+    return folders[0]
 
 
 @contextlib.contextmanager
