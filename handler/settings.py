@@ -50,7 +50,7 @@ DEFAULTS = {
     "MAX_UNPACKED_BYTES": 2**30,
     "MAX_COMPRESSION_RATIO": 100,
     "MAX_LIST_OBJECTS": 100_000,  # 10,000 calls to SQS, of which S3_CONCURRENCY are made at the same time
-    "MAX_SWEEP_OBJECTS": 100_000,  # about $1.30, if all of them have a document already
+    "MAX_SWEEP_OBJECTS": 100_000,  # about $1.24, if all of them have a document already
     "MAX_SWEEP_QUEUE_MESSAGES": 10_000,
     "MODEL_BATCH_IMAGES": 16,  # with 64, activations exceed a core's cache: a fifth slower with the bundled model
     "MODEL_THREADS": 1,

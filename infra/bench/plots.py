@@ -18,7 +18,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
     drawn = [_throughput(results, folder / "throughput.svg")]
     for ending, label, name in (
         (", start to first document", "ms from the start of the process to the first document", "start.svg"),
-        (", peak memory of a cold invocation", "MB, peak memory of one cold invocation", "memory.svg"),
+        (", peak memory of a cold invocation", "MiB, peak memory of one cold invocation", "memory.svg"),
     ):
         drawn.append(_bars(_ending_in(results, ending), ending, label, folder / name))
     return [path for path in drawn if path]

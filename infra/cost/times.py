@@ -27,10 +27,10 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     """What the function takes, as measured on `machine` on the day `measured`; `provisional` if these are expectations yet.
 
     The figures of single objects and packed images are shares of a full batch: milliseconds of the invocation, and bytes of
-    all lines of its log, Lambda's own among them. An invocation takes `lambda_ms_least` however few objects it has, since S3
-    answers a GET in some 20 ms and a PUT in some 40, and writes `log_bytes_least`: its metrics in two lines, one object, and
-    Lambda's lines. To find one object, in the listings of a sweep or in a list, and to send it takes `lambda_ms_found`. The
-    defaults of these three are estimates that no benchmark has measured on AWS.
+    its log without Lambda's own three lines. An invocation takes `lambda_ms_least` however few objects it has, since S3 answers
+    a GET in some 20 ms and a PUT in some 40, and writes `log_bytes_least`: its metrics in two lines, one object, and Lambda's
+    lines. To find one object, in the listings of a sweep or in a list, and to send it takes `lambda_ms_found`. The defaults of
+    these three are estimates that no benchmark has measured on AWS.
     """
 
     lambda_ms_single_boto3: _Amount

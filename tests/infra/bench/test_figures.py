@@ -24,7 +24,7 @@ SERIES = (
     Series("boto3 and Another, 30 ms, rate", "objects/s", (250.0,)),
     Series("function, boto3, start to first document", "ms", (300.0,)),
     Series("boto3 and LiteRT, start to first document", "ms", (400.0,)),
-    Series("function, boto3, peak memory of a cold invocation", "MB", (70.0,)),
+    Series("function, boto3, peak memory of a cold invocation", "MiB", (70.0,)),
     Series("function, boto3, time of a packed image", "ms", (0.75,)),
     Series("function, boto3, log of 100 objects", "bytes", (9000.0,)),
 )
