@@ -121,12 +121,13 @@ class Running:
 
     def __init__(self, contender: Contender, url: str) -> None:
         self.contender = contender
+        variables = environment(url, contender)
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by `end`; not a pipe, which a talkative library fills
         try:
             self._process = subprocess.Popen(
                 [contender.python, "-S", "-m", contender.module],  # as in Lambda, which runs no files of a virtual environment
                 cwd=ROOT,
-                env=environment(url, contender),
+                env=variables,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,

@@ -1,6 +1,7 @@
 """The function takes its turns in front of the stub, in a short run without the peers; no figure of it is a time here."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -77,9 +78,10 @@ def test_all_contenders_see_the_stub_and_nothing_of_the_user_s(stub, monkeypatch
     monkeypatch.setenv("AWS_PROFILE", "somebody")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
-    found = environment(stub.url, "obstore")
+    found = environment(stub.url, Contender("the function", "obstore", "anything"))
 
     assert (found["AWS_ENDPOINT_URL_S3"], found["S3_CLIENT"]) == (stub.url, "obstore")
+    assert (Path(found["PYTHONPATH"]) / "numpy").is_dir()
     assert not {"AWS_PROFILE", "PYTHONDONTWRITEBYTECODE"} & found.keys()
 
 
@@ -87,7 +89,13 @@ def test_a_contender_that_is_not_installed_says_so(stub, tmp_path):
     able, reasons = available(stub, [Contender("a peer", "boto3", "anything", tmp_path / "python")], single_key(0))
 
     assert (able, list(reasons)) == ([], ["a peer"])
-    assert "No such file or directory" in reasons["a peer"]
+    assert "Received: 0; run `make bench`." in reasons["a peer"]
+
+
+def test_a_contender_has_the_libraries_that_are_named_for_it(stub, tmp_path):
+    found = environment(stub.url, Contender("the function", "boto3", "anything", libraries=tmp_path))
+
+    assert found["PYTHONPATH"] == str(tmp_path)
 
 
 def test_keys_are_all_different():
