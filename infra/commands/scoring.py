@@ -30,6 +30,10 @@ def score(
         Path | None, typer.Option(dir_okay=False, help="Write what failed or was rejected, as a list for the next run.")
     ] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Processes that score.", show_default="one a core")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="N/COUNT", help="Score one part of the objects, such as 3/16; others score the others."),
+    ] = None,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="End with status 1 if something was rejected.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, and no progress.")] = False,
@@ -44,6 +48,9 @@ def score(
     current folder, if it lies there; `photos/./rack/coat.jpg` says that `photos` is meant. A list has a path, an s3:// address
     or a JSON object with "source-ref" on each line.
 
+    With --shard, several machines share the work over one file system or bucket: run the same command on each, with 1/16, 2/16,
+    and so on. A table, a page and a list of failures are then of that part alone; `coatcheck table` makes one of all documents.
+
     Status: 0, or 1 if something failed or, with --strict, was rejected, or 2 for wrong use.
 
     Examples:
@@ -54,6 +61,14 @@ def score(
     from infra.score.command import score as run
 
     tally = run(
-        sources, artifact=artifact, out=out, table=table, page=page, failed=failed, processes=processes, as_json=as_json
+        sources,
+        artifact=artifact,
+        out=out,
+        table=table,
+        page=page,
+        failed=failed,
+        processes=processes,
+        shard=shard,
+        as_json=as_json,
     )
     raise typer.Exit(1 if tally.failed or (strict and tally.rejected) else 0)

@@ -25,6 +25,7 @@ from infra.score.listed import count_cores
 from infra.score.lists import read_lines
 from infra.score.progress import shown_progress
 from infra.score.run import Order, Run
+from infra.score.shards import WHOLE, Shard, parse_shard
 from infra.score.sources import LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_source
 from infra.score.summary import Summary, show, to_json
 from infra.score.tally import Tally
@@ -48,6 +49,7 @@ def score(
     page: Path | None,
     failed: Path | None,
     processes: int | None,
+    shard: str | None,
     as_json: bool,
 ) -> Tally:
     """Scores sources, prints what was done, and returns its counts.
@@ -62,7 +64,7 @@ def score(
         parse_shape(table)
     _require_places([file for file in (table, page, failed) if file])
     with own_errors():
-        order = _parse_order(sources, artifact, out, failed, processes)
+        order = _parse_order(sources, artifact, out, failed, processes, parse_shard(shard) if shard else WHOLE)
         folders = Folders(order.job)
         for source in order.sources:
             _require_usable(source, order, folders)
@@ -92,7 +94,9 @@ def _write_views(run: Run, order: Order, table: Path | None, page: Path | None) 
     return {kind: str(path) for kind, path in (("table", table), ("page", page)) if path}
 
 
-def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Path | None, processes: int | None) -> Order:
+def _parse_order(
+    sources: list[str], artifact: str | None, out: str, failed: Path | None, processes: int | None, shard: Shard
+) -> Order:
     named = dict.fromkeys(sources)
     return Order(
         sources=tuple(dict.fromkeys(parse_source(source) for source in named if source != STANDARD_INPUT)),
@@ -102,6 +106,7 @@ def _parse_order(sources: list[str], artifact: str | None, out: str, failed: Pat
         limits=read_limits(),
         failed=failed,
         processes=processes or count_cores(),
+        shard=shard,
     )
 
 

@@ -11,6 +11,7 @@ from handler.deadline import Deadline
 from handler.objects import Prefix
 from infra.locations import s3
 from infra.score.folders import Folders
+from infra.score.shards import Shard
 from infra.score.sources import Item, LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_line
 from infra.score.walking import Unusable, walk
 
@@ -62,9 +63,10 @@ def _places(source: LocalFile | LocalFolder) -> Iterator[tuple[str, Path]]:
         yield from ((found, source.folder) for found in walk(source.folder) if isinstance(found, str))
 
 
-def count(sources: Iterable[Source], folders: Folders) -> int:
-    """Returns the number of objects of all sources; see `expand`."""
-    return sum(not isinstance(item, Unusable) for source in sources for item in _objects_of(source, folders))
+def count(sources: Iterable[Source], folders: Folders, shard: Shard) -> int:
+    """Returns the number of objects of all sources that belong to `shard`; see `expand`."""
+    items = (item for source in sources for item in _objects_of(source, folders))
+    return sum(not isinstance(item, Unusable) and shard.holds(item.ref) for item in items)
 
 
 def _objects_of(source: Source, folders: Folders) -> Iterator[Item | Unusable]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.locations import parse_artifact, read_limits
 from infra.score.progress import shown_progress
 from infra.score.run import Order, Run
+from infra.score.shards import WHOLE
 from infra.show.documents import Document
 from infra.show.faults import Faults
 
@@ -28,6 +29,7 @@ def score_list(lines: Iterable[str], out: Path, artifact: str | None, faults: Fa
         limits=read_limits(),
         failed=None,
         processes=count_cores(),
+        shard=WHOLE,
     )
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as keys:
         run = Run(order, keys)

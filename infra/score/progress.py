@@ -32,7 +32,7 @@ def shown_progress(order: Order, *, is_shown: bool) -> Iterator[Callable[[int], 
 
         def count_all() -> None:
             with suppress(InfraError, ScoringError, OSError):  # whoever scores reports it
-                progress.update(task, total=count(order.sources, Folders(order.job)))
+                progress.update(task, total=count(order.sources, Folders(order.job), order.shard))
 
         if is_shown and order.lines is None:
             threading.Thread(target=count_all, daemon=True).start()

@@ -26,6 +26,7 @@ from infra.score.expanding import expand
 from infra.score.folders import Folders
 from infra.score.lists import write_line
 from infra.score.processes import Processes
+from infra.score.shards import Shard
 from infra.score.sources import Item, LocalFolder, Source
 from infra.score.tally import Tally
 from infra.score.walking import Unusable
@@ -40,8 +41,9 @@ CHUNK_OBJECTS = 32
 class Order:
     """What a user asks for.
 
-    `sources` are to be scored, and `lines` are those of a list, or None if there is no list. Documents go to `out`, a folder or
-    an address in S3. What failed or was rejected is written to `failed`, as a list. `processes` score at the same time.
+    `sources` are to be scored, of which only the objects of `shard` are, and `lines` are those of a list, or None if there is no
+    list. Documents go to `out`, a folder or an address in S3. What failed or was rejected is written to `failed`, as a list.
+    `processes` score at the same time.
     """
 
     sources: tuple[Source, ...]
@@ -51,6 +53,7 @@ class Order:
     limits: Limits
     failed: Path | None
     processes: int
+    shard: Shard
 
     @property
     def title(self) -> str:
@@ -108,10 +111,14 @@ class Run:
             yield chunk
 
     def _usable(self, items: Iterable[Item | Unusable], failed: BinaryIO) -> Iterator[Item]:
-        """Yields what can be scored, and counts the rest."""
+        """Yields what can be scored of the shard, and counts the rest."""
+        shard = self._order.shard
         for item in items:
             if not isinstance(item, Unusable):
-                yield item
+                if shard.holds(item.ref):
+                    yield item
+            elif not shard.is_first:
+                continue
             elif item.is_link:
                 self.links += 1
             else:
