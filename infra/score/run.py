@@ -41,8 +41,8 @@ CHUNK_OBJECTS = 32
 class Order:
     """What a user asks for.
 
-    `sources` are to be scored, and `lines` are those of a list, or None if there is no list; of all their objects, `shard` has a
-    part. Documents go to `out`, a folder or an address in S3. What failed or was rejected is written to `failed`, as a list.
+    `sources` are to be scored, and `lines` are those of a list, or None if there is no list; of all their objects, `shard` has
+    a part. Documents go to `out`, a folder or an address in S3. What failed or was rejected is written to `failed`, as a list.
     `processes` score at the same time.
     """
 
