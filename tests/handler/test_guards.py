@@ -162,6 +162,7 @@ def started(client):
         "import json, sys, handler.app; handler.app.build_parts(); names, models = sorted(sys.modules), []\n"
         "if 'botocore' in sys.modules:\n"
         "    import gc, botocore.loaders\n"
+        "    gc.unfreeze()\n"
         "    for loader in gc.get_objects():\n"
         "        if isinstance(loader, botocore.loaders.Loader):\n"
         "            models += [key[1] for key in loader._cache if 'load_service_model' in key]\n"
