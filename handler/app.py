@@ -119,10 +119,11 @@ def build_parts() -> Parts:
     """
     gc.disable()  # as above
     try:
-        return _build_parts(load_settings(os.environ))
+        parts = _build_parts(load_settings(os.environ))
     finally:
         gc.enable()
-        gc.freeze()
+    gc.freeze()  # not after a failure, whose clients the next attempt makes anew: frozen garbage is never collected
+    return parts
 
 
 def _build_parts(settings: Settings) -> Parts:

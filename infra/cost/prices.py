@@ -49,8 +49,7 @@ def load_prices(own: Path | None = None) -> Prices:
     """Returns the prices that ship, with those of the TOML file `own` in their places.
 
     Raises:
-        WrongUse: a file is no TOML, or holds names or values that are no prices; the message names all of them.
-        OSError: a file cannot be read.
+        WrongUse: a file cannot be read, is no TOML, or holds names or values that are no prices; the message names all of them.
     """
     table = _read(DEFAULT_PRICES)
     if own:
@@ -61,7 +60,7 @@ def load_prices(own: Path | None = None) -> Prices:
 def _read(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WrongUse(f"Expected a table of prices in TOML, as in {DEFAULT_PRICES}. Received: {path}, {error}.") from error
     if faults := [fault for name, value in table.items() if (fault := _fault(name, value))]:
         raise WrongUse(

@@ -1,5 +1,6 @@
 """The function as Lambda calls it, with the bundled model, on moto's S3."""
 
+import gc
 import io
 import json
 import shutil
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from handler.app import build_parts
-from handler.errors import BadArtifact, BadSettings, InvocationFailed, UnrecognisedEvent
+from handler.errors import BadArtifact, BadSettings, InvocationFailed, MisconfiguredError, UnrecognisedEvent
 from handler.model import BUNDLED_ARTIFACT
 from infra.schemas import DIRECTORY
 
@@ -326,3 +327,12 @@ print(sorted({{name.split(".")[0] for name in sys.modules}} & {{"tensorflow", "k
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_attempt_to_start_that_failed_leaves_nothing_frozen(environment, monkeypatch, tmp_path):
+    monkeypatch.setenv("MODEL_URI", str(tmp_path))
+    before = gc.get_freeze_count()
+    with pytest.raises(MisconfiguredError):
+        build_parts()
+    assert gc.get_freeze_count() == before
+    assert gc.isenabled()

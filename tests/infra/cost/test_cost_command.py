@@ -142,9 +142,10 @@ def test_what_is_no_toml_is_refused(tmp_path, content):
         load_prices(own)
 
 
-def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load_prices(tmp_path / "none.toml")
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path, name):
+    with pytest.raises(WrongUse, match=r"Expected a table of prices in TOML, as in .*prices\.toml\. Received: "):
+        load_prices(tmp_path / name)
 
 
 def test_a_region_cannot_command_the_terminal(tmp_path):
