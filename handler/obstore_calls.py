@@ -1,7 +1,7 @@
 """Reads objects by obstore, block by block, and makes calls of it that end by a deadline.
 
 A call on a thread of its own can be given up at any moment, but the hand-over costs as much processor time as the call itself.
-obstore's own time-outs end a request too, and what is behind them ends within `MAX_REQUEST_S`. So a request is made on the
+obstore's own time-outs end a small request too, with all of its answer, within `MAX_REQUEST_S`. So a request is made on the
 caller's thread while the deadline is further away than that, and on a thread of its own only near the deadline.
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Three attempts of 3 s in all, the last one with 2 s to connect and 5 s to answer, and 5 s for the first piece of a body:
-# `handler.obstore_client` sets these time-outs. Then there is time left of MAX_CALL_S for boto3.
+# The longest that a request of a `brief` store takes: attempts begin for 3 s, pause for 1 s, and take 8 s. After that there is
+# time left of MAX_CALL_S for boto3.
 MAX_REQUEST_S = 16.0
 
 # Every error that obstore raises: its own family, and FileNotFoundError and ValueError, which it uses besides.
@@ -47,10 +47,6 @@ class Reading:
         self._chunks = iter(chunks)
         self._rest = bytes(next(self._chunks, b""))
         return result
-
-    def has_come(self, length: int) -> bool:
-        """Returns whether `length` bytes have arrived, or as many as a block has, so that `block` waits for none."""
-        return len(self._rest) >= min(length, BLOCK_BYTES)
 
     def block(self) -> bytes:
         """Reads `BLOCK_BYTES` bytes, fewer only if they are the last ones; raises `OBSTORE_ERRORS`."""

@@ -47,6 +47,10 @@ _PLAIN_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?/?")
 _PLAIN_PROXY = re.compile(r"http://[A-Za-z0-9.-]+(:\d+)?/?")
 _PLAIN_BUCKET = re.compile(r"(?!xn--)(?!.*--)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?<!-s3alias)")
 
+# Of one attempt, with the whole body of its answer. With retries, which begin for 3 s and pause for 1 s at most, a request
+# takes less than `handler.obstore_calls.MAX_REQUEST_S`. The body of a large object takes as long as it does: it is given up.
+_REQUEST_TIMEOUT, _BODY_TIMEOUT = "8s", "1h"
+
 _CREDENTIALS_LIVE = timedelta(minutes=1)  # botocore renews them in time, and is asked again after this
 
 
@@ -109,19 +113,27 @@ def regional_endpoint(region: str) -> str:
     return "https://s3.amazonaws.com" if region == "us-east-1" else f"https://s3.{region}.amazonaws.com"
 
 
+class Stores(msgspec.Struct, frozen=True):
+    """obstore's stores of one bucket: `brief` ends each request, with its whole answer, by itself, and `lasting` reads on."""
+
+    brief: S3Store
+    lasting: S3Store
+
+
 class Buckets:
     """obstore's store of each bucket, all by one connection; each keeps up to `concurrency` connections to S3 open."""
 
     def __init__(self, connection: Connection, concurrency: int) -> None:
         self._connection = connection
         self._concurrency = concurrency
-        self._stores: dict[str, S3Store | None] = {}
+        self._stores: dict[str, Stores | None] = {}
 
-    def of(self, bucket: str) -> S3Store | None:
-        """Returns the store of a bucket; None if only boto3 is to read and write it."""
+    def of(self, bucket: str) -> Stores | None:
+        """Returns the stores of a bucket; None if only boto3 is to read and write it."""
         if bucket not in self._stores:
-            store = self._store(bucket) if _PLAIN_BUCKET.fullmatch(bucket) else None
-            self._stores.setdefault(bucket, store)  # another thread may have been faster
+            is_plain = _PLAIN_BUCKET.fullmatch(bucket)
+            stores = Stores(self._store(bucket, _REQUEST_TIMEOUT), self._store(bucket, _BODY_TIMEOUT)) if is_plain else None
+            self._stores.setdefault(bucket, stores)  # another thread may have been faster
         return self._stores[bucket]
 
     @property
@@ -133,7 +145,7 @@ class Buckets:
         """Leaves a bucket to boto3 from now on."""
         self._stores[bucket] = None
 
-    def _store(self, bucket: str) -> S3Store:
+    def _store(self, bucket: str, timeout: str) -> S3Store:
         it = self._connection
         has_host = it.is_regional and "." not in bucket  # no certificate holds for the host of a bucket with a dot
         url = it.url.replace("//", f"//{bucket}.") if has_host else it.url
@@ -153,7 +165,7 @@ class Buckets:
         return S3Store(
             bucket,
             config=config,
-            client_options=self._options(url),
+            client_options=self._options(url, timeout),
             # As many attempts as boto3 makes, as long as they fail soon; boto3 makes those after that. obstore repeats a PUT
             # only if S3 answered it or the connection broke.
             retry_config={
@@ -164,11 +176,11 @@ class Buckets:
             **provider,
         )
 
-    def _options(self, url: str) -> ClientConfig:
+    def _options(self, url: str, timeout: str) -> ClientConfig:
         options: ClientConfig = {
             "connect_timeout": "2s",
             "read_timeout": "5s",
-            "timeout": "1h",  # of a whole body; `handler.obstore_calls` ends reads that take too long
+            "timeout": timeout,
             "allow_http": url.startswith("http:"),
             "pool_max_idle_per_host": str(self._concurrency),
             "user_agent": "coatcheck",

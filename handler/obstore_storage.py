@@ -32,13 +32,12 @@ from handler.deadline import Deadline
 from handler.errors import ObjectChanged
 from handler.objects import ObjectRef, Prefix
 from handler.obstore_calls import OBSTORE_ERRORS, Reading, call
-from handler.obstore_client import Buckets
+from handler.obstore_client import Buckets, Stores
 from handler.s3_answers import BLOCK_BYTES, Body, read_small, unavailable
 from handler.store import OpenObject, Store, StoredObject, WriteResult
 
 if TYPE_CHECKING:
     from obstore import Attributes, GetOptions, GetResult, PutMode
-    from obstore.store import S3Store
 
 T = TypeVar("T")
 
@@ -76,7 +75,7 @@ class ObstoreStorage:
     def open(
         self, ref: ObjectRef, *, start: int = 0, end: int | None = None, if_match: str | None = None, deadline: Deadline
     ) -> OpenObject | None:
-        """Opens an object with one GET, and reads the first block of it.
+        """Opens an object with a GET of its first block, and one of what follows it, if anything does.
 
         The storage class of the result is STANDARD, whichever it is, since obstore does not tell it. The length is verified at
         the end of the body, and its MD5 if the ETag is one; TLS alone guards the bytes of other objects in transit.
@@ -85,34 +84,45 @@ class ObstoreStorage:
         def open_by_boto3() -> OpenObject | None:
             return self.reference.open(ref, start=start, end=end, if_match=if_match, deadline=deadline)
 
-        store = self._store(ref)
-        if store is None or (end is not None and end <= start):
+        stores = self._stores(ref)
+        if stores is None or (end is not None and end <= start):
             return open_by_boto3()
-        reading = Reading(lambda: obstore.get(store, ref.key, options=_options(start, end, if_match)))
         attempt = _Attempt("GetObject", ref, deadline, MAX_CALL_S)
         try:
-            return self._open(reading, ref, deadline, is_whole=not start and end is None)
+            return self._open(stores, ref, start, end, if_match, deadline)
         except OBSTORE_ERRORS as error:
             if if_match and isinstance(error, PreconditionError):
                 raise ObjectChanged(f"Expected {ref} with etag={if_match}. Received: another one.") from error
             opened = attempt.again(open_by_boto3, error, _close_when_opened)
             return self._learn(opened, error) if isinstance(error, _OtherMD5) else opened
 
-    def _open(self, reading: Reading, ref: ObjectRef, deadline: Deadline, *, is_whole: bool) -> OpenObject:
-        """Opens an object by obstore alone; raises `OBSTORE_ERRORS` if its answer leaves anything open."""
-        result = call("GetObject", ref, deadline, reading.open, reading.give_up, is_request=self._buckets.can_wait)
+    def _open(
+        self, stores: Stores, ref: ObjectRef, start: int, end: int | None, if_match: str | None, deadline: Deadline
+    ) -> OpenObject:
+        """Opens an object by obstore alone; raises `OBSTORE_ERRORS` if its answer leaves anything open.
+
+        The first block is a request of its own, which is all of a small object. What follows it is opened at once, so that the
+        body is that of `source` even if the object is replaced later.
+        """
+        block_end = start + BLOCK_BYTES if end is None else min(end, start + BLOCK_BYTES)
+
+        def get_block() -> tuple[GetResult, bytes]:
+            result = obstore.get(stores.brief, ref.key, options=_options(start, block_end, if_match))
+            return result, bytes(result.bytes())
+
+        result, first = call("GetObject", ref, deadline, get_block, is_request=self._buckets.can_wait)
         source = _describe(ref, result)
-        length = result.range[1] - result.range[0]
-        if reading.has_come(length):
-            first = reading.block()
-        else:
-            first = call("GetObject", ref, deadline, reading.block, reading.give_up)
+        length = (source.size_bytes if end is None else min(end, source.size_bytes)) - start
+        if len(first) != min(length, BLOCK_BYTES):
+            raise ValueError(f"expected a block of {min(length, BLOCK_BYTES)} bytes; received {len(first)}")
+        is_whole = not start and end is None
         digest = hashlib.md5(first, usedforsecurity=False) if is_whole and _MD5.fullmatch(source.etag) else None
-        if len(first) == BLOCK_BYTES:
+        if len(first) < length:
+            options = _options(start + BLOCK_BYTES, end, source.etag)
+            reading = Reading(lambda: obstore.get(stores.lasting, ref.key, options=options))
+            call("GetObject", ref, deadline, reading.open, reading.give_up)
             blocks = _Blocks(reading, source, length - len(first), digest, deadline, self._require_same_by_boto3)
             return OpenObject(source, io.BufferedReader(Body(blocks, first), BLOCK_BYTES))
-        if len(first) != length:
-            raise ValueError(f"expected a body of {length} bytes; received {len(first)}")
         if digest and digest.hexdigest() != source.etag:
             raise _OtherMD5(source, first)
         return OpenObject(source, io.BytesIO(first))
@@ -123,8 +133,8 @@ class ObstoreStorage:
         def head_by_boto3() -> StoredObject | None:
             return self.reference.head(ref, deadline=deadline)
 
-        store = self._store(ref)
-        if store is None or any(prefix.holds(ref) for prefix in self._inputs):
+        stores = self._stores(ref)
+        if stores is None or any(prefix.holds(ref) for prefix in self._inputs):
             return head_by_boto3()
         attempt = _Attempt("HeadObject", ref, deadline, MAX_CALL_S)
         try:
@@ -134,7 +144,7 @@ class ObstoreStorage:
                     "HeadObject",
                     ref,
                     deadline,
-                    lambda: obstore.get(store, ref.key, options={"head": True}),
+                    lambda: obstore.get(stores.brief, ref.key, options={"head": True}),
                     is_request=self._buckets.can_wait,
                 ),
             )
@@ -160,9 +170,9 @@ class ObstoreStorage:
                 ref, content, content_type=content_type, metadata=metadata, replacing=replacing, deadline=deadline
             )
 
-        store = self._store(ref)
-        body = read_small(content) if store and _is_plain(content_type, metadata) else None
-        if store is None or body is None:
+        stores = self._stores(ref)
+        body = read_small(content) if stores and _is_plain(content_type, metadata) else None
+        if stores is None or body is None:
             return put_by_boto3()
         attributes: Attributes = {"Content-Type": content_type, **metadata}
         mode: PutMode = "create" if replacing is None else {"e_tag": f'"{replacing}"'}
@@ -172,7 +182,7 @@ class ObstoreStorage:
                 "PutObject",
                 ref,
                 deadline,
-                lambda: obstore.put(store, ref.key, body, attributes=attributes, mode=mode, use_multipart=False),
+                lambda: obstore.put(stores.brief, ref.key, body, attributes=attributes, mode=mode, use_multipart=False),
                 max_s=MAX_WRITE_S,
                 is_request=self._buckets.can_wait,
             )
@@ -187,7 +197,7 @@ class ObstoreStorage:
         """Lists objects by boto3."""
         return self.reference.list(prefix, after, deadline=deadline)
 
-    def _store(self, ref: ObjectRef) -> S3Store | None:
+    def _stores(self, ref: ObjectRef) -> Stores | None:
         return None if _ODD_KEY.search(ref.key) else self._buckets.of(ref.bucket)
 
     def _learn(self, opened: OpenObject | None, found: _OtherMD5) -> OpenObject | None:

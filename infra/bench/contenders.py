@@ -32,7 +32,7 @@ class Contender:
     """One that takes part: the name in the results, its client of S3, its module, and the Python that runs it.
 
     `is_trained` is False if its network has the shipped layers, but random weights. `libraries` is the folder whose libraries
-    it uses instead of those of its Python, if there is one.
+    it uses instead of those of its Python, if there is one. `is_quick` is True if it takes part in a quick run.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Contender:
     python: Path = Path(sys.executable)
     is_trained: bool = True
     libraries: Path | None = None
+    is_quick: bool = True
 
 
 class Turn(msgspec.Struct, frozen=True):

@@ -21,7 +21,14 @@ OWN, PEER = "infra.bench.own", "infra.bench.peers"
 DELAYS_MS = (0, 30, 100)  # S3 answers a GET in some 20 to 30 ms, and a PUT in some 40 to 100
 FUNCTIONS = tuple(Contender(f"function, {client}", client, f"{OWN}.function") for client in ("boto3", "obstore"))
 PEERS_THREADED = tuple(
-    Contender(f"{client} and {label}", client, f"{PEER}.{client}_{module}", PEERS, module != "keras")
+    Contender(
+        f"{client} and {label}",
+        client,
+        f"{PEER}.{client}_{module}",
+        PEERS,
+        is_trained=module != "keras",
+        is_quick=module == "litert",
+    )
     for client, label, module in (
         ("boto3", "Keras", "keras"),
         ("boto3", "LiteRT", "litert"),
@@ -56,7 +63,7 @@ class Extent:
 
 
 FULL = Extent(turns=7, events=3, starts=10, packed_images=10_000)
-QUICK = Extent(turns=2, events=1, starts=2, packed_images=2_000, delays_ms=(30,))
+QUICK = Extent(turns=1, events=1, starts=1, packed_images=1_000, delays_ms=(30,))
 
 
 @dataclass(slots=True)

@@ -58,7 +58,8 @@ def run(out: Path | None, *, quick: bool) -> Results:
     Raises:
         InfraError: the function itself cannot take part, or a peer gives other probabilities.
     """
-    results = measure(QUICK if quick else FULL, PEERS_THREADED, quick=quick)
+    peers = [each for each in PEERS_THREADED if each.is_quick] if quick else PEERS_THREADED
+    results = measure(QUICK if quick else FULL, peers, quick=quick)
     sys.stdout.write("\n".join([*map(figure_row, results.figures), ""]))
     for name, reason in results.skipped.items():
         sys.stdout.write(f"skipped: {name}: {reason}\n")

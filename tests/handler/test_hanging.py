@@ -76,8 +76,13 @@ class Services:
         elif OUTPUT in path:
             self.answer(handler, b"", status=404)
         else:
-            content = self.contents.get(path, PNG)
-            self.answer(handler, content, trickling=self.trickles(handler.command, path), ETag='"e"')
+            content, status, headers = self.contents.get(path, PNG), 200, {}
+            if asked := handler.headers.get("Range"):
+                first, last = asked.removeprefix("bytes=").split("-")
+                start, size = int(first), len(content)
+                content, status = content[start : int(last) + 1 if last else None], 206
+                headers = {"Content-Range": f"bytes {start}-{start + len(content) - 1}/{size}"}
+            self.answer(handler, content, status=status, **headers, trickling=self.trickles(handler.command, path), ETag='"e"')
 
     def answer_sqs(self, handler, body):
         entries = json.loads(body).get("Entries", [])

@@ -19,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handler.app import build_parts, lambda_handler
+from handler.aws import MAX_CALL_S
 from handler.deadline import Deadline
 from handler.errors import MisconfiguredError, ObjectChanged, OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
@@ -62,6 +63,17 @@ def recorder(environment, monkeypatch):
         yield recorder
 
 
+def part_of(content, headers, asked):
+    """The answer of a server that can read parts, for an object that it has the `content` of, or less than it says."""
+    size = int(headers.get("Content-Length", len(content)))
+    first, last = asked.removeprefix("bytes=").split("-")
+    start, end = int(first), min(size, int(last) + 1 if last else size)
+    if start >= end:
+        return 416, {}, b"<Error><Code>InvalidRange</Code></Error>"
+    of = {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
+    return 206, headers | of, content[start:end]
+
+
 @contextmanager
 def recording():
     recorder = Recorder()
@@ -74,6 +86,8 @@ def recording():
             request = (self.command, self.path, self.headers, body)
             recorder.requests.append(request)
             status, headers, content = recorder.respond(request, len(recorder.requests))
+            if status == 200 and self.command == "GET" and "Range" in self.headers:
+                status, headers, content = part_of(content, headers, self.headers["Range"])
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **headers}.items():
                 self.send_header(name, value)
@@ -196,26 +210,37 @@ def test_a_packed_object_comes_as_it_is_stored(recorder, store):
     assert read(store)[1] == packed
 
 
-@pytest.mark.parametrize("content", [b"", b"x", LARGE[: BLOCK_BYTES - 1], LARGE[:BLOCK_BYTES], LARGE[: BLOCK_BYTES + 1], LARGE])
-def test_an_object_of_any_number_of_blocks_is_whole(recorder, store, content):
+@pytest.mark.parametrize(
+    ("content", "calls"),
+    [
+        (b"", (1, 1)),  # there is no first block to ask for, so boto3 describes the object
+        (b"x", (1, 0)),
+        (LARGE[: BLOCK_BYTES - 1], (1, 0)),
+        (LARGE[:BLOCK_BYTES], (1, 0)),
+        (LARGE[: BLOCK_BYTES + 1], (2, 0)),
+        (LARGE, (2, 0)),
+    ],
+    ids=["empty", "byte", "less", "block", "more", "large"],
+)
+def test_an_object_of_any_number_of_blocks_is_whole(recorder, store, content, calls):
     recorder.respond = lambda *_: (200, {"ETag": f'"{md5(content)}"'}, content)
 
     source, received = read(store)
 
     assert received == content
     assert source.size_bytes == len(content)
-    assert len(recorder.by("obstore")) == len(recorder.requests) == 1
+    assert (len(recorder.by("obstore")), len(recorder.by("boto3"))) == calls
 
 
-@pytest.mark.parametrize("content", [b"pixels", LARGE], ids=["small", "large"])
-def test_an_etag_that_is_not_the_md5_has_boto3_read_again_and_then_the_whole_bucket(recorder, store, content):
+@pytest.mark.parametrize(("content", "gets"), [(b"pixels", 1), (LARGE, 2)], ids=["small", "large"])
+def test_an_etag_that_is_not_the_md5_has_boto3_read_again_and_then_the_whole_bucket(recorder, store, content, gets):
     """KMS makes such ETags. From then on the bytes of obstore have no check, and those of boto3 may have one."""
     recorder.respond = lambda *_: (200, {"ETag": f'"{"0" * 32}"'}, content)
 
     assert read(store)[1] == content
-    assert (len(recorder.by("obstore")), len(recorder.by("boto3"))) == (1, 1)
+    assert (len(recorder.by("obstore")), len(recorder.by("boto3"))) == (gets, 1)
     assert read(store)[1] == content
-    assert (len(recorder.by("obstore")), len(recorder.by("boto3"))) == (1, 2)
+    assert (len(recorder.by("obstore")), len(recorder.by("boto3"))) == (gets, 2)
 
 
 def test_a_small_object_that_was_changed_on_its_way_is_what_boto3_reads(recorder, store):
@@ -558,3 +583,35 @@ print(json.dumps([answer["objects"][0]["outcome"], names]))
     )
 
     assert json.loads(done.stdout.splitlines()[-1]) == ["scored", []], done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_an_error_whose_answer_trickles_is_given_up_like_every_call(environment, monkeypatch):
+    """Each byte comes sooner than the time-out of a read, so that only one of the whole request ends it."""
+    over = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(503)
+            self.send_header("Content-Length", "10000")
+            self.end_headers()
+            while not over.wait(0.5):
+                try:
+                    self.wfile.write(b"<")
+                except OSError:
+                    return
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Handler) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        store, in_time = make_store("obstore", 1, os.environ), Deadline.after(MAX_CALL_S + 3)
+
+        with pytest.raises(StorageUnavailable):
+            store.open(REF, deadline=Deadline.after(600))
+
+        assert not in_time.is_over
+        over.set()
