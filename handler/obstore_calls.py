@@ -32,7 +32,7 @@ OBSTORE_ERRORS = (BaseError, OSError, ValueError)
 
 
 class Reading:
-    """One GET of obstore. `get` makes the call; nothing is called before `open`."""
+    """One GET of obstore, whose body is read block by block; `get` makes the call, which `open` does first."""
 
     def __init__(self, get: Callable[[], GetResult]) -> None:
         self._get = get
@@ -40,13 +40,12 @@ class Reading:
         self._rest = b""
         self._was_given_up = False
 
-    def open(self) -> GetResult:
-        """Makes the call, and returns the state of the object, with the first piece of its body; raises `OBSTORE_ERRORS`."""
-        result = self._get()
-        chunks: Iterable[Any] = result.stream(min_chunk_size=1)  # as they come, so that a read can be given up at any of them
+    def open(self) -> None:
+        """Makes the call, and reads the first piece of the body; raises `OBSTORE_ERRORS`."""
+        # As the pieces come, so that a read can be given up at any of them.
+        chunks: Iterable[Any] = self._get().stream(min_chunk_size=1)
         self._chunks = iter(chunks)
         self._rest = bytes(next(self._chunks, b""))
-        return result
 
     def block(self) -> bytes:
         """Reads `BLOCK_BYTES` bytes, fewer only if they are the last ones; raises `OBSTORE_ERRORS`."""

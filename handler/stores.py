@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def make_store(client: str, concurrency: int, environ: Mapping[str, str], inputs: Sequence[Prefix] = ()) -> Store:
     """Makes the store of S3 by the `client` boto3 or obstore, with a connection for each of `concurrency` simultaneous calls.
 
-    `inputs` are the prefixes of the objects whose storage class counts, so that boto3 must describe them. Where
-    obstore was chosen but cannot do as boto3 does in this environment, boto3 is used, and the log says why.
+    `inputs` are the prefixes of the objects whose storage class counts, so that boto3 must describe them. Where obstore was
+    chosen but cannot do as boto3 does in this environment, boto3 is used, and the log says why.
 
     Raises:
         MisconfiguredError: obstore was chosen while moto stands for AWS in this process, and does not stand in its way.

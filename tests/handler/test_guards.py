@@ -191,7 +191,7 @@ def test_a_start_by_boto3_reads_the_model_of_s3_alone():
 
 
 def test_a_start_by_obstore_makes_no_client_of_botocore():
-    """Parts of botocore are loaded, for its errors; a client of it takes a quarter of a second."""
+    """A client of botocore takes a quarter of a second to make."""
     modules, models = started("obstore")
 
     assert models == []
