@@ -26,11 +26,13 @@ LOCKS = {
     "train": ROOT / "requirements" / "train.txt",
     "emulator": ROOT / "requirements" / "emulator.txt",
     "peers": ROOT / "requirements" / "peers.txt",
+    "ray": ROOT / "requirements" / "ray.txt",
 }
 ENVIRONMENTS = (
     ("function", "heic", "cloud", "test", "train"),
     ("emulator",),
     ("peers",),
+    ("ray",),
 )  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 
