@@ -18,7 +18,7 @@ _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundExc
 _REFUSED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "InvalidAccessKeyId", "ExpiredToken"} | {
     *("SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId", "AllAccessDisabled"),
 }
-_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The services of one region; a client is made when it is first asked."""
+    """The services of one region, each of which has `patience_s` to answer; a client is made when it is first asked."""
 
     region: str | None
+    patience_s: int = 10
     clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """Returns the client of a service."""
         if service not in self.clients:
-            self.clients[service] = boto3.client(service, region_name=self.region, config=_CONFIG)  # type: ignore[call-overload]
+            retries = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+            config = Config(connect_timeout=3, read_timeout=self.patience_s, retries=retries)  # type: ignore[arg-type]
+            self.clients[service] = boto3.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
         return self.clients[service]
 
     def ask(self, service: str, operation: str, **arguments: Any) -> Answer:

@@ -19,12 +19,22 @@ class Deployment:
     promised: Mapping[str, str] = field(default_factory=dict)
 
 
-def of_stack(cloud: Cloud, name: str) -> Deployment:
-    """Returns the deployment that a stack has made.
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a stack of `template.yaml` tells of itself: the ARN or name of its function, its outputs, and its parameters."""
+
+    name: str
+    function: str
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+
+
+def find_stack(cloud: Cloud, name: str) -> Stack:
+    """Returns the stack of a name.
 
     Raises:
         WrongUse: there is no such stack, or its outputs are not those of the template.
-        InfraError: the stack or its function may not be read, or nobody answers.
+        InfraError: the stack may not be read, or nobody answers.
     """
     answer = cloud.ask("cloudformation", "describe_stacks", StackName=name)
     if answer.is_refused:
@@ -36,6 +46,19 @@ def of_stack(cloud: Cloud, name: str) -> Deployment:
     function = outputs.get("FunctionArn") or outputs.get("FunctionName")
     if not function:
         raise WrongUse(f"Expected a stack of template.yaml. Received: {name!r}, without the output FunctionArn.")
+    parameters = {one["ParameterKey"]: one.get("ParameterValue", "") for one in stacks[0].get("Parameters", [])}
+    return Stack(name, function, outputs, parameters)
+
+
+def of_stack(cloud: Cloud, name: str) -> Deployment:
+    """Returns the deployment that a stack has made.
+
+    Raises:
+        WrongUse: there is no such stack, or its outputs are not those of the template.
+        InfraError: the stack or its function may not be read, or nobody answers.
+    """
+    stack = find_stack(cloud, name)
+    function = stack.function
     described = cloud.ask("lambda", "get_function_configuration", FunctionName=function)
     if described.code:
         raise _unreadable(f"the function {function}", described)
@@ -44,7 +67,7 @@ def of_stack(cloud: Cloud, name: str) -> Deployment:
         environ=configuration.get("Environment", {}).get("Variables", {}),
         function=function,
         timeout_s=configuration.get("Timeout"),
-        promised=outputs,
+        promised=stack.outputs,
     )
 
 
