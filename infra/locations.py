@@ -93,12 +93,26 @@ def load_artifact(place: Path | Prefix, store: Callable[[], Store] | None = None
         BadArtifact: it is missing or broken.
         StorageUnavailable: it cannot be read from S3.
     """
-    if isinstance(place, Prefix):
-        read = store_reader((store or s3)(), place, Deadline.after(_MODEL_LOAD_S))
-    else:
-        read = directory_reader(place)
     with _quiet():
-        return load_model(read)
+        return load_model(_reader(place, store or s3))
+
+
+def read_artifact(place: Path | Prefix) -> tuple[Model, dict[str, bytes]]:
+    """Loads the model of an artifact, and returns it with the very files that it was loaded from, by their names.
+
+    Raises:
+        BadArtifact: it is missing or broken.
+        StorageUnavailable: it cannot be read from S3.
+    """
+    files: dict[str, bytes] = {}
+    read = _reader(place, s3)
+
+    def keep(name: str) -> bytes:
+        files[name] = read(name)
+        return files[name]
+
+    with _quiet():
+        return load_model(keep), files
 
 
 def read_limits() -> Limits:
@@ -127,6 +141,12 @@ def own_errors() -> Iterator[None]:
         raise WrongUse(str(error)) from error
     except ScoringError as error:
         raise InfraError(str(error)) from error
+
+
+def _reader(place: Path | Prefix, store: Callable[[], Store]) -> Callable[[str], bytes]:
+    if isinstance(place, Prefix):
+        return store_reader(store(), place, Deadline.after(_MODEL_LOAD_S))
+    return directory_reader(place)
 
 
 @contextmanager
