@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from infra.commands import cloud, cost, doctor, explain, files, function, judging, scoring, sheet, tables
+from infra.commands import backlog, cloud, cost, doctor, explain, files, function, judging, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
 from infra.printable import as_line
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 for commands in (
     scoring.commands,
+    backlog.commands,
     tables.commands,
     sheet.commands,
     judging.commands,

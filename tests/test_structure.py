@@ -103,9 +103,11 @@ ARROWS = {
 INFRA_SHARED = {"errors", "paths", "printable"}
 INFRA_ARROWS = {
     "__main__": {"commands"},
+    "backlog": {"backlog", "cost", "doctor", "locations", "score", "template"},
     "bench": {"bench", "cloud", "package", "stores", "template"},
     "cloud": {"cloud", "locations", "package", "schemas", "show", "template"},
     "commands": {
+        "backlog",
         "bench",
         "cloud",
         "commands",
