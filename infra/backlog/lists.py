@@ -75,7 +75,7 @@ def _read(file: Path | ObjectRef, content: BinaryIO) -> Iterator[Entry]:
     elif name.endswith(".csv"):
         yield from read_csv(content)
     else:
-        yield from _read_text(io.BufferedReader(cast("io.RawIOBase", content)))
+        yield from _read_text(cast("io.BufferedReader", content))  # which both files and gzip's are like
 
 
 def _read_text(reader: io.BufferedReader) -> Iterator[Entry]:
