@@ -1,4 +1,4 @@
-"""The definition of the state machine is one that Step Functions takes: cfn-lint says so, and what it does not look at is here."""
+"""The state machine is one that Step Functions takes: cfn-lint says so, and what it does not look at is checked here."""
 
 import copy
 import json
@@ -67,7 +67,6 @@ def test_the_definition_is_valid():
     [
         ("Plan/Type", "Tusk"),
         ("Limits/Next", None),
-        ("Score/MaxConcurrencyPath", 50),
         ("Score/Limit", 50),
         ("Score/ItemProcessor/StartAt", "Nowhere"),
         (f"{SHARD}/Retry", [{"MaxAttempts": 1}]),
