@@ -25,7 +25,8 @@ from infra.stores.memory import MemoryStore
 from tests.handler.conftest import MemoryQueue
 from tests.handler.values import MAKER
 
-UPLOADS, MORE, OUTPUT = Prefix("inbox", "uploads/"), Prefix("inbox", "more/"), Prefix("outbox", "results/")
+INPUT = "inbox"
+UPLOADS, MORE, OUTPUT = Prefix(INPUT, "uploads/"), Prefix(INPUT, "more/"), Prefix("outbox", "results/")
 
 
 def picture(number):
@@ -41,7 +42,8 @@ class World:
     def __init__(self, model, limits, *, store=None, maker=MAKER, another=None, layout=LayoutName.JSON, has_queue=False):
         self.time = datetime(2026, 11, 29, tzinfo=UTC)
         self.store = store or MemoryStore()
-        self.store.clock = self.now
+        if isinstance(self.store, MemoryStore):
+            self.store.clock = self.now
         self.recorded, self.queue = [], MemoryQueue()
         self.model = model
         self.scorer = self._scorer(model, limits, maker, Layout(layout, 1), has_queue=has_queue)
@@ -65,6 +67,15 @@ class World:
 
     def now(self):
         return self.time
+
+    def content(self, ref):
+        opened = self.store.open(ref, deadline=Deadline.after(60))
+        return opened.body.read()
+
+    def refs(self, prefix):
+        return sorted(
+            (found.ref for found in self.store.list(prefix, "", deadline=Deadline.after(60))), key=lambda ref: ref.key
+        )
 
     def put(self, key, content=None):
         return self.store.place(ObjectRef("inbox", key), picture(len(key)) if content is None else content)
@@ -111,7 +122,7 @@ class World:
         return answer
 
     def shards(self, answer):
-        return msgspec.json.decode(self.store.content(ObjectRef(answer["bucket"], answer["shards_key"])))
+        return msgspec.json.decode(self.content(ObjectRef(answer["bucket"], answer["shards_key"])))
 
     def run(self, run="first", **order):
         """Does what the state machine does; returns the summary."""
@@ -124,16 +135,14 @@ class World:
     def rows(self, run="first", maker=MAKER.results):
         """The rows of a run, in the order of the shards."""
         prefix = self.places.rows_of(maker, run)
-        refs = sorted((ref for ref in self.store.refs() if prefix.holds(ref)), key=lambda ref: ref.key)
-        return [line for ref in refs for line in self.store.content(ref).splitlines()]
+        return [line for ref in self.refs(prefix) for line in self.content(ref).splitlines()]
 
     def row_keys(self, run="first", maker=MAKER.results):
         return [msgspec.json.decode(row)["input"]["key"] for row in self.rows(run, maker)]
 
     def indexes(self, run="first"):
         prefix = self.places.indexes(MAKER, run)
-        refs = sorted((ref for ref in self.store.refs() if prefix.holds(ref)), key=lambda ref: ref.key)
-        return [decode_index(self.store.content(ref), ref) for ref in refs]
+        return [decode_index(self.content(ref), ref) for ref in self.refs(prefix)]
 
     def document(self, key):
-        return self.store.content(ObjectRef("outbox", f"results/{key}.json"))
+        return self.content(ObjectRef("outbox", f"results/{key}.json"))
