@@ -219,11 +219,11 @@ def _carry_out(runs: Runs, told: Told, teller: _Teller, *, detach: bool) -> Told
 
 def _started(executions: Executions, told: Told) -> Execution:
     """Returns the execution of a run, which runs or has succeeded."""
-    found = told.execution
-    if found is None or (found.status.is_over and found.status is not Status.SUCCEEDED and not found.is_redrivable):
-        return executions.start(told.run, event_of(told.run, told.order or Order()))
+    found, event = told.execution, event_of(told.run, told.order or Order())
+    if found is None:
+        return executions.start(told.run, event)
     if found.status.is_over and found.status is not Status.SUCCEEDED:
-        return executions.redrive(found)
+        return executions.resume(found, event)
     return found
 
 

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import msgspec
 
 from handler.backlog.runs import Order
-from handler.prices import estimate_backlog_dollars
 from infra.backlog.planning import Planned
 from infra.cost.command import deployed_load, find_routes
-from infra.cost.steps import Lots
-from infra.cost.sums import time_of
+from infra.cost.prices import load_prices
+from infra.cost.steps import Lots, Route, ceil_of
+from infra.cost.sums import MILLION, make_bill, time_of
 from infra.cost.times import Client, load_times
 from infra.paths import TEMPLATE
 from infra.template import read_template
 
-_ROUTE = "distributed-map"
+_SINGLE, _PACKED = "backlog", "backlog-packed"
 _CONCURRENCY = "BacklogConcurrency"
-_DEFAULT_CONCURRENCY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +37,35 @@ def estimate(planned: Planned, order: Order, parameters: Mapping[str, str]) -> E
     Raises:
         InfraError: the measured times cannot be read.
     """
+    images, workers = _count_images(planned), max(1, min(_concurrency(parameters), planned.shards))
+    if not planned.objects:
+        return Estimate(images, workers, 0.0, 0.0)
+    route = _route(planned, order, images)
+    load = deployed_load(max(images, planned.objects), client=Client(parameters.get("S3Client") or Client.boto3))
+    prices, times = load_prices(), load_times()
+    lots = Lots(load.images, route.images_per_object, route.batch or load.batch)
+    seconds = time_of(route, lots, load, times).amount / 1000 / workers
+    documents = planned.objects * prices.s3_put_dollars_per_million / MILLION if order.writes_documents else 0.0
+    return Estimate(images, workers, seconds, make_bill(route, load, prices, times).dollars + documents)
+
+
+def _count_images(planned: Planned) -> int:
     sampled = planned.sampled
-    images = round(planned.objects * sampled.images / sampled.objects) if sampled.objects else planned.objects
-    workers = max(1, min(_concurrency(parameters), planned.shards))
-    worked_s = _worked_s(planned.objects, max(images, planned.objects), Client(parameters.get("S3Client") or Client.boto3))
-    dollars = estimate_backlog_dollars(planned.objects, planned.shards, worked_s, writes_documents=order.writes_documents)
-    return Estimate(images, workers, worked_s / workers, dollars)
+    return round(planned.objects * sampled.images / sampled.objects) if sampled.objects else planned.objects
 
 
-def _worked_s(objects: int, images: int, client: Client) -> float:
-    """Returns the seconds that all workers take together."""
-    if not objects:
-        return 0.0
-    (route,) = find_routes(_ROUTE)
-    packed = msgspec.structs.replace(route, images_per_object=max(1, round(images / objects)))
-    load = deployed_load(images, client=client)
-    lots = Lots(images, packed.images_per_object, packed.batch or load.batch)
-    return time_of(packed, lots, load, load_times()).amount / 1000
+def _route(planned: Planned, order: Order, images: int) -> Route:
+    """Returns the route of a backlog with as many images in an object, and objects in a shard, as the run has."""
+    images_per_object = max(1, round(images / planned.objects))
+    (route,) = find_routes(_SINGLE if images_per_object == 1 else _PACKED)
+    return msgspec.structs.replace(
+        route,
+        images_per_object=images_per_object,
+        batch=ceil_of(planned.objects, max(1, planned.shards)),
+        writes_rows=not order.writes_documents,
+    )
 
 
 def _concurrency(parameters: Mapping[str, str]) -> int:
-    default = read_template(TEMPLATE.read_text(encoding="utf-8"))["Parameters"].get(_CONCURRENCY, {}).get("Default")
-    text = str(parameters.get(_CONCURRENCY) or default or _DEFAULT_CONCURRENCY)
-    return int(text) if text.isascii() and text.isdecimal() else _DEFAULT_CONCURRENCY
+    default: str = read_template(TEMPLATE.read_text(encoding="utf-8"))["Parameters"][_CONCURRENCY]["Default"]
+    return int(parameters.get(_CONCURRENCY) or default)

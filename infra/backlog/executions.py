@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,8 +24,11 @@ from infra.errors import InfraError
 
 MAX_LISTED = 20  # runs that are listed, the latest first
 
+_LOOKS, _LOOK_PAUSE_S = 20, 0.5  # for a redriven execution
+
 _STOPPED = "Stopped"
 _TAKEN = "ExecutionAlreadyExists"
+_REDRIVABLE = "REDRIVABLE"
 _MISSING = "ExecutionDoesNotExist"
 
 
@@ -77,8 +81,9 @@ class Counts(msgspec.Struct, frozen=True):
 class Executions:
     """The executions of a deployed stack's state machine."""
 
-    def __init__(self, deployed: Deployed) -> None:
+    def __init__(self, deployed: Deployed, sleep: Callable[[float], None] = time.sleep) -> None:
         self._deployed = deployed
+        self._sleep = sleep
         self._prefix = deployed.machine.replace(":stateMachine:", ":execution:")
 
     def describe(self, name: str) -> Execution | None:
@@ -130,14 +135,15 @@ class Executions:
         # What was just started may not be there yet for who describes it.
         return Execution(answer.value["executionArn"], name, run, Status.RUNNING, began=answer.value.get("startDate"))
 
-    def redrive(self, execution: Execution) -> Execution:
-        """Has an execution go on where it failed.
+    def resume(self, execution: Execution, event: Mapping[str, Any]) -> Execution:
+        """Has a run go on whose execution has failed or was stopped: by a redrive, or else by another execution.
 
         Raises:
-            InfraError: that may not be asked, or nobody answers.
+            InfraError: neither may be asked, or nobody answers.
         """
-        _require(self._ask("redrive_execution", executionArn=execution.arn), f"redrive the execution {execution.name}")
-        return self.describe(execution.name) or execution
+        if execution.is_redrivable and not self._ask("redrive_execution", executionArn=execution.arn).code:
+            return self._redriven(execution)
+        return self.start(execution.run, event)
 
     def stop(self, execution: Execution) -> None:
         """Stops an execution, and all of its shards.
@@ -158,6 +164,15 @@ class Executions:
             return None
         stopped = latest.get("timedOut", 0) + latest.get("aborted", 0)
         return Counts(latest["total"], latest["succeeded"], latest["failed"] + stopped, latest["running"])
+
+    def _redriven(self, execution: Execution) -> Execution:
+        """Returns an execution once its description tells of the redrive, which may take a while."""
+        for _ in range(_LOOKS):
+            found = self.describe(execution.name)
+            if found and (not found.status.is_over or found.ended != execution.ended):
+                return found
+            self._sleep(_LOOK_PAUSE_S)
+        return replace(execution, status=Status.RUNNING, ended=None)
 
     def _all_of(self, run: str) -> Iterator[Execution]:
         for number in itertools.count(1):
@@ -182,7 +197,7 @@ def _parse(value: Mapping[str, Any]) -> Execution:
         error=value.get("error", ""),
         cause=value.get("cause", ""),
         output=value.get("output", ""),
-        is_redrivable=value.get("redriveStatus") == "REDRIVABLE",
+        is_redrivable=value.get("redriveStatus", _REDRIVABLE) == _REDRIVABLE,
     )
 
 
