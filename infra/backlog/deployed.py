@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 
 import handler.errors
 from handler.backlog.runs import Places
-from handler.errors import TransientError
+from handler.errors import TransientError, UnacceptedObject
 from handler.objects import parse_prefix
 from infra.doctor.asking import Answer, Cloud
 from infra.doctor.deployment import find_stack
@@ -67,6 +67,7 @@ def invoke(
     What may pass, such as a function that is busy, is tried again some times.
 
     Raises:
+        WrongUse: the function may not read what the event names.
         InfraError: the function may not be invoked, fails, or answers something else.
     """
     for attempt in range(_ATTEMPTS):
@@ -76,14 +77,14 @@ def invoke(
         if problem is None:
             return _parse(deployed, content, kind)
         if not problem.may_pass or attempt == _ATTEMPTS - 1:
-            raise InfraError(problem.message)
+            raise problem.error
         sleep(_FIRST_PAUSE_S * 2**attempt)
     raise InfraError(f"Expected an answer of {deployed.function}. Received: none.")  # pragma: no cover - the loop ends above
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    message: str
+    error: InfraError
     may_pass: bool
 
 
@@ -92,7 +93,7 @@ def _problem(deployed: Deployed, answer: Answer, content: bytes) -> _Problem | N
     if answer.code:
         advice = "allow lambda:InvokeFunction to the identity that you run this with" if answer.is_refused else "try again"
         message = f"Expected to invoke {deployed.function}. Received: {answer.code}, {answer.text}; {advice}."
-        return _Problem(message, answer.code in _BUSY)
+        return _Problem(InfraError(message), answer.code in _BUSY)
     if not answer.value.get("FunctionError"):
         return None
     try:
@@ -102,7 +103,8 @@ def _problem(deployed: Deployed, answer: Answer, content: bytes) -> _Problem | N
     known = getattr(handler.errors, error.type, object)
     may_pass = isinstance(known, type) and issubclass(known, TransientError) and error.type != "UnrecognisedEvent"
     advice = _ADVICE.get(error.type, "the function's log tells more")
-    return _Problem(f"The function failed with {error.type}: {error.message} -> {advice}", may_pass)
+    kind = WrongUse if error.type == UnacceptedObject.__name__ else InfraError
+    return _Problem(kind(f"The function failed with {error.type}: {error.message} -> {advice}"), may_pass)
 
 
 _ADVICE = {

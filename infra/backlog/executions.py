@@ -206,7 +206,8 @@ def _run_of(text: str) -> str:
         event = json.loads(text)
     except ValueError:
         return ""
-    return str(event.get("run", "")) if isinstance(event, dict) else ""
+    run = event.get("run") if isinstance(event, dict) else None
+    return run if isinstance(run, str) else ""
 
 
 def _require(answer: Answer, what: str) -> None:

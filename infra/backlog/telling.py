@@ -33,6 +33,7 @@ _OUTCOMES = {
     "superseded": "changed meanwhile",
 }
 _WIDTH = 10
+_MAX_CAUSE = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +123,22 @@ def end_lines(told: Told) -> Iterator[str]:
     """Yields the lines that tell what became of a run that is over."""
     execution = told.execution
     if execution and execution.status != Status.SUCCEEDED:
-        reason = f": {execution.error or 'no error'}, {execution.cause}" if execution.error or execution.cause else ""
-        yield as_line(f"the run {told.run} is {execution.status.replace('_', ' ').lower()}{reason}"[:1000])
+        reason = ", ".join(filter(None, (execution.error, execution.cause[:_MAX_CAUSE])))
+        yield as_line(f"the run {told.run} is {execution.status.replace('_', ' ').lower()}{reason and f': {reason}'}")
     if told.summary:
         yield from _summary_lines(told, told.summary)
     if execution and execution.status != Status.SUCCEEDED:
-        yield f"the same command with --run {told.run} goes on with what is left{again_text(told)}"
+        yield f"go on with what is left: {again_text(told)}"
 
 
 def again_text(told: Told) -> str:
-    """Returns the command that goes on with a run, if its order tells it."""
+    """Returns the command that goes on with a run, as far as its order tells it."""
     order = told.order
     if order is None or order.listed or order.model:
-        return ""
+        return f"the same command, with --run {told.run}"
     words = [order.prefix or "--all", "--run", told.run]
     words += [f"--{name}" for name in ("documents", "replace") if getattr(order, name)]
-    return f": coatcheck backlog {shlex.join(words)}{told.options}"
+    return f"coatcheck backlog {shlex.join(words)}{told.options}"
 
 
 def listing_lines(executions: Iterable[Execution]) -> Iterator[str]:
