@@ -20,14 +20,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult
-from moto.stepfunctions.exceptions import AWSError
 from moto.stepfunctions.parser import models
 from moto.stepfunctions.parser.api import HistoryEventType, MapRunStatus
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
@@ -43,6 +44,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.map_run_record import MapRunRecord
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval import resource_eval_s3 as writer
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import ResultWriter
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
@@ -50,6 +52,9 @@ from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommu
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from infra.cloud.names import ACCOUNT, MACHINE, MACHINE_ROLE_ARN, REGION
+
+_PATIENCE_S = 1000  # longer than the function may take
+_MAX_CONNECTIONS = 100  # as many instances as a cloud may have
 
 _TOO_MANY_FAILED = StatesErrorNameType.StatesExceedToleratedFailureThreshold
 
@@ -78,26 +83,32 @@ def _backend() -> models.StepFunctionsParserBackend:
 def _mend(endpoint: str) -> None:
     """Puts the mended parts into the places of moto's, and keeps its log quiet: an execution tells its error itself."""
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
-    models.Execution = _Execution
-    state_map.MapRunRecord = _MapRun
-    processor.DistributedItemProcessorWorker = _Worker
-    distributed.DistributedIterationComponent._map_run = _run_map  # noqa: SLF001 - as below
-    StepFunctionResponse.redrive_execution = _redrive_execution
+    mended: tuple[tuple[object, str, object], ...] = (
+        (models, "Execution", _Execution),
+        (state_map, "MapRunRecord", _MapRun),
+        (processor, "DistributedItemProcessorWorker", _Worker),
+        (distributed.DistributedIterationComponent, "_map_run", _run_map),
+        (ResultWriter, "_eval_body", _write_results),
+        (StepFunctionResponse, "redrive_execution", _redrive_execution),
+        *((module, "boto_client_for", _connecting(endpoint)) for module in (reader, writer, lambda_eval_utils)),
+    )
+    for place, name, part in mended:
+        setattr(place, name, part)
+
+
+def _connecting(endpoint: str) -> Callable[..., Any]:
+    """Returns what makes clients for `endpoint` and keeps them; moto makes one for each call, at `localhost`."""
 
     @cache
     def client(region: str, service: str) -> Any:
-        settings = Config(
-            parameter_validation=False, retries={"total_max_attempts": 1}, read_timeout=1000, max_pool_connections=500
-        )
-        session = boto3.Session("embedded", "embedded", region_name=region)
+        settings = Config(retries={"total_max_attempts": 1}, read_timeout=_PATIENCE_S, max_pool_connections=_MAX_CONNECTIONS)
+        session: Any = boto3.Session("embedded", "embedded", region_name=region)
         return session.client(service, endpoint_url=endpoint, config=settings)
 
     def connected(region: str, service: str, state_credentials: object = None) -> Any:  # noqa: ARG001 - as moto's
-        """Returns a client that is kept, at the server's address; moto makes one for each call, at `localhost`."""
         return client(region, service)
 
-    for module in (reader, writer, lambda_eval_utils):
-        module.boto_client_for = connected
+    return connected
 
 
 class _Execution(Execution):
@@ -188,7 +199,16 @@ def _run_map(
         )
 
 
-_moto_run_map = distributed.DistributedIterationComponent._map_run  # noqa: SLF001 - what is mended is not public
+def _write_results(self: ResultWriter, env: Environment) -> None:
+    """Writes the manifest to the place that the map's input tells; moto looks for it in the results."""
+    env.stack.append(env.states.get_input())
+    self.parargs.eval(env=env)
+    place = env.stack.pop()
+    env.stack[-1] = place
+    self.resource_eval.eval_resource(env=env)
+
+
+_moto_run_map = distributed.DistributedIterationComponent._map_run  # noqa: SLF001 - moto has no public place to mend
 
 
 class _Worker(processor.DistributedItemProcessorWorker):
