@@ -33,6 +33,8 @@ _OUTCOMES = {
     "superseded": "changed meanwhile",
 }
 _WIDTH = 10
+_MINUTE_S = 60
+_TIME_CHARACTERS = 19  # of a time in ISO 8601, up to its seconds
 _MAX_CAUSE = 300  # characters
 
 
@@ -99,7 +101,8 @@ def plan_lines(told: Told) -> Iterator[str]:
     if not plan.objects:
         return
     yield _line("images", f"about {expected.images:,}, by {plan.sampled.images:,} in {plan.sampled.objects:,} objects")
-    yield _line("time", f"about {duration_text(expected.seconds)} with {expected.workers:,} workers at the same time")
+    lasting = "less than a minute" if expected.seconds < _MINUTE_S else f"about {duration_text(expected.seconds)}"
+    yield _line("time", f"{lasting}, with {expected.workers:,} workers at the same time")
     yield _line("cost", f"about ${dollars_text(expected.dollars)}")
     if told.order is None or not told.order.writes_documents:
         yield _line("rows", plan.rows)

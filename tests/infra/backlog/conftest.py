@@ -10,10 +10,19 @@ from infra.backlog.deployed import Deployed
 from infra.backlog.executions import Executions
 from infra.backlog.runs import Runs
 from infra.doctor.asking import Cloud
+from infra.locations import s3
 from infra.stores.memory import MemoryStore
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:coatcheck-backlog"
 EXECUTION = MACHINE.replace(":stateMachine:", ":execution:")
+
+
+@pytest.fixture(autouse=True)
+def _own_store():
+    """Each test has a cloud of its own, and a client of S3 that knows it."""
+    s3.cache_clear()
+    yield
+    s3.cache_clear()
 
 
 @pytest.fixture
