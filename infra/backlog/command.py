@@ -13,14 +13,13 @@ from rich.console import Console
 from handler.backlog.runs import Order
 from handler.backlog.summing import Summary
 from infra.backlog.artifacts import share_artifact
-from infra.backlog.asked import Listed, examine, write_asked
 from infra.backlog.deployed import find_deployed
 from infra.backlog.estimating import estimate
 from infra.backlog.executions import Execution, Executions, Status
-from infra.backlog.naming import default_name, parse_name, require_name
-from infra.backlog.planning import Sofar, event_of, find_plan, plan, require_same
+from infra.backlog.naming import parse_name, require_name
+from infra.backlog.planning import event_of, find_plan
+from infra.backlog.preparing import prepare
 from infra.backlog.runs import Runs
-from infra.backlog.sorting import Sorted
 from infra.backlog.sources import Sources, parse_sources
 from infra.backlog.telling import (
     Told,
@@ -181,17 +180,8 @@ def _planned(request: Request, sources: Sources, runs: Runs, *, is_shown: bool) 
         documents=request.documents,
         replace=request.replace,
     )
-    with shown_planning(is_shown=is_shown) as advance, Sorted(sources.entries()) as entries:
-        listed = examine(entries, lambda count: advance("sorting", Sofar(count))) if sources.lists else Listed(0, "")
-        if sources.lists and not listed.objects:
-            raise WrongUse(f"Expected a list that names objects. Received: {sources.title}, without any.")
-        run = request.run or runs.choose(default_name(sources.name, order, listed.digest))
-        known = find_plan(runs.store, deployed, run)
-        if known:
-            require_same(run, known, order)
-        if sources.lists:
-            write_asked(runs.store, deployed.places, run, entries, listed)
-        planned = plan(deployed, run, order, lambda sofar: advance("planning", sofar))
+    with shown_planning(is_shown=is_shown) as advance:
+        run, planned = prepare(runs, sources, order, request.run, advance)
     return Told(
         run=run,
         stack=request.where.stack,

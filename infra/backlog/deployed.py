@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 
 import handler.errors
 from handler.backlog.runs import Places
-from handler.errors import TransientError, UnacceptedObject
+from handler.errors import StaleRun, TransientError, UnacceptedObject
 from handler.objects import parse_prefix
 from infra.doctor.asking import Answer, Cloud
 from infra.doctor.deployment import find_stack
@@ -25,6 +25,10 @@ _BUSY = {"TooManyRequestsException", "ServiceException", "ThrottlingException"}
 _MAX_CHARACTERS = 1000  # of an answer that an error quotes
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)
+
+
+class Stale(InfraError):
+    """Raised for a run that was planned for another model than the one that is deployed now, so that it cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def invoke(
 
     Raises:
         WrongUse: the function may not read what the event names.
+        Stale: the run was planned for another model.
         InfraError: the function may not be invoked, fails, or answers something else.
     """
     for attempt in range(_ATTEMPTS):
@@ -103,11 +108,13 @@ def _problem(deployed: Deployed, answer: Answer, content: bytes) -> _Problem | N
     known = getattr(handler.errors, error.type, object)
     may_pass = isinstance(known, type) and issubclass(known, TransientError) and error.type != "UnrecognisedEvent"
     advice = _ADVICE.get(error.type, "the function's log tells more")
-    kind = WrongUse if error.type == UnacceptedObject.__name__ else InfraError
+    kind = _KINDS.get(error.type, InfraError)
     return _Problem(kind(f"The function failed with {error.type}: {error.message} -> {advice}"), may_pass)
 
 
+_KINDS = {UnacceptedObject.__name__: WrongUse, StaleRun.__name__: Stale}
 _ADVICE = {
+    "StaleRun": "name another --run",
     "UnrecognisedEvent": "it knows no backlogs; deploy the stack again, from this version",
     "UnacceptedObject": "name a prefix under the stack's InputPrefix, or deploy it with another",
     "StorageUnavailable": "try again; the same command goes on",

@@ -75,6 +75,7 @@ def plan(deployed: Deployed, run: str, order: Order, advance: Callable[[Sofar], 
     """Has the function plan a run until it is planned; `advance` is told how far that is. A run that is planned takes a moment.
 
     Raises:
+        Stale: the run was planned for another model than the one that is deployed now.
         InfraError: the function cannot be invoked, or cannot plan.
     """
     asked = event_of(run, order) | {"max_seconds": _INVOCATION_S}

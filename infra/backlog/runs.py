@@ -42,6 +42,10 @@ class Runs:
         is_over = self._is_over(latest, now or datetime.now(UTC))
         return numbered(base, count + 1) if is_over else latest
 
+    def following(self, base: str) -> str:
+        """Returns the next run of a name that is not planned yet."""
+        return numbered(base, self._count_planned(base) + 1)
+
     def summary_of(self, execution: Execution) -> Summary | None:
         """Returns the summary of a run, as its execution answered it or as it lies in S3; None if it cannot be read."""
         content: str | bytes | None = execution.output
