@@ -100,9 +100,11 @@ def plan_lines(told: Told) -> Iterator[str]:
         yield _line("left out", ", ".join(f"{count:,} {_LEFT_OUT.get(name, name)}" for name, count in plan.left_out.items()))
     if not plan.objects:
         return
-    yield _line("images", f"about {expected.images:,}, by {plan.sampled.images:,} in {plan.sampled.objects:,} objects")
+    yield _line(
+        "images", f"about {expected.images:,}, by {plan.sampled.images:,} in {count_text(plan.sampled.objects, 'object')}"
+    )
     lasting = "less than a minute" if expected.seconds < _MINUTE_S else f"about {duration_text(expected.seconds)}"
-    yield _line("time", f"{lasting}, with {expected.workers:,} workers at the same time")
+    yield _line("time", f"{lasting}, with {count_text(expected.workers, 'worker')} at the same time")
     yield _line("cost", f"about ${dollars_text(expected.dollars)}")
     if told.order is None or not told.order.writes_documents:
         yield _line("rows", plan.rows)
@@ -117,7 +119,7 @@ def detached_lines(told: Told) -> Iterator[str]:
     """Yields the lines that tell how to look at a run that goes on, and how to stop it."""
     counts = told.counts
     if counts and counts.total:
-        yield _line("shards", f"{counts.done:,} of {counts.total:,} are done, {counts.failed:,} of them failed")
+        yield _line("shards", f"{counts.done:,} of {counts.total:,} done, {counts.failed:,} of them failed")
     yield f"the run {told.run} goes on; look again: coatcheck backlog show {told.run}{told.options}"
     yield f"stop it: coatcheck backlog stop {told.run}{told.options}"
 
@@ -153,6 +155,11 @@ def listing_lines(executions: Iterable[Execution]) -> Iterator[str]:
         yield printable(f"{one.status.replace('_', ' ').lower():<10} {began:<20} {took:>8}  {one.run}{other}")
 
 
+def count_text(count: int, noun: str) -> str:
+    """Returns a count of something, as `1 shard` or `2 shards`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def size_text(size_bytes: int) -> str:
     """Returns a size in the unit in which it has one to three digits before the point."""
     size, units = float(size_bytes), ["bytes", "kB", "MB", "GB", "TB", "PB"]
@@ -172,7 +179,7 @@ def duration_text(seconds: float) -> str:
 def _summary_lines(told: Told, summary: Summary) -> Iterator[str]:
     counts = [f"{summary.outcomes[name]:,} {word}" for name, word in _OUTCOMES.items() if summary.outcomes.get(name)]
     finished = summary.shards.finished
-    yield _line("run", f"{told.run}: {finished:,} of {summary.shards.planned:,} shards are finished")
+    yield _line("run", f"{told.run}: {finished:,} of {count_text(summary.shards.planned, 'shard')} finished")
     yield _line("objects", ", ".join(counts) or "none")
     yield _line("images", f"{summary.images:,}, by {summary.model.name} {summary.model.version}")
     execution = told.execution
@@ -185,7 +192,7 @@ def _summary_lines(told: Told, summary: Summary) -> Iterator[str]:
     if summary.rows and told.order and told.order.model and told.output:
         yield _line("compare", f"coatcheck compare {told.output} {summary.rows}")
     if summary.failed and finished == summary.shards.planned:
-        yield _line("failed", f"{summary.failed:,} objects, listed in {summary.failed_list}")
+        yield _line("failed", f"{count_text(summary.failed, 'object')}, listed in {summary.failed_list}")
         yield _line("again", f"coatcheck backlog {summary.failed_list}{told.options}")
 
 
