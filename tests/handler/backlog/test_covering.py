@@ -46,6 +46,7 @@ def _small_shards(monkeypatch):
     st.sampled_from(["json", "jsonl"]),
 )
 @example({"uploads/a", "uploads/a-", "uploads/a-b", "uploads/a.a"}, {"uploads/a"}, "uploads/", "uploads/a-", "json")
+@example(set(), {"uploads/a/", "uploads/a"}, "uploads/a/", "uploads/", "json")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 def test_each_object_under_a_prefix_has_the_row_of_the_latest_run(world, first, second, prefix, after, layout):
     bucket = world(layout=layout)
