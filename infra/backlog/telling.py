@@ -93,9 +93,9 @@ def plan_lines(told: Told) -> Iterator[str]:
     if plan is None or expected is None:
         return
     yield _line("run", f"{told.run}{f' over {told.title}' if told.title else ''}")
-    yield _line(
-        "objects", f"{plan.objects:,} of {size_text(plan.bytes)} in {plan.shards:,} shards, planned at {plan.planned_at}"
-    )
+    size = f" of {size_text(plan.bytes)}" if plan.bytes else ""  # a list need not tell sizes
+    planned_at = plan.planned_at[:_TIME_CHARACTERS].replace("T", " ")
+    yield _line("objects", f"{plan.objects:,}{size} in {count_text(plan.shards, 'shard')}, planned at {planned_at} UTC")
     if plan.left_out:
         yield _line("left out", ", ".join(f"{count:,} {_LEFT_OUT.get(name, name)}" for name, count in plan.left_out.items()))
     if not plan.objects:
