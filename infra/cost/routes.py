@@ -6,7 +6,9 @@ are held to the function by `tests/infra/cost/test_counted_calls.py`. The others
 
 from __future__ import annotations
 
-from infra.cost.steps import SAMPLED, SHARD_OBJECTS, Per, Route, Step, shard_objects
+from handler.backlog.collecting import MAX_SAMPLED
+from handler.backlog.grouping import MAX_OBJECTS
+from infra.cost.steps import Per, Route, Step, shard_objects
 
 _SCORE = (
     Step("the function reads the object", "s3_get_dollars_per_million", Per.OBJECT, operation="GetObject"),
@@ -30,6 +32,7 @@ _SWEEP = (
     Step("the sweep looks at its marks", "s3_get_dollars_per_million", Per.RUN, 4, operation="HeadObject"),
     Step("the sweep notes that it is done", "s3_put_dollars_per_million", Per.RUN, operation="PutObject"),
     Step("the sweep lists the inputs", "s3_list_dollars_per_million", Per.PAGE, operation="ListObjectsV2"),
+    Step("the sweep lists no shards", "s3_list_dollars_per_million", Per.RUN, operation="ListObjectsV2"),
 )
 _PLAN = (
     Step("a run is begun, and takes its steps", "step_functions_dollars_per_million", Per.RUN, 6),
@@ -40,7 +43,7 @@ _PLAN = (
     ),
     Step("the plan looks at marks", "s3_get_dollars_per_million", Per.RUN, 2, operation="HeadObject"),
     Step("the plan reads its own files", "s3_get_dollars_per_million", Per.RUN, 4, operation="GetObject"),
-    Step("the plan counts the images in some objects", "s3_get_dollars_per_million", Per.RUN, SAMPLED, operation="GetObject"),
+    Step("the plan counts the images in some objects", "s3_get_dollars_per_million", Per.RUN, MAX_SAMPLED, "GetObject"),
     Step("the plan writes its own files", "s3_put_dollars_per_million", Per.RUN, 3, operation="PutObject"),
     Step("the plan writes the keys of a shard", "s3_put_dollars_per_million", Per.INVOCATION, operation="PutObject"),
     Step("Step Functions reads the list of shards", "s3_get_dollars_per_million", Per.RUN),
@@ -161,7 +164,7 @@ ROUTES = (
         name="backlog",
         told="A run of `coatcheck backlog` scores objects that are there already, in shards, and writes rows. `Backlogs=on`.",
         steps=(*_PLAN, *_SHARD, *_SUM_UP),
-        batch=SHARD_OBJECTS,
+        batch=MAX_OBJECTS,
         finds=True,
         writes_rows=True,
     ),

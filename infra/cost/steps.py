@@ -6,14 +6,12 @@ from enum import StrEnum
 
 import msgspec
 
+from handler.backlog.grouping import MAX_BYTES, MAX_OBJECTS
 from handler.jobs import MAX_MESSAGES
 from handler.settings import DEFAULTS
 
 PAGE_OBJECTS = 1000  # in one listing, which is S3's limit
 LIST_OBJECTS = DEFAULTS["MAX_LIST_OBJECTS"]
-
-# Of a backlog: a shard holds so many objects, or so many bytes, and a plan looks into so many objects.
-SHARD_OBJECTS, SHARD_BYTES, SAMPLED = 2_500, 2**30, 16
 
 
 class Per(StrEnum):
@@ -96,7 +94,7 @@ class Lots(msgspec.Struct, frozen=True):
 
 def shard_objects(object_bytes: int) -> int:
     """Returns how many objects of `object_bytes` a whole shard of a backlog holds."""
-    return int(1 / (1 / SHARD_OBJECTS + object_bytes / SHARD_BYTES))
+    return int(1 / (1 / MAX_OBJECTS + object_bytes / MAX_BYTES))
 
 
 def ceil_of(number: int, divisor: int) -> int:

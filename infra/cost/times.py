@@ -46,8 +46,8 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     lambda_ms_least: _Amount = 60.0
     lambda_ms_found: _Amount = 0.3
     log_bytes_least: _Amount = 2500.0
-    row_share_boto3: _Amount = 0.62
-    row_share_obstore: _Amount = 0.7
+    row_share_boto3: _Amount = 0.6
+    row_share_obstore: _Amount = 0.82
     log_bytes_row: _Amount = 45.36
 
     def single_ms(self, client: Client) -> float:

@@ -7,6 +7,7 @@ import re
 import cfnlint.api
 import pytest
 
+from handler import errors
 from infra.paths import ROOT
 
 FILE = (ROOT / "infra" / "backlog" / "machine.asl.json").read_text()
@@ -109,4 +110,5 @@ def test_a_step_is_tried_again_ever_more_slowly_and_not_where_a_person_must_mend
     assert retriers[-1]["ErrorEquals"] == ["States.ALL"]  # what no other takes
     assert all(retrier["BackoffRate"] > 1 for retrier in retriers if retrier["MaxAttempts"])
     assert all(retrier["MaxDelaySeconds"] == 300 for retrier in retriers if retrier["MaxAttempts"])
-    assert task == "Summarise" or {"BadSettings", "BadArtifact", "UnrecognisedEvent"} <= never
+    assert {kind.__name__ for kind in errors.MisconfiguredError.__subclasses__()} | {"UnrecognisedEvent"} <= never
+    assert never <= set(vars(errors))

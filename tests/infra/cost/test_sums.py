@@ -6,7 +6,7 @@ import re
 import pytest
 
 from handler.app import build_parts, lambda_handler
-from handler.prices import S3_GET, S3_PUT, estimate_dollars
+from handler.prices import GB, GB_SECOND, S3_GET, S3_PUT, estimate_backlog_dollars, estimate_dollars
 from infra.cloud.event_source import Context
 from infra.cost.command import deployed_load
 from infra.cost.prices import Prices, load_prices
@@ -99,7 +99,7 @@ def test_an_invocation_for_each_object_pays_for_its_own_wait_and_its_own_metrics
 
 def test_a_sweep_sends_ten_messages_in_a_call_and_looks_for_each_document():
     expected = {
-        "S3 requests": 5.80 + 1001 * 5e-6 + 4 * 0.4e-6 + 5e-6,  # HEAD, GET and PUT; pages; the marks
+        "S3 requests": 5.80 + 1002 * 5e-6 + 4 * 0.4e-6 + 5e-6,  # HEAD, GET and PUT; pages; the marks
         "queue": (100_000 + 240_000 + 1) * 0.4e-6,
         "senders": 1e-6,
         "Lambda": 40_001 * 0.2e-6 + (300 + 4000) * 1769 / 1024 * 0.0000166667,
@@ -111,7 +111,7 @@ def test_a_sweep_sends_ten_messages_in_a_call_and_looks_for_each_document():
 
 def test_a_sweep_that_finds_nothing_pays_for_its_listings_and_its_time():
     expected = {
-        "S3 requests": 2000 * 5e-6 + 4 * 0.4e-6 + 5e-6,
+        "S3 requests": 2001 * 5e-6 + 4 * 0.4e-6 + 5e-6,
         "queue": 0.4e-6,
         "senders": 1e-6,
         "Lambda": 0.2e-6 + 300 * 1769 / 1024 * 0.0000166667,
@@ -270,3 +270,15 @@ def test_the_function_estimates_its_sweeps_as_this_table_does():
 
     assert (PRICES.s3_get_dollars_per_million, PRICES.s3_put_dollars_per_million) == (S3_GET, S3_PUT)
     assert dollars <= estimate_dollars(MILLION, 0) < 1.1 * dollars
+
+
+def test_the_summary_of_a_backlog_estimates_as_this_table_does_but_for_planning_and_the_log():
+    bill = make_bill(BY_NAME["backlog"], LOAD, PRICES, TIMES)
+    seconds = MILLION * TIMES.row_ms(Client.boto3) / 1000
+    left_out = 1000 * 5e-6 + MILLION * 0.3 / 1000 * 1769 / 1024 * 0.0000166667 + bill.dollars_of("logs")
+
+    estimate = estimate_backlog_dollars(MILLION, 400, seconds, writes_documents=False)
+    assert pytest.approx(PRICES.lambda_dollars_per_gb_second * MILLION, rel=1e-3) == GB_SECOND
+    assert pytest.approx(1769 / 1024, rel=1e-3) == GB
+    assert estimate == pytest.approx(bill.dollars - left_out, rel=2e-3)
+    assert estimate_backlog_dollars(MILLION, 400, seconds, writes_documents=True) == pytest.approx(estimate + 5)
