@@ -24,7 +24,7 @@ from handler.backlog.collecting import Collector, read_part
 from handler.backlog.covering import Covered, read_plan
 from handler.backlog.files import unpack_lines
 from handler.backlog.keeping import JSON, create, read
-from handler.backlog.runs import Order, Part, Places, Plan, Position, Progress, RunName, Sampled, Shard, Totals
+from handler.backlog.runs import Order, Part, Places, Plan, Position, Progress, RunName, Sampled, Shard, Totals, require_current
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import chunks_of
 from handler.errors import StaleRun, StorageUnavailable, UnacceptedObject
@@ -90,12 +90,13 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             UnacceptedObject: the prefix lies outside of the inputs, or is none.
-            StaleRun: there is nothing at `position`.
+            StaleRun: there is nothing at `position`, or the run was planned for another model.
             StorageUnavailable: the store failed.
             OutOfTime: a call did not end in time.
         """
         planned = read_plan(self._store, self._places, self.run, budget.finish_by)
         if planned:
+            require_current(planned, self.scorer.documents.maker)
             return planned
         position = position or self._begin()
         progress = self._progress_at(position, budget)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from handler.errors import StaleRun
 from handler.maker import Maker
 from handler.marks import RESERVED
 from handler.objects import ObjectRef, Prefix
@@ -228,3 +229,16 @@ class Places(msgspec.Struct, frozen=True):
 
     def _prefix(self, name: str) -> Prefix:
         return Prefix(self.output.bucket, f"{self.output.prefix}{RESERVED}{name}")
+
+
+def require_current(plan: Plan, maker: Maker) -> None:
+    """Requires that a run was planned for the results of a maker.
+
+    Raises:
+        StaleRun: it was not.
+    """
+    if plan.results != maker.results:
+        raise StaleRun(
+            f"Expected the model for which the run {plan.run!r} was planned. Received: another one, or other thresholds, since "
+            "the function was deployed anew; start a run of another name."
+        )

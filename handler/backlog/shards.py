@@ -21,7 +21,7 @@ from handler.backlog.covering import read_plan
 from handler.backlog.files import Entry, Index, IndexHead, Unfinished, decode_index, decode_keys, encode_index
 from handler.backlog.keeping import GZIP, JSON_LINES, MAX_ATTEMPTS, create, read
 from handler.backlog.rows import RowStore
-from handler.backlog.runs import Places, Plan, Shard
+from handler.backlog.runs import Places, Plan, Shard, require_current
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.errors import (
@@ -69,11 +69,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             StorageUnavailable: the store failed.
             OutOfTime: a call did not end by the end of `budget`.
         """
-        if plan.results != self._documents.maker.results:
-            raise StaleRun(
-                f"Expected the model for which the run {plan.run!r} was planned. Received: another one, or other thresholds, "
-                "since the function was deployed anew; start a run of another name."
-            )
+        require_current(plan, self._documents.maker)
         done = self._read_index(shard, budget.finish_by)
         if done:
             return Done(done.head, was_done=True)

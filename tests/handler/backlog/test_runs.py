@@ -659,8 +659,9 @@ def test_a_run_that_was_planned_for_another_model_is_refused(world):
     before.put_many(3)
     (shard,) = before.shards(before.plan())
 
-    with pytest.raises(StaleRun, match="deployed anew"):
-        world(store=store).do(shard)
+    for event in (shard, {"job": "plan", "run": "first"}):
+        with pytest.raises(StaleRun, match="deployed anew"):
+            world(store=store).do(event)
 
 
 def test_a_shard_of_no_run_is_refused(world):
