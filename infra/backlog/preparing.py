@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from handler.backlog.runs import Order
 from infra.backlog.asked import Listed, examine, write_asked
 from infra.backlog.deployed import Stale
+from infra.backlog.entries import Entry
 from infra.backlog.naming import default_name
 from infra.backlog.planning import Planned, Sofar, find_plan, plan, require_same
 from infra.backlog.runs import Runs
 from infra.backlog.sorting import Sorted
 from infra.backlog.sources import Sources
 from infra.errors import WrongUse
+
+_TOLD_ENTRIES = 10_000
 
 Advance = Callable[[str, Sofar], None]  # is told what is done now, and how far that is
 
@@ -48,7 +51,7 @@ def prepare(runs: Runs, sources: Sources, order: Order, name: str | None, advanc
         InfraError: the function cannot be invoked, or cannot plan.
         StorageUnavailable: S3 failed.
     """
-    with Sorted(sources.entries()) as entries:
+    with Sorted(_told(sources.entries(), advance)) as entries:
         listed = examine(entries, lambda count: advance("sorting", Sofar(count)))
         if order.listed and not listed.objects:
             raise WrongUse(f"Expected a list that names objects. Received: {sources.title}, without any.")
@@ -62,3 +65,11 @@ def prepare(runs: Runs, sources: Sources, order: Order, name: str | None, advanc
         except Stale:  # its plan is over too: the deployed model has other answers
             run = runs.following(base)
             return run, preparation.plan(run)
+
+
+def _told(entries: Iterable[Entry], advance: Advance) -> Iterator[Entry]:
+    """Yields entries, and tells how many of them were read."""
+    for number, entry in enumerate(entries, 1):
+        if number % _TOLD_ENTRIES == 0:
+            advance("reading", Sofar(number))
+        yield entry

@@ -11,12 +11,15 @@ from botocore.response import StreamingBody
 
 from handler.backlog.runs import Order, Plan, Sampled, Totals
 from handler.deadline import Deadline
+from handler.objects import Prefix
 from infra.backlog.asked import FILE_ENTRIES, Listed, examine, write_asked
-from infra.backlog.deployed import find_deployed, invoke
+from infra.backlog.deployed import Stale, find_deployed, invoke
 from infra.backlog.entries import Entry
 from infra.backlog.estimating import Estimate, estimate
 from infra.backlog.naming import default_name, numbered, parse_name, require_name
 from infra.backlog.planning import Planned, Sample, Sofar, event_of, find_plan, plan, require_same
+from infra.backlog.preparing import prepare
+from infra.backlog.sources import Sources
 from infra.doctor.asking import Cloud
 from infra.errors import InfraError, WrongUse
 from tests.infra.backlog.test_executions import BEGAN, ENDED, Steps
@@ -342,3 +345,22 @@ def test_documents_cost_a_call_each_and_a_client_and_a_concurrency_of_its_own_ar
 
 def test_an_empty_plan_costs_nothing():
     assert estimate(Planned(objects=0, bytes=0, shards=0, rows=""), ORDER, {}) == Estimate(0, 1, 0.0, 0.0)
+
+
+def test_a_run_that_was_planned_for_an_earlier_model_makes_place_for_the_next_one(runs, planned, steps, function):
+    base = default_name("shop/photos/", ORDER, "")
+    planned(base)
+    steps.describe(base, "ABORTED")
+    steps.describe(f"{base}-2")
+    asked = {"job": "plan", "prefix": "s3://shop/photos/", "max_seconds": 20}
+    made = {"objects": 7, "bytes": 70, "shards": 1, "rows": "s3://outbox/r/"}
+    function.fail("StaleRun", event={"job": "plan", "run": base} | asked)
+    function.answer({"is_planned": True, "plan": made}, {"job": "plan", "run": f"{base}-2"} | asked)
+    sources = Sources(Prefix("shop", "photos/"))
+
+    run, found = prepare(runs, sources, ORDER, None, lambda _what, _sofar: None)
+    assert (run, found.objects) == (f"{base}-2", 7)
+
+    function.fail("StaleRun", event={"job": "plan", "run": "mine"} | asked)
+    with pytest.raises(Stale, match="The function failed with StaleRun: no -> name another --run"):
+        prepare(runs, sources, ORDER, "mine", lambda _what, _sofar: None)
