@@ -195,8 +195,7 @@ def _outputs(template: dict[str, Any], variables: dict[str, Any]) -> dict[str, A
 def _known(expression: Any) -> Any:
     """Returns an expression with the names of what CloudFormation does not create here in the place of references to it."""
     if isinstance(expression, dict):
-        name = expression.get("Ref")
-        return _KNOWN.get(name) or {key: _known(value) for key, value in expression.items()}
+        return _KNOWN.get(expression.get("Ref", "")) or {key: _known(value) for key, value in expression.items()}
     return [_known(item) for item in expression] if isinstance(expression, list) else expression
 
 

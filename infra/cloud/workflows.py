@@ -35,7 +35,7 @@ class Workflows:
             from infra.cloud import interpreter
 
             default_user_config["stepfunctions"] = {"execute_state_machine": True}
-            values = {
+            values: dict[str, str | float] = {
                 "Partition": "aws",
                 "FunctionArn": ALIAS_ARN,
                 "MaxConcurrency": self.concurrency,
