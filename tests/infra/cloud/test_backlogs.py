@@ -1,13 +1,20 @@
 """Step Functions and Lambda of the embedded cloud: the template's own state machine, and processes that fail and are killed."""
 
 import json
+import subprocess
+import sys
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from handler.app import lambda_handler
 from infra.cloud.embedded import start_cloud
+from infra.cloud.event_source import EventSource
+from infra.cloud.guide import uploads
+from infra.cloud.instances import Instances
 from infra.cloud.names import MACHINE_ARN
+from infra.paths import IMAGES, ROOT
 from tests.infra.cloud.steps import attempts, wait_until
 
 PLAN = {"job": "plan", "run": "r"}
@@ -46,7 +53,7 @@ class Backlogs:
 
 
 @pytest.fixture
-def backlogs(environment, monkeypatch, tmp_path):
+def backlogs(environment, botocore_data, monkeypatch, tmp_path):
     monkeypatch.setenv("FOLDER", str(tmp_path))
     with start_cloud(instances=2, handler="tests.infra.cloud.steps.answer") as cloud:
         for name, value in cloud.environment.items():
@@ -131,6 +138,20 @@ def test_a_start_by_the_name_of_a_running_execution_is_that_execution_and_by_any
         backlogs.start()
 
 
+def test_the_rows_of_a_run_are_the_documents_of_the_uploads(cloud):
+    for number in range(3):
+        cloud.s3.upload_file(str(IMAGES / f"coat-{number}.png"), cloud.input_bucket, f"uploads/{number}.png")
+    backlogs = Backlogs(cloud, None)
+    told = backlogs.finish(backlogs.start())
+    EventSource(cloud, lambda_handler).drain()
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.output_bucket)["Contents"]
+    contents = {row["Key"]: cloud.s3.get_object(Bucket=cloud.output_bucket, Key=row["Key"])["Body"].read() for row in listed}
+    (rows,) = [content for key, content in contents.items() if "/shards/" in key]
+
+    assert json.loads(told["output"])["outcomes"]["scored"] == 3
+    assert rows.splitlines() == [contents[f"predictions/uploads/{number}.png.json"].rstrip(b"\n") for number in range(3)]
+
+
 @pytest.mark.parametrize(("shards", "status"), [(20, "SUCCEEDED"), (19, "FAILED")])
 def test_a_run_fails_if_more_than_a_twentieth_of_its_shards_fail(backlogs, shards, status):
     backlogs.plan("fail for good", *[""] * (shards - 1))
@@ -186,3 +207,45 @@ def test_the_stack_tells_the_function_and_the_state_machine_as_the_template_does
     assert outputs["QueueUrl"] == backlogs.cloud.queue_url
     for name in (outputs["FunctionName"], outputs["FunctionArn"]):
         assert backlogs.lambdas.get_function_configuration(FunctionName=name)["MemorySize"] == 1769
+
+
+def test_an_invocation_beyond_its_time_is_ended_and_the_next_one_gets_another_process(environment, monkeypatch, tmp_path):
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    instances = Instances({}, handler="tests.infra.cloud.steps.answer", timeout_s=3)
+    late = instances.invoke(b'{"job": "shard", "number": 1, "do": "wait"}')
+    (tmp_path / "go").touch()
+    instances.timeout_s = 60
+    next_one = instances.invoke(b'{"job": "shard", "number": 2, "do": "wait"}')
+    instances.close()
+    last = instances.invoke(b'{"job": "shard", "number": 3}')
+
+    assert json.loads(late.payload)["errorType"] == "Sandbox.Timedout"
+    assert json.loads(late.payload)["errorMessage"].endswith("Error: Task timed out after 3.00 seconds")
+    assert (next_one.is_error, json.loads(next_one.payload)["number"]) == (False, 2)
+    assert json.loads(last.payload)["errorType"] == "Runtime.ExitError"
+
+
+def test_a_function_that_cannot_be_imported_is_an_error_of_each_invocation():
+    instances = Instances({}, handler="nosuch.answer")
+    replies = [instances.invoke(b"{}") for _ in range(2)]
+    instances.close()
+
+    assert [json.loads(reply.payload)["errorType"] for reply in replies] == ["ModuleNotFoundError"] * 2
+
+
+def test_a_cloud_without_backlogs_imports_no_interpreter_and_starts_no_process():
+    program = """
+import multiprocessing, sys
+from infra.cloud.embedded import clear_aws_environment, start_cloud
+clear_aws_environment()
+with start_cloud() as cloud:
+    cloud.sqs.purge_queue(QueueUrl=cloud.queue_url)
+    print("infra.cloud.interpreter" in sys.modules, multiprocessing.active_children())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    assert done.stdout == "False []\n"
+
+
+def test_the_guide_of_a_cloud_tells_how_a_backlog_is_started(cloud):
+    assert f"    coatcheck backlog s3://{cloud.input_bucket}/uploads/\n" in uploads(cloud)
