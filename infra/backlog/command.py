@@ -35,6 +35,7 @@ from infra.backlog.watching import shown_planning, shown_scoring, watch
 from infra.doctor.asking import Cloud
 from infra.errors import WrongUse
 from infra.locations import own_errors, s3
+from infra.printable import printable
 
 _PATIENCE_S = 180  # for an invocation that plans: 20 s, and what it has begun by then
 
@@ -84,7 +85,7 @@ class _Teller:
         """Prints lines for people."""
         if not self.as_json:
             for line in lines:
-                self.console.print(line, soft_wrap=True, markup=False, emoji=False)
+                self.console.print(printable(line), soft_wrap=True, markup=False, emoji=False)
 
     def end(self, value: Any) -> None:
         """Prints what is known at the end."""
@@ -268,7 +269,7 @@ def _find(runs: Runs, run: str) -> Execution:
 
 
 def _only_running(executions: Executions) -> Execution:
-    running = [one for one in executions.recent() if not one.status.is_over]
+    running = executions.running()
     if len(running) != 1:
         received = ", ".join(one.run for one in running) or "none that runs"
         raise WrongUse(f"Expected the name of a run. Received: no name, and {received}; name one.")

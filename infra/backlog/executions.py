@@ -100,14 +100,19 @@ class Executions:
 
     def latest_of(self, run: str) -> Execution | None:
         """Returns the latest execution of a run; None if it was never started, or so long ago that nobody knows."""
-        return max(self._all_of(run), key=lambda one: one.began.timestamp() if one.began else 0, default=None)
+        return max(self._all_of(run), key=_began, default=None)
 
     def recent(self) -> list[Execution]:
-        """Returns the latest executions, the latest first."""
-        answer = self._ask("list_executions", stateMachineArn=self._deployed.machine, maxResults=MAX_LISTED)
-        _require(answer, f"list the executions of {self._deployed.machine}")
-        found = [self.describe(one["name"]) for one in answer.value.get("executions", [])[:MAX_LISTED]]
-        return sorted(filter(None, found), key=lambda one: one.began.timestamp() if one.began else 0, reverse=True)
+        """Returns the latest executions, the latest first.
+
+        Raises:
+            InfraError: they may not be listed, or nobody answers.
+        """
+        return self._list()
+
+    def running(self) -> list[Execution]:
+        """Returns the latest of the executions that run, the latest first; raises the same as `recent`."""
+        return self._list(statusFilter=Status.RUNNING.value)
 
     def start(self, run: str, event: Mapping[str, Any]) -> Execution:
         """Starts the first free execution of a run. Whoever starts the same run at the same time starts the same one.
@@ -182,6 +187,12 @@ class Executions:
             if found.run == run:
                 yield found
 
+    def _list(self, **options: str) -> list[Execution]:
+        answer = self._ask("list_executions", stateMachineArn=self._deployed.machine, maxResults=MAX_LISTED, **options)
+        _require(answer, f"list the executions of {self._deployed.machine}")
+        found = [self.describe(one["name"]) for one in answer.value.get("executions", [])[:MAX_LISTED]]
+        return sorted(filter(None, found), key=_began, reverse=True)
+
     def _ask(self, operation: str, **arguments: Any) -> Answer:
         return self._deployed.cloud.ask("stepfunctions", operation, **arguments)
 
@@ -199,6 +210,10 @@ def _parse(value: Mapping[str, Any]) -> Execution:
         output=value.get("output", ""),
         is_redrivable=value.get("redriveStatus", _REDRIVABLE) == _REDRIVABLE,
     )
+
+
+def _began(execution: Execution) -> float:
+    return execution.began.timestamp() if execution.began else 0.0
 
 
 def _run_of(text: str) -> str:

@@ -30,6 +30,7 @@ from infra.score.sources import STANDARD_INPUT, WrongSource
 _READ_S = 3600  # for one file in S3
 _COPY_BYTES = 2**20
 _SCHEME = "s3://"
+_MARK = "\ufeff"  # that some editors begin a text with
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
 
 
@@ -81,9 +82,10 @@ def _read(file: Path | ObjectRef, content: BinaryIO) -> Iterator[Entry]:
 def _read_text(reader: io.BufferedReader) -> Iterator[Entry]:
     for number, line in enumerate(read_lines(reader), 1):
         try:
-            if not line.startswith(_SCHEME):
-                raise BadEntry(f"{line[:200]!r}, which is no s3://bucket/key")
-            yield parse_address(line)
+            address = line.removeprefix(_MARK) if number == 1 else line
+            if not address.startswith(_SCHEME):
+                raise BadEntry(f"{address[:200]!r}, which is no s3://bucket/key")
+            yield parse_address(address)
         except BadEntry as error:
             raise BadEntry(f"{error}, in entry {number:,}") from error
 

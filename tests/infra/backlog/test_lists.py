@@ -37,7 +37,7 @@ def read(tmp_path):
 
 
 def test_a_text_has_an_address_or_json_on_each_line(read):
-    lines = ["s3://bucket/a b.png", '{"source-ref": "s3://bucket/c\\nd"}', "", '{"bucket": "other", "key": "e"}\r']
+    lines = ["\ufeffs3://bucket/a b.png", '{"source-ref": "s3://bucket/c\\nd"}', "", '{"bucket": "other", "key": "e"}\r']
 
     assert read("list.txt", "\n".join(lines)) == [Entry("bucket", "a b.png"), Entry("bucket", "c\nd"), Entry("other", "e")]
 
