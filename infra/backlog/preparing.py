@@ -33,6 +33,7 @@ class _Preparation:
 
     def plan(self, run: str) -> Planned:
         """Has a run planned that was asked for the same before, if it was asked for anything."""
+        self.advance("planning", Sofar())
         store, deployed = self.runs.store, self.runs.deployed
         known = find_plan(store, deployed, run)
         if known:

@@ -29,9 +29,9 @@ class Sources:
 
     @property
     def name(self) -> str:
-        """A short text that tells these sources from others of the same user."""
+        """A short text by which people recognise these sources: of a prefix without its bucket, whose name may be long."""
         if self.prefix:
-            return f"{self.prefix.bucket}/{self.prefix.prefix}"
+            return self.prefix.prefix or self.prefix.bucket
         first = next(iter(self.lists), None)
         return "all" if first is None else "list" if isinstance(first, StandardInput) else first.name
 

@@ -121,7 +121,7 @@ def show(
 
     Step Functions remembers runs for 90 days. Status: 0, or 1 if the run or some of its objects failed, or 2 for wrong use.
 
-    Example: `coatcheck backlog show shop-photos-1a2b3c4d`
+    Example: `coatcheck backlog show photos-1a2b3c4d`
     """
     from infra.backlog.command import Where
     from infra.backlog.command import show as look
@@ -141,7 +141,7 @@ def stop(
 
     What is scored stays, and the same command goes on with what is left.
 
-    Example: `coatcheck backlog stop shop-photos-1a2b3c4d`
+    Example: `coatcheck backlog stop photos-1a2b3c4d`
     """
     from infra.backlog.command import Where
     from infra.backlog.command import stop as end

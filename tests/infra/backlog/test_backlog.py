@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,6 +126,7 @@ def test_a_backlog_is_planned_scored_and_then_done(shop_of):
     more = shop.json(shop.prefix)
     assert (more["plan"]["objects"], more["plan"]["left_out"], more["summary"]["outcomes"]["scored"]) == (1, {"done": 131}, 1)
     assert more["run"] == f"{done['run']}-3"
+    assert re.fullmatch("uploads-photos-[0-9a-f]{8}", done["run"])
 
     listed = json.loads(shop("show", "--json").out)
     assert [(one["run"], one["status"]) for one in listed] == [(more["run"], "SUCCEEDED"), (done["run"], "SUCCEEDED")]

@@ -205,6 +205,7 @@ def test_sources_are_one_prefix_or_lists_or_all(tmp_path):
     assert (str(parse_sources([f"s3://{INPUT}/a/"], is_all=False).prefix), lists.prefix) == (f"s3://{INPUT}/a/", None)
     assert [str(one) for one in lists.lists] == [str(tmp_path / "keys.csv"), "s3://bucket/list", "-"]
     assert [parse_sources([], is_all=True).title, lists.name] == ["all inputs", "keys.csv"]
+    assert [parse_sources([f"s3://bucket/{name}"], is_all=False).name for name in ("a/b/", "")] == ["a/b/", "bucket"]
 
 
 @pytest.mark.parametrize(

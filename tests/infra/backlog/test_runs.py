@@ -348,7 +348,7 @@ def test_an_empty_plan_costs_nothing():
 
 
 def test_a_run_that_was_planned_for_an_earlier_model_makes_place_for_the_next_one(runs, planned, steps, function):
-    base = default_name("shop/photos/", ORDER, "")
+    base = default_name("photos/", ORDER, "")
     planned(base)
     steps.describe(base, "ABORTED")
     steps.describe(f"{base}-2")
