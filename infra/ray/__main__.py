@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.dataset as ds  # type: ignore[import-untyped]
 import ray
-from pyarrow.fs import FileSystem, FileType  # type: ignore[import-untyped]
+from pyarrow.fs import FileSelector, FileSystem, FileType  # type: ignore[import-untyped]
 from ray.data import ActorPoolStrategy
-from ray.data.datasource import FileBasedDatasource
+from ray.data.datasource import DefaultFileMetadataProvider, FileBasedDatasource
 
 from infra.errors import InfraError, WrongUse
-from infra.locations import expand_home, own_errors, parse_artifact, read_limits
+from infra.locations import expand_home, own_errors, parse_artifact, read_limits, read_manifest
 from infra.printable import as_line
 from infra.ray.scoring import ObjectScorer
 from infra.score.walking import Unusable, walk
@@ -57,6 +58,17 @@ class Files(FileBasedDatasource):  # type: ignore[misc]  # Ray's types are not k
         return 1
 
 
+class Everything(DefaultFileMetadataProvider):  # type: ignore[misc]
+    """Lists all files under a prefix; Ray's own listing passes over those whose names begin with a dot or an underscore."""
+
+    def expand_paths(self, paths: list[str], filesystem: FileSystem, *_: Any, **__: Any) -> Iterator[tuple[str, int]]:
+        """Yields the path and the size of each file among the paths and under them."""
+        for found in filesystem.get_file_info(paths):
+            is_folder = found.type is FileType.Directory
+            inner = filesystem.get_file_info(FileSelector(found.path, recursive=True)) if is_folder else [found]
+            yield from ((file.path, file.size) for file in inner if file.is_file)
+
+
 def score(source: str, out: str, artifact: str | None, workers: int | None) -> int:
     """Scores a local folder, or a prefix of what Arrow can read, and returns the number of local files that cannot be objects.
 
@@ -67,9 +79,12 @@ def score(source: str, out: str, artifact: str | None, workers: int | None) -> i
     """
     target = out if "://" in out else str(expand_home(out).resolve())
     _require_free(target)
+    read_manifest(artifact)
     paths, above, unusable = _find(source, Path(target))
+    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # for max_restarts, which has no other place yet
     ray.init(**({} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}))
-    objects = ray.data.read_datasource(Files(paths, include_paths=True), num_cpus=MOVING_CPUS)
+    files = Files(paths, include_paths=True, meta_provider=Everything())
+    objects = ray.data.read_datasource(files, num_cpus=MOVING_CPUS)
     rows = objects.map_batches(
         ObjectScorer,
         fn_constructor_args=(parse_artifact(artifact), read_limits(), above),
@@ -90,17 +105,15 @@ def score(source: str, out: str, artifact: str | None, workers: int | None) -> i
 
 
 def _require_free(target: str) -> None:
-    system, path = FileSystem.from_uri(target)
-    if system.get_file_info(path).type is not FileType.NotFound:
+    if _type_of(target) is not FileType.NotFound:
         raise WrongUse(f"Expected a new folder for --out. Received: {target}, which is there; name another or delete it.")
 
 
 def _find(source: str, without: Path) -> tuple[list[str], str, list[Unusable]]:
-    """Returns the paths to read, what precedes the bucket in them, and what in a folder cannot be an object, without links.
-
-    A folder is walked through here, as `coatcheck score` does it, because Ray passes over names that begin with an underscore.
-    """
+    """Returns the paths to read, what precedes the bucket in them, and what in a folder cannot be an object, without links."""
     if "://" in source:
+        if _type_of(source) is not FileType.Directory:
+            raise WrongUse(f"Expected an address under which there is something, s3://bucket/prefix/. Received: {source!r}.")
         return [source], "", []
     folder = expand_home(source).resolve()
     if not folder.is_dir() or not folder.name:
@@ -109,7 +122,12 @@ def _find(source: str, without: Path) -> tuple[list[str], str, list[Unusable]]:
     paths = [str(folder / key) for key in found if isinstance(key, str)]
     if not paths:
         raise WrongUse(f"Expected a folder with files in it. Received: {folder}, which holds none.")
-    return paths, f"{folder.parent}/".replace("//", "/"), [it for it in found if isinstance(it, Unusable) and not it.is_link]
+    return paths, str(folder.parent / "_")[:-1], [it for it in found if isinstance(it, Unusable) and not it.is_link]
+
+
+def _type_of(address: str) -> FileType:
+    system, path = FileSystem.from_uri(address)
+    return system.get_file_info(path).type
 
 
 def main() -> int:

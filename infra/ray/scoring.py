@@ -1,6 +1,6 @@
 """Scores the bytes of objects into rows of a table: the class for `map_batches` of Ray Data. Ray itself is not needed here.
 
-    a table of "path" and "bytes" --> a store in memory --the function's own Scorer--> documents --> a table of rows
+a table of "path" and "bytes" --> a store in memory --the function's own Scorer--> documents --> a table of rows
 """
 
 from __future__ import annotations
