@@ -82,7 +82,8 @@ def score(source: str, out: str, artifact: str | None, workers: int | None) -> i
     read_manifest(artifact)
     paths, above, unusable = _find(source, Path(target))
     warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # for max_restarts, which has no other place yet
-    ray.init(**({} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}))
+    cluster = os.environ.get("RAY_ADDRESS", "local")  # Ray alone would join whatever cluster this machine began last
+    ray.init(cluster, num_cpus=workers if cluster == "local" else None)
     files = Files(paths, include_paths=True, meta_provider=Everything())
     objects = ray.data.read_datasource(files, num_cpus=MOVING_CPUS)
     rows = objects.map_batches(
