@@ -4,12 +4,14 @@ import re
 import subprocess
 
 import boto3
+import duckdb
 import pyarrow.dataset as ds
 import pytest
 
 from infra.show.parquet import SCHEMA
 from tests.infra.ray.conftest import ROOT, rows_of
 
+PAGE = (ROOT / "docs" / "ray.md").read_text()
 PYTHON = ROOT / ".venv-ray" / "bin" / "python"
 
 pytestmark = pytest.mark.ray
@@ -32,14 +34,22 @@ def run(tmp_path):
     return run
 
 
-def test_two_workers_write_the_rows_that_coatcheck_score_writes(run, photos, scored, tmp_path):
-    done = run(photos, "--out", tmp_path / "rows", "--workers", "2")
+def test_the_page_s_own_commands_write_the_rows_that_coatcheck_score_writes_on_two_workers(photos, scored, tmp_path):
+    command = re.search(r"^    (\.venv-ray/.* --workers 2)$", PAGE, re.MULTILINE)[1]
+    query = re.search(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
+    (tmp_path / ".venv-ray").symlink_to(ROOT / ".venv-ray")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"126 rows written, of which 6 are rejected: {tmp_path}/rows"
-    table = ds.dataset(tmp_path / "rows").to_table()
+    assert done.stdout.splitlines()[-1] == "126 rows written, of which 6 are rejected: predictions"
+    table = ds.dataset(tmp_path / "predictions").to_table()
     assert table.schema == SCHEMA
     assert rows_of(table) == rows_of(scored)
+    answer = duckdb.sql(query.replace("predictions/", f"{tmp_path}/predictions/")).fetchall()
+    assert sum(images for _, images, _ in answer) == 120
+    assert len(answer) == 10
 
 
 @pytest.fixture
