@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 
 from infra.show.files import Content, Files, lines_of
-from infra.show.ordering import in_order
+from infra.show.ordering import in_order, place_in_order
 from infra.show.shards import Foreign, Shard
 
 
@@ -95,11 +95,14 @@ def _rows_of(files: Files, shard: Shard) -> Iterator[ShardRow]:
     for place, row in in_order(_parse(files, shard)):
         rows += 1
         last = max(last, place)
-        if row.fault or place > before:
+        if row.fault:
             yield replace(row, place=last)
+        elif place > before:
+            yield row
+            before = place
         else:
-            yield replace(row, place=last, fault="a row that does not follow the one before it, or its shard's first key")
-        before = before if row.fault else last
+            reason = "a row that does not follow the one before it, or its shard's first key"
+            yield replace(row, place=last, fault=reason)
     if shard.rows not in {None, rows}:
         reason = f"which does not have the {shard.rows:,} rows that its index tells, but {rows:,}"
         yield ShardRow(last, Content(files.address(shard.key), b""), fault=reason)
@@ -115,7 +118,7 @@ def _parse(files: Files, shard: Shard) -> Iterator[tuple[str, ShardRow]]:
             yield place, ShardRow(place, line, fault=str(error))
         else:
             place = f"{source.key}.json"
-            yield place, ShardRow(place, line, source.bucket, shard.rank)
+            yield place, ShardRow(place_in_order(place), line, source.bucket, shard.rank)
 
 
 def _latest(rows: Iterable[ShardRow]) -> Iterator[ShardRow]:
