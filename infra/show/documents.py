@@ -142,6 +142,7 @@ def read_documents(place: Path | Prefix, store: Callable[[], Store]) -> Iterator
     Raises:
         OSError: the folder cannot be read.
         StorageUnavailable: S3 failed.
+        WrongUse: the place is that of the rows of all models.
     """
     named = parse_rows_place(place)
     if named:

@@ -20,7 +20,7 @@ from infra.stores.places import keys_under, object_places
 
 READ_S = 60  # for one document in S3, or one block of a larger object
 CONCURRENCY = 16  # objects in S3 that are read at the same time
-FIRST_BLOCK_BYTES, BLOCK_BYTES = 2**16, 2**23  # of a file that is read piece by piece
+BLOCK_BYTES = 2**22  # of a file that is read piece by piece; most shards have less than half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def lines_of(files: Files, key: str) -> Iterator[Content]:
 
     A block of the file and the longest line are in memory at a time.
     """
-    number, start, rest, size = 0, 0, b"", FIRST_BLOCK_BYTES
+    number, start, rest, size = 0, 0, b"", BLOCK_BYTES
     while True:
         block = files.read(key, start, start + size)
         if block is None:
@@ -70,7 +70,7 @@ def lines_of(files: Files, key: str) -> Iterator[Content]:
         if len(block.content) < size:
             break
         start += size
-        size = max(min(2 * size, BLOCK_BYTES), len(rest))  # a line that is longer than a block is not copied time and again
+        size = max(BLOCK_BYTES, len(rest))  # a line that is longer than a block is not copied time and again
     if rest:
         yield Content(f"{block.place}:{number + 1}", rest, block.written_at)
 

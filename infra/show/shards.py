@@ -17,13 +17,14 @@ from handler.backlog.runs import Digest, Places
 from handler.errors import StorageUnavailable
 from handler.marks import RESERVED
 from handler.objects import Prefix
+from infra.errors import WrongUse
 from infra.show.files import Content, Files
 
 _PLACES = Places(Prefix("", ""))  # relative to the output, as keys of `Files` are
 _SHARDS, _COVERED, _MARKER = f"{RESERVED}shards/", f"{RESERVED}covered/", f"{RESERVED}maker"
 _NAME = r"/(?P<run>[A-Za-z0-9][A-Za-z0-9._:-]*)/\d+\.jsonl"
 _ROWS, _INDEX = re.compile(_NAME), re.compile(_NAME + r"\.gz")
-_OWN = re.compile(rf"(?P<output>(?:.*/)?){_SHARDS}(?P<maker>[0-9a-f]{{16}})/(?:(?P<run>[^/]+)/)?", re.DOTALL)
+_OWN = re.compile(rf"(?P<output>(?:.*/)?){_SHARDS}(?:(?P<maker>[0-9a-f]{{16}})/(?:(?P<run>[^/]+)/)?)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,16 @@ _marker, _plan = msgspec.json.Decoder(_Marker), msgspec.json.Decoder(_Plan)
 
 
 def parse_rows_place(place: Path | Prefix) -> RowsPlace | None:
-    """Returns the rows that a place is, `…/_coatcheck/shards/<maker>/` or one run of it; None for a place of another name."""
+    """Returns the rows that a place is, `…/_coatcheck/shards/<maker>/` or one run of it; None for a place of another name.
+
+    Raises:
+        WrongUse: the place is that of the rows of all models.
+    """
     found = _OWN.fullmatch(place.prefix if isinstance(place, Prefix) else f"{place.as_posix()}/")
     if found is None:
         return None
+    if found["maker"] is None:
+        raise WrongUse(f"Expected the rows of one model, which has a folder of its own in that of all rows. Received: {place}.")
     output = Prefix(place.bucket, found["output"]) if isinstance(place, Prefix) else Path(found["output"])
     return RowsPlace(output, found["maker"], found["run"])
 

@@ -56,8 +56,7 @@ def test_lines_are_the_same_however_they_fall_into_blocks(lines, is_ended):
     lines = [line or b"x" for line in lines]
     content = b"\n".join(lines) + b"\n" * (is_ended and bool(lines))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files_module, "FIRST_BLOCK_BYTES", 4)
-        patch.setattr(files_module, "BLOCK_BYTES", 16)
+        patch.setattr(files_module, "BLOCK_BYTES", 8)
 
         found = list(lines_of(stored(content), "rows"))
 

@@ -1,10 +1,13 @@
 """Rows of backlogs: which of them is the answer for an object, in which order, and what becomes of what is broken."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.objects import ObjectRef, Prefix
+from infra.errors import WrongUse
 from infra.show.documents import BrokenDocument, read_documents
 from infra.stores.memory import MemoryStore
 from tests.infra.show.backlogs import MAKER, OTHER, OUTPUT, PLACES, copy, document, mark, plan, row, shard
@@ -71,6 +74,12 @@ def test_rows_that_are_named_themselves_are_read_without_documents(store, tmp_pa
     assert contents(read(store, Prefix("results", f"{ROWS}may/"))) == may
     assert contents(read_documents(tmp_path / "_coatcheck" / "shards" / MAKER[:16], store=None)) == may
     assert contents(read_documents(tmp_path / "_coatcheck" / "shards" / MAKER[:16] / "may", store=None)) == may
+
+
+@pytest.mark.parametrize("place", [Prefix("results", "out/_coatcheck/shards/"), Path("/results/_coatcheck/shards")])
+def test_rows_of_all_models_together_are_no_answer(store, place):
+    with pytest.raises(WrongUse, match="Expected the rows of one model"):
+        read(store, place)
 
 
 def test_rows_of_another_model_count_only_where_they_are_named(store):
