@@ -118,7 +118,7 @@ class Covered(msgspec.Struct, frozen=True):
         self, run: _Run, order: int, prefix: Prefix, after: str, deadline: Deadline
     ) -> Iterator[tuple[str, int, RowRef]]:
         """Yields the place of each row of a run under `prefix`, relative to the output, the run's `order`, and the row."""
-        start, suffix = after or prefix.prefix, self.suffix
+        start, suffix = max(after, prefix.prefix), self.suffix
         shards = run.shards.get(prefix.bucket, [])
         # The place of a key that follows another one in order of keys may come before the other's place, but never before the
         # other key itself.

@@ -137,7 +137,7 @@ def main(count, kills):
             first.append(time.monotonic() - began)
 
     store.before = look
-    summary = kill_until_done(store, make_world, kills, count // 25, seed=1, tell=say)
+    summary = kill_until_done(store, make_world, kills, count // 100, seed=1, tell=say)
     keys = Counter(make_world(store).row_keys())
     say(summary)
     say(f"{len(keys)} objects have a row, {sum(n > 1 for n in keys.values())} twice; {count - len(keys)} have none")
