@@ -40,9 +40,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration impo
     distributed_iteration_component as distributed,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
-    distributed_item_processor as processor,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor_worker as worker,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.map_run_record import MapRunRecord
@@ -89,7 +86,7 @@ def _mend(endpoint: str) -> None:
     mended: tuple[tuple[object, str, object], ...] = (
         (models, "Execution", _Execution),
         (state_map, "MapRunRecord", _MapRun),
-        (processor, "DistributedItemProcessorWorker", _Worker),
+        (worker.DistributedItemProcessorWorker, "eval", _work),
         (distributed.DistributedIterationComponent, "_map_run", _run_map),
         (ResultWriter, "_eval_body", _write_results),
         (StepFunctionResponse, "redrive_execution", _redrive_execution),
@@ -206,25 +203,20 @@ def _run_map(
 
 
 def _write_results(self: ResultWriter, env: Environment) -> None:
-    """Writes the manifest to the place that the map's input tells; moto looks for it in the results."""
-    env.stack.append(env.states.get_input())
-    self.parargs.eval(env=env)
-    place = env.stack.pop()
-    env.stack[-1] = place
-    self.resource_eval.eval_resource(env=env)
+    """Writes the manifest to the place that the map's input tells; moto looks for the place in the results."""
+    env.stack[-1] = env.states.get_input()
+    _moto_write_results(self, env)
+
+
+def _work(self: worker.DistributedItemProcessorWorker) -> None:
+    """Works on one item after another until the execution ends; moto's worker calls itself for each, and does not end then."""
+    while job := self._job_pool.next_job():
+        if self._env.is_running():
+            frame = self._env.open_inner_frame()
+            self._eval_job(env=frame, job=job)
+            self._env.delete_frame(frame)
+        self._job_pool.close_job(job)
 
 
 _moto_run_map = distributed.DistributedIterationComponent._map_run  # noqa: SLF001 - moto has no public place to mend
-
-
-class _Worker(worker.DistributedItemProcessorWorker):
-    """A worker of a map run that takes no more items once the execution has ended."""
-
-    def eval(self) -> None:
-        """Works on one item after another; moto's calls itself for each."""
-        while job := self._job_pool.next_job():
-            if self._env.is_running():
-                frame = self._env.open_inner_frame()
-                self._eval_job(env=frame, job=job)
-                self._env.delete_frame(frame)
-            self._job_pool.close_job(job)
+_moto_write_results = ResultWriter._eval_body  # noqa: SLF001 - as above
