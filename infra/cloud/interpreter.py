@@ -1,12 +1,14 @@
 """Runs state machines in moto's interpreter, mended where what it does differently from Step Functions would be noticed here.
 
 The import takes 1.3 s and 150 MB, so that it comes with the first request of Step Functions. What moto 5.2.5 does by itself is
-written beside each mend below: it calls other services at a name that virtual-hosted buckets lack here, it has no redrive, an
-execution that is stopped goes on as RUNNING until what it waits for is done, and a map run ignores tolerated failures, knows
-of no pending items, takes on more items after it was stopped, and ends by a RecursionError after some 900 items of one worker.
+written beside each mend below: it calls other services at `localhost`, below which a bucket has no name of its own here; it has
+no redrive; an execution that is stopped goes on as RUNNING until what it waits for is done; and a map run ignores tolerated
+failures, knows of no pending items, begins what is left after a stop and counts it as failed, looks for ResultWriter's place in
+the results, and has each worker call itself for each item, as deep as Python lets it.
 
-What works as on AWS: MaxConcurrency; Retry with BackoffRate, MaxDelaySeconds and JitterStrategy; Choice; OutputPath; a null
-ResultPath; a start by the name of an execution that runs, with the same input; and its refusal with another input or later.
+What works as on AWS: MaxConcurrency, ToleratedFailurePercentage and their paths; Retry with BackoffRate, MaxDelaySeconds and
+JitterStrategy; Choice; OutputPath; a null ResultPath; States.StringToJson; a start by the name of an execution that runs, with
+the same input, which is that execution; and its refusal with another input or later.
 
 What still differs:
 - a map run whose failures are more than tolerated fails at its end, not at once; ToleratedFailureCount is not looked at;
