@@ -112,6 +112,7 @@ INFRA_ARROWS = {
     "explain": {"explain", "locations", "score"},
     "judging": {"judging", "locations", "score", "show"},
     "package": {"native"},
+    "scale": {"bench", "cloud", "cost", "scale", "template"},
     "score": {"locations", "score", "show", "stores"},
     "show": {"locations", "show", "stores"},
     "stores": {"stores"},
