@@ -18,6 +18,7 @@ PLANNING, WORKFLOWS, FEW_SHARDS, ARRIVALS = "planning", "starts of workflows", "
 
 
 _MAX_SAMPLES = 400
+_MIN_SHARE = 0.05  # of the time, for which a limit must hold a run up to be named as the first one
 _NO_LIMITS = {PLANNING, ARRIVALS, FEW_SHARDS}  # they leave workers idle, where a limit keeps work waiting
 
 MILLION = 1_000_000
@@ -80,7 +81,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `seconds` is the time until all was done, and `first_s` until the first results were there. `busy_s` adds up the times of
     all invocations. Each object is `done`, `failed` for good, or `left` by a run that was stopped; `repeated` counts objects
     that were tried once more. `present_s` adds up, over all objects, the seconds from arrival to end. `bounds` says for which
-    shares of the time what held the run up, and `first_bound` which limit did so first. `partitions` is how many S3 had at the
+    shares of the time what held the run up, and `first_bound` which limit did so first, for at least a twentieth of the time;
+    it is empty if none did. `partitions` is how many S3 had at the
     end.
     """
 
@@ -115,7 +117,6 @@ class Tally:
         self._bound = bound
         self._bounds: Counter[str] = Counter()
         self._samples: list[Sample] = []
-        self._first = ""
         self.sums: Counter[str] = Counter()
         self.amounts = {"busy_s": 0.0, "present_s": 0.0, "log_bytes": 0.0, "oldest_s": 0.0}
         self.active = self.peak = 0
@@ -145,8 +146,6 @@ class Tally:
         while True:
             bound = self._bound()
             self._bounds[bound] += 1
-            if bound not in _NO_LIMITS:
-                self._first = self._first or bound
             self._samples.append(Sample(self._env.now, self.sums["done"], self.active))
             yield self._env.timeout(step_s)
 
@@ -178,12 +177,16 @@ class Tally:
                 log_bytes=amounts["log_bytes"],
             ),
             bounds={name: count / sampled for name, count in self._bounds.most_common()},
-            first_bound=self._first,
+            first_bound=next((name for name, count in self._bounds.items() if _is_limit(name, count / sampled)), ""),
             samples=(
                 *self._samples[:: ceil_of(len(self._samples), _MAX_SAMPLES)],
                 Sample(self._env.now, sums["done"], self.active),
             ),
         )
+
+
+def _is_limit(bound: str, share: float) -> bool:
+    return bound not in _NO_LIMITS and share >= _MIN_SHARE
 
 
 def log_bytes(objects: int, times: Times) -> float:

@@ -16,7 +16,9 @@ from infra.scale.uploads import simulate_uploads
 
 PACKED_IMAGES = 1_000
 PACKED_BYTES = 16 + PACKED_IMAGES * 28 * 28  # an IDX file
-SWEPT = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 200, 400)  # numbers of workers
+SWEPT = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100)  # numbers of workers
+
+_ALONE = msgspec.structs.replace(LIMITS, partitions=1_024)  # S3 refuses nothing
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -50,11 +52,85 @@ def load_of(images: int, *, is_packed: bool) -> Load:
     return Load(objects=images)
 
 
+SINGLE, PACKED = load_of(MILLION, is_packed=False), load_of(MILLION, is_packed=True)
+MANY_SINGLE, MANY_PACKED = load_of(100 * MILLION, is_packed=False), load_of(100 * MILLION, is_packed=True)
+
+
 def deployed_scenarios() -> list[Scenario]:
     """Returns a million and a hundred million images, single and packed, on both ways, as the template deploys them."""
+    loads = {
+        "1 million, single": SINGLE,
+        "1 million, packed": PACKED,
+        "100 million, single": MANY_SINGLE,
+        "100 million, packed": MANY_PACKED,
+    }
+    return [Scenario(f"{name}, {way}", way, load) for name, load in loads.items() for way in ("uploads", "backlog")]
+
+
+def turned_uploads() -> list[Scenario]:
+    """Returns a million uploads with one parameter turned in each."""
+
+    def turned(name: str, load: Load = SINGLE, limits: Limits = LIMITS, **parameters: int | str) -> Scenario:
+        return Scenario(name, "uploads", load, parameters, limits)
+
+    split = msgspec.structs.replace(LIMITS, partitions=4)
     return [
-        Scenario(f"{images // MILLION}M {'packed' if is_packed else 'single'} {way}", way, load_of(images, is_packed=is_packed))
-        for images in (MILLION, 100 * MILLION)
-        for is_packed in (False, True)
-        for way in ("uploads", "backlog")
+        turned("as deployed"),
+        turned("`MaximumConcurrency` 5", max_concurrency=5),
+        turned("`MaximumConcurrency` 16", max_concurrency=16),
+        turned("`MaximumConcurrency` 50", max_concurrency=50),
+        turned("`MaximumConcurrency` 50, documents in four partitions", limits=split, max_concurrency=50),
+        turned("`BatchSize` 10", batch_objects=10),
+        turned("`MemorySize` 885", memory_mb=885),
+        turned("`S3_CONCURRENCY` 8", s3_concurrency=8),
+        turned("`S3Client` obstore", client="obstore"),
+        turned("1,000 uploads a second", msgspec.structs.replace(SINGLE, rate=1_000.0)),
+        turned("3,000 uploads a second", msgspec.structs.replace(SINGLE, rate=3_000.0)),
+        turned("one of 1,000 invocations is killed", msgspec.structs.replace(SINGLE, killed=0.001)),
+        turned("packed", PACKED),
+        turned("packed, `BatchSize` 10, `MaximumConcurrency` 100", PACKED, batch_objects=10, max_concurrency=100),
     ]
+
+
+def turned_backlogs() -> list[Scenario]:
+    """Returns backlogs of a million and a hundred million images with one parameter turned in each."""
+
+    def turned(name: str, load: Load = SINGLE, limits: Limits = LIMITS, **parameters: int | str) -> Scenario:
+        return Scenario(name, "backlog", load, parameters, limits)
+
+    split = msgspec.structs.replace(LIMITS, partitions=4)
+    return [
+        turned("as deployed"),
+        turned("`BacklogConcurrency` 16", backlog_concurrency=16),
+        turned("`BacklogConcurrency` 25", backlog_concurrency=25),
+        turned("`BacklogConcurrency` 100", backlog_concurrency=100),
+        turned("as deployed, inputs in four partitions", limits=split),
+        turned("`MemorySize` 885", memory_mb=885),
+        turned("`S3Client` obstore, `BacklogConcurrency` 8", client="obstore", backlog_concurrency=8),
+        turned(
+            "one of 100 invocations is killed, `BacklogConcurrency` 16",
+            msgspec.structs.replace(SINGLE, killed=0.01),
+            backlog_concurrency=16,
+        ),
+        turned("packed", PACKED),
+        turned("100 million, `BacklogConcurrency` 16", MANY_SINGLE, backlog_concurrency=16),
+        turned("100 million, `BacklogConcurrency` 200, S3 refuses nothing", MANY_SINGLE, _ALONE, backlog_concurrency=200),
+        turned("100 million, packed, `BacklogConcurrency` 116", MANY_PACKED, backlog_concurrency=116),
+    ]
+
+
+def swept_scenarios() -> list[Scenario]:
+    """Returns a million single and a hundred million packed images, on both ways, for many numbers of workers."""
+    return [
+        Scenario(f"{name}, {count}", way, load, {parameter: count})
+        for name, way, load, parameter in (
+            (SWEPT_NAMES[0], "uploads", SINGLE, "max_concurrency"),
+            (SWEPT_NAMES[1], "backlog", SINGLE, "backlog_concurrency"),
+            (SWEPT_NAMES[2], "uploads", MANY_PACKED, "max_concurrency"),
+            (SWEPT_NAMES[3], "backlog", MANY_PACKED, "backlog_concurrency"),
+        )
+        for count in SWEPT
+    ]
+
+
+SWEPT_NAMES = ("single uploads", "single backlog", "packed uploads", "packed backlog")
