@@ -23,12 +23,16 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handler.backlog.runs import Places
+from handler.backlog.tasks import NAME as BACKLOG
+from handler.backlog.tasks import Backlog, parse_task
 from handler.contract import Model
 from handler.custody import Custody
 from handler.deadline import Deadline, TimeBudget
 from handler.delivery import Delivery
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
+from handler.errors import BadArtifact
 from handler.formats.picture import readable_kinds
 from handler.inputs import Inputs
 from handler.maker import Maker
@@ -40,7 +44,7 @@ from handler.settings import Settings, load_settings
 from handler.store import Store
 from handler.stores import make_store
 from handler.sweeping import Sweeper
-from handler.telemetry import Journal, Stopwatch, log_queue_error, log_request, log_sweep, logger, write_metrics
+from handler.telemetry import Journal, Stopwatch, log_queue_error, log_request, log_sweep, log_task, logger, write_metrics
 from handler.triggers import parse_event
 from handler.work_queue import WorkQueue
 
@@ -81,6 +85,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
 def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> object:
     parts = build_parts()
     budget = TimeBudget.of(context.get_remaining_time_in_millis() / 1000, parts.reserve_s, ANSWER_RESERVE_S)
+    task = parse_task(event)
+    if task:
+        log_task(BACKLOG, task.run)
+        try:
+            return parts.backlog.do(task, budget, journal.record)
+        finally:
+            journal.model_s = parts.stopwatch.take_s()
     request = parse_event(event)
     log_request(request)
     delivery = Delivery(
@@ -107,6 +118,7 @@ class Parts(msgspec.Struct, frozen=True):
     stopwatch: Stopwatch
     scorer: Scorer
     sweeper: Sweeper
+    backlog: Backlog
     queue: WorkQueue | None
 
 
@@ -156,7 +168,22 @@ def _build_parts(settings: Settings) -> Parts:
         max_objects=settings.max_sweep_objects,
         max_queue_messages=settings.max_sweep_queue_messages,
     )
-    return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper, queue)
+    other = functools.cache(functools.partial(_scorer_of, settings, scorer))
+    backlog = Backlog(scorer=scorer, scorer_of=other, concurrency=concurrency)
+    return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper, backlog, queue)
+
+
+def _scorer_of(settings: Settings, deployed: Scorer, digest: str) -> Scorer:
+    """Returns the scorer with the model that a backlog brought, whose manifest has a digest; it sends nothing to the queue."""
+    documents = deployed.documents
+    read = store_reader(documents.store, Places(documents.output).model(digest), Deadline.after(MODEL_LOAD_S))
+    model = load_model(read, settings.model_threads)
+    if model.manifest_sha256 != digest:
+        raise BadArtifact(f"Expected a manifest with sha256 {digest}. Received: {model.manifest_sha256}; copy it again.")
+    maker = Maker.of(model, settings.limits, settings.inputs, formats=readable_kinds(), has_queue=bool(settings.queue_url))
+    own = msgspec.structs.replace(documents, maker=maker, marks=None)
+    inputs = msgspec.structs.replace(deployed.inputs, documents=own)
+    return msgspec.structs.replace(deployed, model=model, documents=own, inputs=inputs, dispatcher=None)
 
 
 def _load_model(settings: Settings, store: Store) -> Model:

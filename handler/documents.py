@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -66,6 +66,24 @@ class Document(msgspec.Struct, frozen=True):
             _MAKER: self.maker,
             _RESULT: self.result,
         }
+
+
+class Described(NamedTuple):
+    """What the metadata of a document tell of it; None for what they do not tell."""
+
+    etag: str | None
+    maker: str | None
+    result: str | None
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str]) -> Described:
+        """Returns what the metadata of a document tell."""
+        return cls(metadata.get(_ETAG), metadata.get(_MAKER), metadata.get(_RESULT))
+
+    @property
+    def is_archived(self) -> bool:
+        """True if the document says that its object was archived, which may have changed without a trace in the object."""
+        return self.result == ArchivedObject.__name__
 
 
 def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> bool:
@@ -143,22 +161,21 @@ class Documents(msgspec.Struct, frozen=True):
 
         A rejection that says that the object was archived is not, since an object can be restored without any change.
         """
-        wanted = {_BUCKET: source.ref.bucket, _ETAG: source.etag}
-        metadata = existing.metadata
-        is_about = wanted.items() <= metadata.items() and metadata.get(_RESULT) != ArchivedObject.__name__
-        return is_about and self.maker.has_made(metadata.get(_MAKER))
+        described = Described.of(existing.metadata)
+        is_about = described.etag == source.etag and not belongs_to_another_bucket(existing, source)
+        return is_about and not described.is_archived and self.maker.has_made(described.maker)
 
     def is_sent_list(self, existing: StoredObject, source: StoredObject) -> bool:
         """Returns whether `existing` is the finished document of a list, whose objects were sent before it was written."""
-        return self.is_finished(existing, source) and existing.metadata.get(_RESULT) == LIST
+        return self.is_finished(existing, source) and Described.of(existing.metadata).result == LIST
 
     def waits_for_restore(self, existing: StoredObject) -> bool:
         """Returns whether `existing` says that its input is archived, which may have changed without a trace in the input."""
-        return existing.metadata.get(_RESULT) == ArchivedObject.__name__
+        return Described.of(existing.metadata).is_archived
 
     def is_by_another_maker(self, existing: StoredObject) -> bool:
         """Returns whether `existing` was made by another maker than the present one, or names none."""
-        return not self.maker.has_made(existing.metadata.get(_MAKER))
+        return not self.maker.has_made(Described.of(existing.metadata).maker)
 
     def publish(self, document: Document, deadline: Deadline) -> Outcome:
         """Writes `document`, unless an equal one exists or the input has changed, and returns the outcome of the input.

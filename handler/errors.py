@@ -19,6 +19,7 @@ ScoringError
 │   ├── ObjectChanged         an object no longer has the ETag that was asked for
 │   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
 │   ├── OutOfTime             the time of the invocation was over
+│   ├── OutOfRoom             the rows of a shard of a backlog have no room for one more
 │   ├── ConcurrentWrites      other writers won every attempt at a document
 │   ├── UnrecognisedEvent     an invocation by a source that no trigger knows, or that waits for a task token
 │   └── InvocationFailed      an event that is not finished, so that its source sends it again
@@ -27,6 +28,7 @@ ScoringError
 │   └── UnreadableMessage     a message, record, item or task that names no object in a known form
 └── MisconfiguredError      the function refuses to start: no object is read
     ├── BadSettings           environment variables that are missing or malformed, all of them at once
+    ├── StaleRun              a run over a backlog that was planned for another model, or is not planned
     └── BadArtifact           the model's files disagree with their manifest
 
 A message says what was expected, what was received, and for which object; a class decides what is done about it.
@@ -117,6 +119,10 @@ class OutOfTime(TransientError):
     """The invocation's time was over before an object was decoded, a call was answered, or a sweep or list was done."""
 
 
+class OutOfRoom(TransientError):
+    """The rows of a shard of a backlog would need more room than there is; another run has room for the object."""
+
+
 class ConcurrentWrites(TransientError):
     """Other writers won every attempt at a document, or its input changed while the document was replaced."""
 
@@ -161,6 +167,10 @@ class MisconfiguredError(ScoringError):
 
 class BadSettings(MisconfiguredError):
     """Environment variables that are missing or cannot be understood; one error names all of them."""
+
+
+class StaleRun(MisconfiguredError):
+    """A run over a backlog that cannot go on with this function, since it was planned for another model or not at all."""
 
 
 class BadArtifact(MisconfiguredError):

@@ -1,4 +1,6 @@
-"""Decides what is to be done about an input: by what two listings show, or by a look at its document if that leaves doubt.
+"""Decides what is to be done about an input: by what the listings show, or by a look at its document if that leaves doubt.
+
+Where an object has a document, the document is the answer. Only where it has none does the row of a backlog count.
 
 No AWS here.
 """
@@ -17,7 +19,8 @@ from handler.documents import Documents, belongs_to_another_bucket
 from handler.errors import OutOfTime, StorageUnavailable, UnacceptedObject
 from handler.inputs import Inputs
 from handler.marks import Settled
-from handler.pairing import Pair
+from handler.objects import ObjectRef
+from handler.pairing import Pair, RowRef
 from handler.store import StoredObject
 
 
@@ -29,6 +32,7 @@ class State(Enum):
     OUTDATED = auto()  # the document is of another maker
     REFUSED = auto()  # there is no place for the document
     ARCHIVED = auto()  # the input cannot be read before it is restored
+    GONE = auto()  # the input was named, but there is none
     DOUBTFUL = auto()  # the listings leave it open, and nobody looked
 
 
@@ -51,12 +55,38 @@ class Examiner(msgspec.Struct, frozen=True):
 
     def examine(self, pairs: Iterable[Pair], deadline: Deadline, *, may_look: bool) -> list[Examined]:
         """Returns the state of each input, with a look at those that the listings leave open, if this `may_look`."""
-        examined = [Examined(source, document, self._judge(source, document)) for source, document in pairs]
+        examined = [Examined(pair.source, pair.document, self._judge(pair)) for pair in pairs]
         return self._settle(examined, State.DOUBTFUL, deadline) if may_look else examined
 
     def examine_unpaired(self, sources: Iterable[StoredObject], deadline: Deadline) -> list[Examined]:
         """Returns the state of inputs whose documents the listing did not come to, after a look at each."""
-        return self._settle([Examined(source, None, self._judge(source, None)) for source in sources], State.MISSING, deadline)
+        unpaired = (Pair(source, None, None) for source in sources)
+        return self._settle([Examined(pair.source, None, self._judge(pair)) for pair in unpaired], State.MISSING, deadline)
+
+    def look_up(
+        self, ref: ObjectRef, row: RowRef | None, deadline: Deadline, *, has_documents: bool
+    ) -> tuple[StoredObject | None, State]:
+        """Returns the present state of an object that somebody named, and what is to be done about it.
+
+        The object itself is only looked at if it has a row, or a document where it `has_documents`; otherwise None comes for
+        its state.
+
+        Raises:
+            StorageUnavailable: the store failed.
+            OutOfTime: a call did not end by `deadline`.
+        """
+        try:
+            self.inputs.require_accepted(ref)
+        except UnacceptedObject:
+            return None, State.REFUSED
+        document = self.documents.find(ref, deadline) if has_documents else None
+        if document is None and row is None:
+            return None, State.MISSING
+        source = self.inputs.look_at(ref, deadline)
+        if source is None:
+            return None, State.GONE
+        state = self._judge(Pair(source, document, row))
+        return source, self._look_at(source, deadline) if state is State.DOUBTFUL else state
 
     def _settle(self, examined: list[Examined], unsettled: State, deadline: Deadline) -> list[Examined]:
         looks = [self.pool.submit(self._look_at, one.source, deadline) if one.state is unsettled else None for one in examined]
@@ -65,12 +95,13 @@ class Examiner(msgspec.Struct, frozen=True):
             for one, look in zip(examined, looks, strict=True)
         ]
 
-    def _judge(self, source: StoredObject, document: StoredObject | None) -> State:
+    def _judge(self, pair: Pair) -> State:
         """Returns the state of one input.
 
         An object whose document has no place is refused: it would go to the dead letters at every sweep, and its own event took
         it there before. An archived one is left out, since scoring it is in vain.
         """
+        source, document, row = pair
         try:
             self.inputs.require_accepted(source.ref)
         except UnacceptedObject:
@@ -78,7 +109,7 @@ class Examiner(msgspec.Struct, frozen=True):
         if source.is_archived:
             return State.ARCHIVED
         if document is None:
-            return State.MISSING
+            return State.DONE if row and row.holds(source) else State.MISSING
         return State.DONE if self.settled.holds(source, document) else State.DOUBTFUL
 
     def _look_at(self, source: StoredObject, deadline: Deadline) -> State:

@@ -1,7 +1,8 @@
-"""Pairs each input of a listing with its document in another listing, both read once, in order and ahead of their use. Pure.
+"""Pairs each input of a listing with its document in another listing, each read once, in order and ahead of its use. Pure.
 
     inputs, by key --reorder--> inputs, by their documents' keys --merge--> pairs
     documents, by key ----------------------------------------------^
+    rows of backlogs, by the keys of the documents in their place --^
 
 Keys are listed in the order of their UTF-8 bytes, which is that of Python's strings. A document's key is its input's key with
 a suffix, and this changes the order: `a` comes before `a-b`, but `a.json` after `a-b.json`. This happens only to a key that is
@@ -14,10 +15,10 @@ bucket holds, and one or two as a rule.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,23 +28,51 @@ T = TypeVar("T")
 
 BLOCK_OBJECTS = 1000  # read ahead of each listing, which is a page of S3's
 
-Pair = tuple[StoredObject, StoredObject | None]
+
+class RowRef(msgspec.Struct, frozen=True):
+    """The row that a backlog wrote for the object `key`, in the state `etag`.
+
+    It `is_valid` unless it tells of something that was rejected, and the function that is at work now may read more.
+    """
+
+    key: str
+    etag: str
+    is_valid: bool = True
+
+    def holds(self, source: StoredObject) -> bool:
+        """Returns whether the row is about the present state of `source`, and still right."""
+        return self.is_valid and self.key == source.ref.key and self.etag == source.etag
+
+
+class Pair(NamedTuple):
+    """An input, the object in the place of its document, and its row; None for what is not there."""
+
+    source: StoredObject
+    document: StoredObject | None
+    row: RowRef | None
 
 
 class Pairing:
-    """Yields each input with the object in the place of its document, or with None, in the order of these places.
+    """Yields each input with the object in the place of its document and with its row, in the order of these places.
 
-    `sources` and `found` are listings in the order of their keys. The place of the document of `key` is `output + key +
-    suffix`; any other object is passed over. At any moment, the inputs up to the key `after` have been yielded, except those
-    that are `waiting`.
+    `sources` and `found` are listings in the order of their keys, and `rows` come in the order of their documents' places. The
+    place of the document of `key` is `output + key + suffix`; any other object is passed over. At any moment, the inputs up to
+    the key `after` have been yielded, except those that are `waiting`.
     """
 
-    def __init__(self, sources: Iterable[StoredObject], found: Iterable[StoredObject], output: str, suffix: str) -> None:
+    def __init__(
+        self,
+        sources: Iterable[StoredObject],
+        found: Iterable[StoredObject],
+        rows: Iterable[RowRef],
+        output: str,
+        suffix: str,
+    ) -> None:
         self.after: str | None = None
         self._waiting: list[tuple[str, StoredObject]] = []
         self._sources = sources
-        self._found = iter(found)
-        self._next = next(self._found, None)
+        self._found = Ahead(found, lambda document: document.ref.key)
+        self._rows = Ahead(rows, lambda row: output + row.key + suffix)
         self._output, self._suffix = output, suffix
 
     @property
@@ -63,11 +92,24 @@ class Pairing:
             yield self._pair(*heapq.heappop(waiting))
 
     def _pair(self, place: str, source: StoredObject) -> Pair:
-        found = self._next
-        while found is not None and found.ref.key < place:
-            found = next(self._found, None)
-        self._next = found
-        return source, found if found is not None and found.ref.key == place else None
+        return Pair(source, self._found.at(place), self._rows.at(place))
+
+
+class Ahead(Generic[T]):
+    """Items in the order of their places, of which only the next one is looked at; `place_of` returns the place of an item."""
+
+    def __init__(self, items: Iterable[T], place_of: Callable[[T], str]) -> None:
+        self._items = iter(items)
+        self._place_of = place_of
+        self._next = next(self._items, None)
+
+    def at(self, place: str) -> T | None:
+        """Returns the item at `place`, or None if there is none; nothing before `place` can be asked for any more."""
+        item = self._next
+        while item is not None and self._place_of(item) < place:
+            item = next(self._items, None)
+        self._next = item
+        return item if item is not None and self._place_of(item) == place else None
 
 
 def read_ahead(pool: ThreadPoolExecutor, items: Iterable[T]) -> Iterator[T]:

@@ -18,7 +18,19 @@ LOGS = 0.05  # 0.09 GB
 NEW = 2 * S3_GET + S3_PUT + SQS + LAMBDA + LOGS  # a look for the document, the object, the document
 REPLACED = NEW + 3 * S3_GET + S3_PUT  # the document was there: a refused PUT, a look at it, and two at the object
 
+GB_SECOND, GB = 16.67, 1.728  # a million seconds of 1 GB, and the memory of the function in GB
+SHARD_CALLS = 2 * 25.0 + 0.20 + 3 * S3_PUT + 3 * S3_GET  # a million shards: a workflow and its task, an invocation, five files
+
 
 def estimate_dollars(new: int, replaced: int) -> float:
     """Returns about how many dollars it costs to score `new` objects, and `replaced` ones that have a document already."""
     return round((new * NEW + replaced * REPLACED) / MILLION, 2)
+
+
+def estimate_backlog_dollars(objects: int, shards: int, seconds: float, *, writes_documents: bool) -> float:
+    """Returns about how many dollars it costs to score `objects` in `shards`, in `seconds` of workers' time.
+
+    An object is read, and has a document of its own if the backlog `writes_documents`. What planning costs is left out.
+    """
+    calls = S3_GET + (S3_PUT if writes_documents else 0)
+    return round((objects * calls + shards * SHARD_CALLS + seconds * GB_SECOND * GB) / MILLION, 4)

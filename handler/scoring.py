@@ -112,7 +112,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
         work.is_early = budget.is_early
         self._require_size(work.source)
         with verified(work.body):
-            decoded = decode(work.body, work.source.ref.name, self._target)
+            decoded = decode(work.body, work.source.ref.name, self.target)
             work.writer = self._writer(work.source, decoded.kind)
             for item in decoded:
                 require_time(budget)
@@ -168,7 +168,8 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
         return Opener(self.inputs, self.documents, self.concurrency)
 
     @property
-    def _target(self) -> Target:
+    def target(self) -> Target:
+        """What images are decoded to."""
         return Target(self.model.manifest.input, self.model.manifest.conversion, self.limits)
 
     def _require_size(self, source: StoredObject) -> None:

@@ -1,6 +1,6 @@
 """Finds the inputs that have no document of the present maker, and has them scored, by the queue if there is one.
 
-    inputs, documents --listed side by side--> pairs --in doubt? look (threads)--> missing, outdated --> send, or score in place
+    inputs, documents, rows --listed together--> pairs --in doubt? look (threads)--> missing, outdated --> send, or score here
 
 Buckets are listed as they are now, so a sweep finds every input that a lost message, an outage or a new model left without a
 document. What the listings leave open is looked at, document by document; `handler.marks` says why that is little. A sweep that
@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from handler.backlog.covering import Covered
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher, chunks_of
 from handler.documents import Documents
@@ -37,7 +38,8 @@ from handler.tally import Tally
 class _Run(msgspec.Struct, frozen=True):
     """One invocation of a sweep, whose last listing and look must end by `reading`.
 
-    `readers` has a thread for each of two listings, and `lookers` one for each of several documents.
+    `covered` are the rows of backlogs. `readers` has a thread for each of three listings, and `lookers` one for each of several
+    documents.
     """
 
     sweep: Sweep
@@ -45,6 +47,7 @@ class _Run(msgspec.Struct, frozen=True):
     record: Record
     reading: Deadline
     tally: Tally
+    covered: Covered
     readers: ThreadPoolExecutor
     lookers: ThreadPoolExecutor
 
@@ -81,8 +84,9 @@ class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
             if sweep.prefix:
                 self.inputs.require_accepted_prefix(sweep.prefix)
             if sweep.chain or not self._has_to_wait(tally, budget):
-                with ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(self.concurrency) as lookers:
-                    self._sweep(_Run(sweep, budget, record, reading, tally, readers, lookers))
+                covered = Covered.read(self.documents, reading)
+                with ThreadPoolExecutor(3) as readers, ThreadPoolExecutor(self.concurrency) as lookers:
+                    self._sweep(_Run(sweep, budget, record, reading, tally, covered, readers, lookers))
         except Exception as error:  # the other messages of the batch must not fail with the sweep
             tally.error = error
         return tally.report()
@@ -146,7 +150,8 @@ class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
     def _pair(self, prefix: Prefix, after: str, run: _Run) -> Pairing:
         sources = read_ahead(run.readers, self.inputs.list_under(prefix, after, run.reading))
         found = read_ahead(run.readers, self.documents.list_under(prefix, after, run.reading))
-        return Pairing(sources, found, self.documents.output.prefix, self.documents.layout.suffix)
+        rows = read_ahead(run.readers, run.covered.rows(prefix, after, run.reading))
+        return Pairing(sources, found, rows, self.documents.output.prefix, self.documents.layout.suffix)
 
     def _do(self, examined: Sequence[Examined], run: _Run) -> None:
         """Sends the objects that need it to the queue, or scores them in place, as many as the sweep may."""

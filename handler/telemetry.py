@@ -94,6 +94,11 @@ def log_request(request: Request) -> None:
             logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
 
 
+def log_task(trigger: str, run: str) -> None:
+    """Adds the trigger, and the run over a backlog that asks for a task, to every line from now on."""
+    logger.append_keys(trigger=trigger, run=run)
+
+
 def log_report(named: ObjectRef, report: Report) -> None:
     """Writes the log line of the object that was asked for as `named`."""
     fields: dict[str, object] = {

@@ -36,6 +36,7 @@ LEAVES = {
 ARROWS = {
     "app": {
         *{
+            "backlog",
             "custody",
             "delivery",
             "dispatch",
@@ -54,6 +55,18 @@ ARROWS = {
         "work_queue",
     },
     "aws": set(),
+    "backlog": {
+        "backlog",
+        "dispatch",
+        "documents",
+        "examining",
+        "formats",
+        "formats.image",
+        "marks",
+        "pairing",
+        "predictions",
+        "scoring",
+    },
     "batching": {"formats.image", "predictions", "work"},
     "calls": set(),
     "custody": {"triggers.request"},
@@ -78,7 +91,7 @@ ARROWS = {
     "spool": set(),
     "storage": {"aws", "s3_answers", "s3_calls"},
     "stores": {"obstore_client", "obstore_storage", "storage", "telemetry"},
-    "sweeping": {"dispatch", "documents", "examining", "inputs", "marks", "pairing", "scoring", "tally"},
+    "sweeping": {"backlog", "dispatch", "documents", "examining", "inputs", "marks", "pairing", "scoring", "tally"},
     "tally": {"examining", "marks"},
     "telemetry": {"triggers.request"},
     "triggers": {"triggers"},

@@ -44,8 +44,7 @@ def no_call_outlives_its_test():
         aws._threads.cache_clear()
 
 
-@pytest.fixture
-def manifest():
+def make_manifest():
     return Manifest(
         name="lightness",
         version="2.1.0",
@@ -60,6 +59,11 @@ def manifest():
         training={},
         golden=Golden(b"\x00" * 6, ((1.0, 0.0),)),
     )
+
+
+@pytest.fixture
+def manifest():
+    return make_manifest()
 
 
 class MemoryQueue:

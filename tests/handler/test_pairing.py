@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handler.objects import MAX_KEY_BYTES, ObjectRef
-from handler.pairing import BLOCK_OBJECTS, Pairing, read_ahead
+from handler.pairing import BLOCK_OBJECTS, Pairing, RowRef, read_ahead
 from handler.store import StoredObject
 
 # Characters on both sides of "." and of those in the suffix, of one to four bytes, and the suffix itself.
@@ -24,8 +24,8 @@ def listed(keys, bucket="in"):
 
 
 def paired(keys, places, output, suffix):
-    pairing = Pairing(listed(keys), listed(places, "out"), output, suffix)
-    return [(source.ref.key, document and document.ref.key) for source, document in pairing]
+    pairing = Pairing(listed(keys), listed(places, "out"), (), output, suffix)
+    return [(source.ref.key, document and document.ref.key) for source, document, _ in pairing]
 
 
 @given(st.sets(KEYS), st.sets(KEYS), st.sets(KEYS), OUTPUTS, SUFFIXES)
@@ -41,23 +41,52 @@ def test_each_input_is_paired_with_its_document_and_nothing_else(keys, with_docu
     assert order == sorted(order)
 
 
+@given(st.sets(KEYS), st.sets(KEYS), st.sets(KEYS), OUTPUTS, SUFFIXES)
+def test_each_input_is_paired_with_its_row_beside_its_document(keys, with_document, with_row, output, suffix):
+    rows = [RowRef(key, "e") for key in sorted(with_row, key=lambda key: output + key + suffix)]
+    places = [output + key + suffix for key in with_document]
+
+    pairs = list(Pairing(listed(keys), listed(places, "out"), rows, output, suffix))
+
+    assert {source.ref.key: row and row.key for source, _, row in pairs} == {
+        key: key if key in with_row else None for key in keys
+    }
+    assert {source.ref.key for source, document, _ in pairs if document} == keys & with_document
+
+
+@pytest.mark.parametrize(
+    ("row", "holds"),
+    [
+        (RowRef("a.png", "e"), True),
+        (RowRef("a.png", "other"), False),  # the object has changed
+        (RowRef("b.png", "e"), False),
+        (RowRef("a.png", "e", is_valid=False), False),  # more may be read now
+    ],
+)
+def test_a_row_holds_for_the_state_that_it_is_about(row, holds):
+    (source,) = listed(["a.png"])
+
+    assert row.holds(source) is holds
+
+
 @given(st.sets(KEYS, max_size=60), st.sets(KEYS, max_size=60), st.integers(0, 60), SUFFIXES)
 @example({"a", "a-", "a-b", "a-b.json", "a.json", "a0"}, {"a", "a-b", "a.json"}, 2, ".json")
 def test_a_pairing_that_begins_again_anywhere_continues_the_one_before(keys, with_document, count, suffix):
     """What was yielded, what waits and what follows `after` are all inputs, each once, and each finds its document again."""
     places = [f"{key}{suffix}" for key in with_document]
-    first = Pairing(listed(keys), listed(places, "out"), "", suffix)
-    begun = [source.ref.key for source, _ in islice(first, count)]
+    first = Pairing(listed(keys), listed(places, "out"), (), "", suffix)
+    begun = [source.ref.key for source, _, _ in islice(first, count)]
     waiting = [source.ref.key for source in first.waiting]
     after = first.after or ""
 
     rest = Pairing(
         [source for source in listed(keys) if source.ref.key.encode() > after.encode()],
         [document for document in listed(places, "out") if document.ref.key.encode() > after.encode()],
+        (),
         "",
         suffix,
     )
-    pairs = {source.ref.key: document and document.ref.key for source, document in rest}
+    pairs = {source.ref.key: document and document.ref.key for source, document, _ in rest}
 
     assert sorted([*begun, *waiting, *pairs]) == sorted(keys)
     assert pairs == {key: f"{key}{suffix}" if key in with_document else None for key in pairs}
@@ -65,7 +94,7 @@ def test_a_pairing_that_begins_again_anywhere_continues_the_one_before(keys, wit
 
 @given(st.sets(KEYS), SUFFIXES)
 def test_what_waits_are_beginnings_of_one_key(keys, suffix):
-    pairing = Pairing(listed(keys), [], "", suffix)
+    pairing = Pairing(listed(keys), [], [], "", suffix)
     for _ in pairing:
         waiting = sorted(source.ref.key for source in pairing.waiting)
         last = pairing.after
@@ -76,7 +105,7 @@ def test_what_waits_are_beginnings_of_one_key(keys, suffix):
 @pytest.mark.parametrize(("character", "most"), [("-", MAX_KEY_BYTES), ("a", 2)])
 def test_no_bucket_makes_more_wait_than_a_key_has_bytes(character, most):
     """The worst bucket: each key is the beginning of the next one."""
-    pairing = Pairing(listed([character * (length + 1) for length in range(MAX_KEY_BYTES)]), [], "", ".json")
+    pairing = Pairing(listed([character * (length + 1) for length in range(MAX_KEY_BYTES)]), [], [], "", ".json")
 
     assert max(len(pairing.waiting) for _ in pairing) <= most
 
@@ -84,7 +113,7 @@ def test_no_bucket_makes_more_wait_than_a_key_has_bytes(character, most):
 def test_a_million_keys_that_share_a_beginning_let_one_wait():
     """`img` is an input, and its document is listed after those of a hundred thousand others."""
     keys = ["img", *(f"img-{number:06}" for number in range(100_000))]
-    pairing = Pairing(iter(listed(keys)), iter(()), "", ".json")
+    pairing = Pairing(iter(listed(keys)), iter(()), (), "", ".json")
 
     assert max(len(pairing.waiting) for _ in pairing) <= 2
 

@@ -365,7 +365,7 @@ class Hanging(MemoryStore):
         self.begun.append(prefix.bucket)
         for number, listed in enumerate(found):
             if number == CHUNK_OBJECTS + 1:
-                while len(self.begun) < 2:  # the other listing, on another thread, comes before time is over
+                while len(self.begun) < 3:  # that of backlogs' rows, and the other one, on another thread, before time is over
                     time.sleep(0.001)
                 self.hang("list", prefix, deadline)
             yield listed

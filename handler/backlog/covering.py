@@ -1,0 +1,157 @@
+"""Reads which objects the rows of finished shards cover: a third listing, beside that of the inputs and that of the documents.
+
+    runs --by the ranges of their shards--> indexes --merge--> rows, in the order of their documents' places
+
+Several runs may have a row for one object, when it changed between them. Then the row of the run that was planned last counts.
+No AWS here.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+import msgspec
+
+from handler.backlog.files import Index, decode_index
+from handler.backlog.keeping import read
+from handler.backlog.runs import Places, Plan, Shard
+from handler.deadline import Deadline
+from handler.documents import Documents
+from handler.errors import StorageUnavailable
+from handler.maker import Maker
+from handler.objects import ObjectRef, Prefix
+from handler.pairing import RowRef
+from handler.store import Store
+
+_plan = msgspec.json.Decoder(Plan)
+_shards = msgspec.json.Decoder(list[Shard])
+
+
+def read_plan(store: Store, places: Places, run: str, deadline: Deadline) -> Plan | None:
+    """Returns the plan of a run; None if it is not planned.
+
+    Raises:
+        StorageUnavailable: the store failed, or the plan is none.
+        OutOfTime: a call did not end by `deadline`.
+    """
+    place = places.plan(run)
+    content = read(store, place, deadline)
+    try:
+        return _plan.decode(content) if content is not None else None
+    except msgspec.MsgspecError as error:
+        raise StorageUnavailable(f"Expected the plan of a run. Received at {place}: {error}.", operation="GetObject") from error
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """The shards of a run that are finished, those of each bucket in order, and the time at which the run was planned."""
+
+    planned_at: str
+    shards: dict[str, list[Shard]]
+
+
+class Covered(msgspec.Struct, frozen=True):
+    """The rows of the finished shards of all runs of `maker`, as they are when this is read; `suffix` ends documents' keys."""
+
+    store: Store
+    places: Places
+    maker: Maker
+    suffix: str
+    runs: tuple[_Run, ...]
+
+    @classmethod
+    def read(cls, documents: Documents, deadline: Deadline) -> Covered:
+        """Returns what the rows of the maker of `documents` cover, beside these documents.
+
+        Raises:
+            StorageUnavailable: the store failed.
+            OutOfTime: a call did not end by `deadline`.
+        """
+        store, places, maker = documents.store, Places(documents.output), documents.maker
+        finished: dict[str, set[int]] = defaultdict(set)
+        folder = places.indexes(maker)
+        for found in store.list(folder, "", deadline=deadline):
+            run, _, name = found.ref.key.removeprefix(folder.prefix).partition("/")
+            number = name.removesuffix(".jsonl.gz")
+            if number.isascii() and number.isdigit():
+                finished[run].add(int(number))
+        suffix = documents.layout.suffix
+        runs = (_read_run(store, places, run, numbers, suffix, deadline) for run, numbers in finished.items())
+        return cls(store, places, maker, suffix, tuple(run for run in runs if run))
+
+    def rows(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[RowRef]:
+        """Yields the rows of objects under `prefix`, lazily, of all whose documents' places follow that of the key `after`.
+
+        They come in the order of these places, one for each object. Some of objects up to `after` may come too. Raises the
+        same as `read`.
+        """
+        streams = (self._rows_of(run, order, prefix, after, deadline) for order, run in enumerate(self._latest_first))
+        for _, same in groupby(heapq.merge(*streams, key=itemgetter(0, 1)), key=itemgetter(0)):
+            yield next(same)[2]
+
+    def find(self, refs: Iterable[ObjectRef], deadline: Deadline) -> dict[ObjectRef, RowRef]:
+        """Returns the rows of some objects, of those that have one; raises the same as `read`."""
+        wanted: dict[tuple[int, Shard], list[ObjectRef]] = defaultdict(list)
+        for ref in refs:
+            for order, run in enumerate(self._latest_first):
+                shards = run.shards.get(ref.bucket, [])
+                at = bisect_left(shards, ref.key + self.suffix, key=lambda shard: shard.last + self.suffix)
+                if at < len(shards):
+                    wanted[order, shards[at]].append(ref)
+        found: dict[ObjectRef, RowRef] = {}
+        for order, shard in sorted(wanted, key=lambda one: (one[0], one[1].number)):
+            rows = {row.key: row for row in self._index_rows(shard, deadline)}
+            for ref in wanted[order, shard]:
+                if ref.key in rows:
+                    found.setdefault(ref, rows[ref.key])
+        return found
+
+    @property
+    def _latest_first(self) -> list[_Run]:
+        return sorted(self.runs, key=lambda run: run.planned_at, reverse=True)
+
+    def _rows_of(
+        self, run: _Run, order: int, prefix: Prefix, after: str, deadline: Deadline
+    ) -> Iterator[tuple[str, int, RowRef]]:
+        """Yields the place of each row of a run under `prefix`, relative to the output, the run's `order`, and the row."""
+        start, suffix = max(after, prefix.prefix), self.suffix
+        shards = run.shards.get(prefix.bucket, [])
+        # The place of a key that follows another one in order of keys may come before the other's place, but never before the
+        # other key itself.
+        first = bisect_left(shards, start, key=lambda shard: shard.last + suffix)
+        for shard in shards[first:]:
+            if shard.first > start and not shard.first.startswith(prefix.prefix):
+                break
+            for row in self._index_rows(shard, deadline):
+                place = row.key + suffix
+                if place > start and row.key.startswith(prefix.prefix):
+                    yield place, order, row
+
+    def _index_rows(self, shard: Shard, deadline: Deadline) -> list[RowRef]:
+        index = self._read_index(shard, deadline)
+        if index is None:
+            return []
+        is_same = index.head.rejections == self.maker.rejections
+        return [RowRef(entry.key, entry.etag, is_valid=is_same or not entry.has_rejected) for entry in index.entries]
+
+    def _read_index(self, shard: Shard, deadline: Deadline) -> Index | None:
+        place = self.places.index(self.maker.results, shard.run, shard.number)
+        content = read(self.store, place, deadline)
+        return decode_index(content, place) if content is not None else None
+
+
+def _read_run(store: Store, places: Places, run: str, finished: set[int], suffix: str, deadline: Deadline) -> _Run | None:
+    """Returns the finished shards of a run; None if the run's plan was deleted, whereby nobody can tell their order."""
+    plan = read_plan(store, places, run, deadline)
+    content = read(store, places.shards(run, plan.attempt), deadline) if plan else None
+    if plan is None or content is None:
+        return None
+    by_bucket: dict[str, list[Shard]] = defaultdict(list)
+    for shard in sorted(_shards.decode(content), key=lambda shard: shard.first + suffix):  # a run may plan several prefixes
+        if shard.number in finished:
+            by_bucket[shard.bucket].append(shard)
+    return _Run(plan.planned_at, dict(by_bucket))

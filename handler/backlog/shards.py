@@ -1,0 +1,291 @@
+"""Scores one shard of a run: its objects as uploads are scored, their documents into one file of rows, and then the index.
+
+    keys --score--> documents --as rows--> rows, on condition --> index, on condition
+
+The index is written last, so its presence means that the shard is done. If rows are there without an index, an earlier worker
+was stopped between the two, or another one works at the same time: then the rows that are there count, and the index is made of
+them. So whatever is repeated, a shard has one file of rows, which is never changed. No AWS here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+
+import msgspec
+
+from handler.backlog.covering import read_plan
+from handler.backlog.files import Entry, Index, IndexHead, Unfinished, decode_index, decode_keys, encode_index
+from handler.backlog.keeping import GZIP, JSON_LINES, MAX_ATTEMPTS, create, read
+from handler.backlog.rows import RowStore
+from handler.backlog.runs import Places, Plan, Shard
+from handler.deadline import Deadline, TimeBudget
+from handler.documents import Documents
+from handler.errors import (
+    ArchivedObject,
+    ConcurrentWrites,
+    InvocationFailed,
+    OutOfRoom,
+    StaleRun,
+    StorageUnavailable,
+)
+from handler.jobs import Asked
+from handler.layout import Layout, LayoutName
+from handler.objects import ObjectRef
+from handler.outcomes import Outcome, Record, Report
+from handler.scoring import Scorer
+from handler.store import Store, StoredObject, WriteResult
+
+TOLERATED_PERCENT = 10  # of the objects of a shard may fail by themselves; if more do, the shard is repeated
+
+RETRY_AFTER_S = (1.0, 5.0)  # before failed objects are scored once more, within the invocation
+
+_ROWS = Layout(LayoutName.JSON, 0)  # one JSON value, in one line
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What became of a shard: its index, and whether an earlier invocation had finished it."""
+
+    head: IndexHead
+    was_done: bool
+
+
+class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores shards by `scorer`; `clock` returns seconds, and `sleep` waits for some."""
+
+    scorer: Scorer
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def score(self, shard: Shard, plan: Plan, budget: TimeBudget, record: Record) -> Done:
+        """Scores a shard, unless it is done, and returns what became of it; `record` is called with each report.
+
+        Raises:
+            StaleRun: the run was planned for another model.
+            InvocationFailed: more objects failed than are tolerated, or none was scored in time; the shard must be repeated.
+            StorageUnavailable: the store failed.
+            OutOfTime: a call did not end by the end of `budget`.
+        """
+        if plan.results != self._documents.maker.results:
+            raise StaleRun(
+                f"Expected the model for which the run {plan.run!r} was planned. Received: another one, or other thresholds, "
+                "since the function was deployed anew; start a run of another name."
+            )
+        done = self._read_index(shard, budget.finish_by)
+        if done:
+            return Done(done.head, was_done=True)
+        keys = self._read_keys(shard, budget.finish_by)
+        began = self.clock()
+        if plan.order.writes_documents:
+            reports = self._score(self.scorer, shard, keys, budget, record)
+            return self._finish(Index(self._head(shard, reports, began), []), shard, budget)
+        with closing(RowStore(self._store, self._documents.output.prefix, _ROWS.suffix)) as rows:
+            reports = self._score(self._row_scorer(rows), shard, keys, budget, record)
+            return self._write(rows, keys, shard, self._head(shard, reports, began), budget)
+
+    @property
+    def _documents(self) -> Documents:
+        return self.scorer.documents
+
+    @property
+    def _store(self) -> Store:
+        return self._documents.store
+
+    @property
+    def _places(self) -> Places:
+        return Places(self._documents.output)
+
+    def _row_scorer(self, rows: RowStore) -> Scorer:
+        documents = msgspec.structs.replace(self._documents, store=rows, layout=_ROWS, marks=None)
+        inputs = msgspec.structs.replace(self.scorer.inputs, documents=documents)
+        return msgspec.structs.replace(self.scorer, documents=documents, inputs=inputs)
+
+    def _score(
+        self, scorer: Scorer, shard: Shard, keys: Sequence[str], budget: TimeBudget, record: Record
+    ) -> Mapping[ObjectRef, Report]:
+        """Scores the objects, those that failed more than once, and requires that few failed by themselves."""
+        # With documents, a shard that is repeated passes over the objects that it has scored before.
+        asked = {ref: Asked(ref, unless_done=scorer is self.scorer) for ref in (ObjectRef(shard.bucket, key) for key in keys)}
+        reports: dict[ObjectRef, Report] = {}
+
+        def note(ref: ObjectRef, report: Report) -> None:
+            if report.outcome is not Outcome.FAILED:
+                record(ref, report)
+
+        for pause_s in (0.0, *RETRY_AFTER_S):
+            again = [asked[ref] for ref in asked if ref not in reports or reports[ref].outcome is Outcome.FAILED]
+            if not again or (reports and budget.begin_by.left_s <= pause_s):
+                break
+            self.sleep(pause_s)
+            reports |= scorer.score(again, budget, note)
+        for ref, report in reports.items():
+            if report.outcome is Outcome.FAILED:
+                record(ref, report)
+        _require_few_failed(shard, reports)
+        return reports
+
+    def _head(self, shard: Shard, reports: Mapping[ObjectRef, Report], began: float) -> IndexHead:
+        maker = self._documents.maker
+        outcomes = Counter(report.outcome.value for report in reports.values())
+        return IndexHead(
+            run=shard.run,
+            number=shard.number,
+            bucket=shard.bucket,
+            results=maker.results,
+            rejections=maker.rejections,
+            outcomes=outcomes,
+            images=sum(report.images for report in reports.values()),
+            bytes=sum(report.size_bytes for report in reports.values()),
+            seconds=round(self.clock() - began, 3),
+            unfinished=list(_unfinished(reports)),
+        )
+
+    def _write(self, rows: RowStore, keys: Sequence[str], shard: Shard, head: IndexHead, budget: TimeBudget) -> Done:
+        """Writes the rows and the index; if other rows are there, the index is made of these."""
+        entries = list(rows.entries(keys, head.rejections))
+        if entries:
+            metadata = {"run": shard.run, "shard": str(shard.number), "maker": head.rejections, "keys": _digest(keys)}
+            there = self._put_rows(rows, entries, shard, metadata, budget.finish_by)
+            if there:
+                return self._finish(self._index_of(there, keys, head, budget.finish_by), shard, budget)
+        return self._finish(Index(head, entries), shard, budget)
+
+    def _put_rows(
+        self,
+        rows: RowStore,
+        entries: Sequence[Entry],
+        shard: Shard,
+        metadata: Mapping[str, str],
+        deadline: Deadline,
+    ) -> StoredObject | None:
+        """Writes the rows; returns None if it did, and the rows that were there if there were some."""
+        place = self._places.rows(self._documents.maker.results, shard.run, shard.number)
+        with closing(rows.ordered(entries)) as content:
+            for _ in range(MAX_ATTEMPTS):
+                written = self._store.put(
+                    place, content, content_type=JSON_LINES, metadata=metadata, replacing=None, deadline=deadline
+                )
+                if written is WriteResult.WRITTEN:
+                    return None
+                there = self._store.head(place, deadline=deadline)
+                if there is not None:
+                    return self._require_own(there, metadata)
+        raise ConcurrentWrites(f"Expected to write {place}. Received: another write at {MAX_ATTEMPTS} attempts.")
+
+    def _require_own(self, there: StoredObject, metadata: Mapping[str, str]) -> StoredObject:
+        """Requires that rows that are there are of the same keys."""
+        if there.metadata.get("keys") != metadata["keys"]:
+            raise StorageUnavailable(f"Expected rows of this shard at {there.ref}. Received: other ones; delete them.")
+        return there
+
+    def _index_of(self, there: StoredObject, keys: Sequence[str], head: IndexHead, deadline: Deadline) -> Index:
+        """Returns the index of rows that an earlier worker wrote, of which nothing else is known."""
+        content = read(self._store, there.ref, deadline)
+        rows = [_row.decode(line) for line in (content or b"").splitlines()]
+        entries = [Entry(row.input.key, row.input.etag, row.has_rejected) for row in rows]
+        named = {entry.key for entry in entries}
+        missing = [key for key in keys if key not in named]
+        outcomes = Counter({Outcome.SCORED.value: 0})
+        outcomes.update(Outcome.REJECTED.value if row.error else Outcome.SCORED.value for row in rows)
+        outcomes[Outcome.FAILED.value] += len(missing)
+        made = msgspec.structs.replace(
+            head,
+            rejections=there.metadata.get("maker", head.rejections),
+            outcomes=+outcomes,
+            images=sum(row.summary.images for row in rows if row.summary),
+            bytes=sum(row.input.size_bytes for row in rows),
+            unfinished=[Unfinished(key, ConcurrentWrites.__name__, _NOT_AMONG) for key in missing],
+        )
+        return Index(made, entries)
+
+    def _finish(self, index: Index, shard: Shard, budget: TimeBudget) -> Done:
+        """Writes the index, unless another worker has."""
+        place = self._places.index(self._documents.maker.results, shard.run, shard.number)
+        if create(self._store, place, encode_index(index), GZIP, budget.finish_by):
+            return Done(index.head, was_done=False)
+        there = self._read_index(shard, budget.finish_by)
+        if there is None:
+            raise ConcurrentWrites(f"Expected {place}, which another worker wrote. Received: nothing there; try again.")
+        return Done(there.head, was_done=True)
+
+    def _read_index(self, shard: Shard, deadline: Deadline) -> Index | None:
+        place = self._places.index(self._documents.maker.results, shard.run, shard.number)
+        content = read(self._store, place, deadline)
+        return decode_index(content, place) if content is not None else None
+
+    def _read_keys(self, shard: Shard, deadline: Deadline) -> list[str]:
+        place = self._places.keys(shard)
+        content = read(self._store, place, deadline)
+        if content is None:
+            raise StaleRun(f"Expected the keys of a shard at {place}. Received: nothing there; start a run of another name.")
+        head, keys = decode_keys(content, place)
+        if (head.run, head.number, head.bucket) != (shard.run, shard.number, shard.bucket):
+            raise StaleRun(f"Expected the keys of shard {shard.number} at {place}. Received: those of {head.number}.")
+        return keys
+
+
+class _RowInput(msgspec.Struct):
+    key: str
+    etag: str
+    size_bytes: int
+
+
+class _RowSummary(msgspec.Struct):
+    images: int = 0
+
+
+class _Row(msgspec.Struct):
+    """The parts of a document that its index needs; a list has no images."""
+
+    input: _RowInput
+    summary: _RowSummary | None = None
+    error: msgspec.Raw = msgspec.Raw(b"")
+    rejected: list[msgspec.Raw] = []
+
+    @property
+    def has_rejected(self) -> bool:
+        return bool(self.error) or bool(self.rejected)
+
+
+_row = msgspec.json.Decoder(_Row)
+
+_NOT_AMONG = (
+    "Expected a row. Received: the rows of an earlier worker, which did not come to tell why it has none of this object."
+)
+
+
+def require_plan(store: Store, places: Places, run: str, deadline: Deadline) -> Plan:
+    """Returns the plan of a run; raises StaleRun if there is none, and the same as `read_plan`."""
+    plan = read_plan(store, places, run, deadline)
+    if plan is None:
+        raise StaleRun(f"Expected a run that is planned. Received: {run!r}, of which there is no {places.plan(run)}.")
+    return plan
+
+
+def _is_left(report: Report) -> bool:
+    """Returns whether an object failed for no other reason than that there was no more time, or no more room."""
+    return report.can_be_postponed or isinstance(report.error, OutOfRoom)
+
+
+def _require_few_failed(shard: Shard, reports: Mapping[ObjectRef, Report]) -> None:
+    failed = [report for report in reports.values() if report.outcome is Outcome.FAILED]
+    own = [report for report in failed if not _is_left(report)]
+    if len(own) * 100 > TOLERATED_PERCENT * len(reports) or (failed and len(failed) == len(reports)):
+        example = (own or failed)[0]
+        raise InvocationFailed(
+            f"{len(failed)} of {len(reports)} objects of shard {shard.number} of the run {shard.run!r} failed. One of them: "
+            f"{example.ref}: {type(example.error).__name__}: {example.error}"
+        )
+
+
+def _unfinished(reports: Mapping[ObjectRef, Report]) -> Iterator[Unfinished]:
+    for ref, report in reports.items():
+        if report.outcome is Outcome.FAILED or isinstance(report.error, ArchivedObject):
+            yield Unfinished(ref.key, type(report.error).__name__, str(report.error))
+
+
+def _digest(keys: Sequence[str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(keys)).hexdigest()

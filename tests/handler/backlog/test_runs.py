@@ -1,0 +1,692 @@
+"""Runs over a backlog in memory: what is planned, what is written, and that nothing is scored twice or left out."""
+
+import io
+import json
+import random
+import zipfile
+from collections import Counter
+
+import msgspec
+import pytest
+
+from handler.backlog import rows as row_module
+from handler.backlog.files import encode_keys
+from handler.backlog.grouping import MAX_BYTES, MAX_OBJECTS
+from handler.deadline import Deadline, TimeBudget
+from handler.errors import InvocationFailed, StaleRun, StorageUnavailable, UnacceptedObject, UnrecognisedEvent
+from handler.maker import Maker
+from handler.objects import ObjectRef
+from infra.stores.memory import MemoryStore
+from tests.handler.backlog.world import picture
+from tests.handler.values import MAKER
+
+
+def archive(count):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as members:
+        for number in range(count):
+            members.writestr(f"{number}.png", picture(number))
+    return file.getvalue()
+
+
+# Rows
+
+
+def test_a_row_is_byte_for_byte_the_document_of_an_upload(world):
+    """Of pictures, an archive, one with a broken member, what cannot be read, and an empty object."""
+    here, there = world(), world()
+    for bucket in (here, there):
+        bucket.put_many(3)
+        bucket.put("uploads/many.zip", archive(5))
+        bucket.put("uploads/half.zip", archive(2).replace(b"IDAT", b"IDAX", 1))
+        bucket.put("uploads/text.txt", b"no image at all")
+        bucket.put("uploads/nothing", b"")
+    there.upload(*(key for key in (ref.key for ref in there.store.refs()) if key.startswith("uploads/")))
+
+    summary = here.run()
+
+    keys = here.row_keys()
+    assert sorted(keys) == sorted(ref.key for ref in here.store.refs() if ref.bucket == "inbox")
+    assert here.rows() == [there.document(key) for key in keys]
+    assert summary["outcomes"] | {"scored": 5, "rejected": 2} == summary["outcomes"]
+    assert (summary["images"], summary["failed"], summary["failed_list"]) == (9, 0, None)
+    assert summary["shards"] == {"planned": 1, "finished": 1}
+
+
+def test_each_object_is_reported_as_an_upload_is(world):
+    bucket = world()
+    bucket.put_many(3)
+
+    bucket.run()
+
+    assert [report.outcome.value for _, report in bucket.recorded] == ["scored"] * 3
+    assert [report.images for _, report in bucket.recorded] == [1, 1, 1]
+
+
+def test_a_lines_layout_changes_no_row(world):
+    lines, value = world(layout="jsonl"), world()
+    for bucket in (lines, value):
+        bucket.put_many(2)
+        bucket.run()
+
+    assert lines.rows() == value.rows()
+
+
+def test_all_inputs_are_scored_without_a_prefix(world):
+    bucket = world()
+    bucket.put_many(2), bucket.put_many(2, "more/")
+    bucket.put("elsewhere/a.png")
+
+    bucket.run()
+
+    assert sorted(bucket.row_keys()) == ["more/000000.png", "more/000001.png", "uploads/000000.png", "uploads/000001.png"]
+
+
+def test_a_prefix_is_scored_alone(world):
+    bucket = world()
+    bucket.put_many(2), bucket.put_many(2, "uploads/deep/")
+
+    bucket.run(prefix="s3://inbox/uploads/deep/")
+
+    assert bucket.row_keys() == ["uploads/deep/000000.png", "uploads/deep/000001.png"]
+
+
+@pytest.mark.parametrize("prefix", ["s3://inbox/", "s3://other/uploads/", "s3://inbox/uploads", "uploads/", ""])
+def test_a_prefix_outside_of_the_inputs_is_refused(world, prefix):
+    with pytest.raises(UnacceptedObject, match="Expected"):
+        world().plan(prefix=prefix)
+
+
+# Nothing twice
+
+
+def test_a_sweep_after_a_backlog_sends_nothing(world):
+    bucket = world()
+    bucket.put_many(300)
+    bucket.put("uploads/text.txt", b"no image at all")
+    bucket.run()
+    bucket.settle()
+
+    report = bucket.sweep()
+
+    assert (report.examined, report.sent, report.missing, report.looked_at) == (301, 0, 0, 0)
+    assert bucket.queue.messages == []
+
+
+def test_the_next_plan_leaves_out_what_has_a_row_or_a_document(world):
+    bucket = world()
+    bucket.put_many(5)
+    bucket.upload("uploads/000001.png")
+    bucket.run()
+    bucket.put("uploads/new.png")
+
+    plan = bucket.plan("second")["plan"]
+
+    assert (plan["objects"], plan["left_out"]) == (1, {"done": 5})
+
+
+def test_an_object_that_changed_is_missing_for_sweeps_and_plans(world):
+    bucket = world()
+    bucket.put_many(3)
+    bucket.run()
+    bucket.put("uploads/000001.png", picture(200))
+    bucket.settle()
+
+    report = bucket.sweep()
+
+    assert [message["objects"] for message in bucket.queue.messages] == [["s3://inbox/uploads/000001.png"]]
+    assert (report.missing, bucket.plan("second")["plan"]["objects"]) == (1, 1)
+
+
+def test_of_two_runs_the_row_of_the_later_one_counts(world):
+    """An object changes to and fro; the row of its first state must not pass for an answer about the third."""
+    bucket = world()
+    bucket.put("uploads/a.png", picture(1))
+    bucket.run("first")
+    bucket.put("uploads/a.png", picture(2))
+    bucket.settle()
+    bucket.run("second")
+    bucket.put("uploads/a.png", picture(1))
+    bucket.settle()
+
+    assert bucket.plan("third")["plan"]["objects"] == 1
+    assert bucket.sweep().missing == 1
+
+
+def test_a_document_is_the_answer_where_there_is_one(world):
+    """An upload between two states: its document is of the present one, whatever the row says."""
+    bucket = world()
+    bucket.put("uploads/a.png", picture(1))
+    bucket.run()
+    bucket.put("uploads/a.png", picture(2))
+    bucket.upload("uploads/a.png")
+    bucket.settle()
+
+    assert bucket.sweep().missing == 0
+    bucket.put("uploads/a.png", picture(1))  # of which the row tells, but not the document
+    bucket.settle()
+    assert bucket.sweep().missing == 1
+
+
+def test_a_row_of_something_rejected_counts_until_more_can_be_read(world):
+    store = MemoryStore()
+    before = world(store=store)
+    before.put("uploads/a.png")
+    before.put("uploads/text.txt", b"no image at all")
+    before.run()
+    after = world(store=store, maker=Maker(MAKER.results, "9" * 64))
+    after.settle()
+
+    assert after.plan("second")["plan"]["objects"] == 1
+    assert [shard["first"] for shard in after.shards(after.plan("second"))] == ["uploads/text.txt"]
+    assert after.sweep().missing == 1
+
+
+def test_rows_of_another_model_cover_nothing(world):
+    store = MemoryStore()
+    before = world(store=store)
+    before.put_many(3)
+    before.run()
+    after = world(store=store, maker=Maker("7" * 64, "8" * 64))
+
+    assert after.plan("second")["plan"]["objects"] == 3
+
+
+def test_a_shard_that_is_repeated_changes_no_byte(world):
+    bucket = world()
+    bucket.put_many(10)
+    (shard,) = bucket.shards(bucket.plan())
+    bucket.do(shard)
+    before = {ref: bucket.store.content(ref) for ref in bucket.store.refs()}
+    bucket.put("uploads/000003.png", picture(99))
+
+    answer = bucket.do(shard)
+
+    assert answer["was_done"]
+    assert {ref: bucket.store.content(ref) for ref in before if ref.bucket == "outbox"} == {
+        ref: content for ref, content in before.items() if ref.bucket == "outbox"
+    }
+    assert len(bucket.recorded) == 10
+
+
+def test_two_workers_of_one_shard_leave_one_set_of_rows(world):
+    """The second one reads an object that has changed meanwhile; the index tells of the rows that are there."""
+    bucket = world()
+    bucket.put_many(4)
+    bucket.put("uploads/text.txt", b"no image at all")
+    (shard,) = bucket.shards(bucket.plan())
+
+    def overtake(method, place):
+        if method == "create" and "/covered/" in getattr(place, "key", ""):
+            bucket.store.before = lambda *_: None
+            bucket.put("uploads/000001.png", picture(77))
+            assert not bucket.do(shard)["was_done"]
+
+    bucket.store.before = overtake
+    bucket.do(shard)
+
+    (index,) = bucket.indexes()
+    rows = [json.loads(row)["input"] for row in bucket.rows()]
+    assert [(entry.key, entry.etag) for entry in index.entries] == [(row["key"], row["etag"]) for row in rows]
+    assert [entry.has_rejected for entry in index.entries] == [False] * 4 + [True]
+    assert (index.head.images, dict(index.head.outcomes)) == (4, {"scored": 4, "rejected": 1})
+    assert len(set(bucket.row_keys())) == len(bucket.row_keys()) == 5
+
+
+def test_a_run_of_a_name_is_planned_once(world):
+    bucket = world()
+    bucket.put_many(3)
+    first = bucket.plan()
+    bucket.put("uploads/later.png")
+
+    assert bucket.plan() == first
+
+
+def test_of_two_who_plan_a_run_at_once_one_wins(world):
+    bucket = world()
+    bucket.put_many(3)
+    planned = []
+
+    def overtake(method, place):
+        if method == "create" and getattr(place, "key", "").endswith("/plan.json") and not planned:
+            planned.append(None)
+            planned[0] = bucket.plan()
+
+    bucket.store.before = overtake
+
+    assert bucket.plan() == planned[0]
+
+
+# Plans in parts
+
+
+@pytest.mark.parametrize("has_documents", [False, True])
+def test_a_plan_in_any_number_of_parts_names_each_object_once(world, has_documents):
+    """Also keys that are beginnings of others, whose documents come in another order than they do."""
+    bucket = world()
+    keys = [f"uploads/{'-' * (number % 7)}{number:04}" for number in range(700)]
+    keys += ["uploads/a", "uploads/a-", "uploads/a-b", "uploads/a.json", "uploads/a-b.json", "uploads/a0"]
+    for key in keys:
+        bucket.put(key, b"x")
+    done = set(random.Random(1).sample(keys, 200)) if has_documents else set()
+    bucket.upload(*sorted(done))
+    bucket.settle()
+
+    answer, calls = {"job": "plan", "run": "first"}, 0
+    over = TimeBudget(Deadline.after(-1), Deadline.after(600))
+    while not answer.get("is_planned"):
+        answer, calls = bucket.do(json.loads(json.dumps(answer)), over), calls + 1
+
+    shards = bucket.shards(answer)
+    named = [key for shard in shards for key in keys_of(bucket, shard)]
+    assert calls == 9  # a chunk of 100 in each, and the last one finds nothing under the other prefix
+    assert Counter(named) == Counter(set(keys) - done)
+    assert [shard["number"] for shard in shards] == list(range(1, len(shards) + 1))
+    places = [f"{key}.json" for key in named]
+    assert places == sorted(places)
+    assert answer["plan"]["left_out"] == ({"done": 200} if has_documents else {})
+
+
+def keys_of(bucket, shard):
+    from handler.backlog.files import decode_keys
+    from handler.backlog.runs import Shard
+
+    place = bucket.places.keys(msgspec.convert(shard, Shard))
+    return decode_keys(bucket.store.content(place), place)[1]
+
+
+def test_a_part_whose_answer_was_lost_is_answered_again(world):
+    """Step Functions repeats the same event; the inputs have changed by then."""
+    bucket = world()
+    bucket.put_many(250)
+    over = TimeBudget(Deadline.after(-1), Deadline.after(600))
+    first = bucket.do({"job": "plan", "run": "first"}, over)
+    second = bucket.do(first, over)
+    bucket.put("uploads/000150-new.png")
+
+    assert bucket.do(first, over) == second
+
+
+def test_the_first_shards_are_small_and_grow(world):
+    bucket = world()
+    bucket.put_many(1000)
+
+    shards = bucket.shards(bucket.plan())
+
+    assert [shard["objects"] for shard in shards] == [124, 249, 374, 253]  # one less than by their number, for their bytes
+    assert sum(shard["bytes"] for shard in shards) == sum(
+        len(bucket.store.content(r)) for r in bucket.store.refs() if r.bucket == "inbox"
+    )
+
+
+def test_large_objects_fill_a_shard_by_their_bytes(world):
+    bucket = world()
+
+    class Listing(MemoryStore):
+        def list(self, prefix, after, *, deadline):
+            for found in super().list(prefix, after, deadline=deadline):
+                yield msgspec.structs.replace(found, size_bytes=MAX_BYTES // 4) if prefix.bucket == "inbox" else found
+
+    bucket = world(store=Listing())
+    for number in range(60):
+        bucket.put(f"uploads/{number:02}", b"x")
+
+    shards = bucket.shards(bucket.plan())
+
+    assert max(shard["bytes"] for shard in shards) <= MAX_BYTES
+    assert [shard["objects"] for shard in shards[:4]] == [1, 1, 1, 1]  # each is more than the first shards may have
+    assert shards[-2]["objects"] == 3
+    assert MAX_OBJECTS == 2500
+
+
+def test_a_plan_tells_how_many_images_some_objects_have(world):
+    bucket = world()
+    bucket.put_many(3)
+    bucket.put("uploads/many.zip", archive(5))
+    bucket.put("uploads/text.txt", b"no image at all")
+
+    assert bucket.plan()["plan"]["sampled"] == {"objects": 5, "images": 8}
+
+
+def test_a_plan_of_nothing_has_no_shards(world):
+    bucket = world()
+
+    answer = bucket.plan()
+
+    assert (answer["plan"]["objects"], bucket.shards(answer)) == (0, [])
+    assert bucket.do({"job": "summarise", "run": "first"})["shards"] == {"planned": 0, "finished": 0}
+
+
+# Lists
+
+
+def ask(bucket, *named, run="first"):
+    lines = [json.dumps(["inbox", key] if size is None else ["inbox", key, size]) for key, size in named]
+    import gzip
+
+    place = bucket.places.asked(run)
+    bucket.store.place(ObjectRef("outbox", f"{place.prefix}00001.jsonl.gz"), gzip.compress("\n".join(lines).encode() + b"\n"))
+
+
+def test_a_list_of_objects_is_scored_without_those_that_are_done(world):
+    bucket = world()
+    bucket.put_many(6)
+    bucket.upload("uploads/000001.png")
+    bucket.run("before", prefix="s3://inbox/uploads/")
+    bucket.put("uploads/000002.png", picture(99))  # has changed since
+    bucket.put("uploads/new.png")
+    ask(
+        bucket,
+        ("uploads/000001.png", None),
+        ("uploads/000002.png", 70),
+        ("uploads/000003.png", None),
+        ("uploads/gone.png", 9),
+        ("uploads/new.png", None),
+        ("outside/a.png", None),
+    )
+
+    summary = bucket.run(listed=True)
+
+    plan = bucket.plan()["plan"]
+    assert plan["left_out"] == {"done": 2, "refused": 1}
+    assert bucket.row_keys() == ["uploads/000002.png", "uploads/new.png"]
+    assert summary["outcomes"]["gone"] == 1
+
+
+def test_a_listed_run_looks_at_no_input_of_which_nothing_is_known(world):
+    bucket = world()
+    bucket.put_many(50)
+    ask(bucket, *((f"uploads/{number:06}.png", None) for number in range(50)))
+    calls = Counter()
+    bucket.store.before = lambda method, place: calls.update([(method, getattr(place, "bucket", ""))])
+
+    bucket.plan(listed=True)
+
+    assert calls["head", "inbox"] == 0
+    assert calls["list", "inbox"] == 0
+
+
+# Documents, and other models
+
+
+def test_documents_are_written_one_for_each_if_asked(world):
+    here, there = world(), world()
+    for bucket in (here, there):
+        bucket.put_many(3)
+    there.upload(*there.put_many(3))
+
+    summary = here.run(documents=True)
+
+    assert here.rows() == []
+    assert summary["rows"] is None
+    assert all(here.document(f"uploads/{number:06d}.png") == there.document(f"uploads/{number:06d}.png") for number in range(3))
+
+
+def test_what_another_model_wrote_is_replaced_only_if_asked(world):
+    store = MemoryStore()
+    before = world(store=store, maker=Maker("7" * 64, "8" * 64))
+    before.put_many(3)
+    before.upload(*before.put_many(3))
+    after = world(store=store)
+    after.settle()
+
+    assert after.plan("first")["plan"]["left_out"] == {"outdated": 3}
+    after.run("second", replace=True)
+
+    assert after.sweep().outdated == 0
+    assert after.rows("second") == []
+
+
+def test_a_run_of_another_model_has_a_place_of_its_own(world):
+    """It takes no notice of the documents that are there, and touches neither these nor the marker."""
+    bucket = world()
+    bucket.put_many(3)
+    bucket.upload(*bucket.put_many(3))
+    before = {ref: bucket.store.content(ref) for ref in bucket.store.refs()}
+
+    summary = bucket.run(model="b" * 64)
+
+    assert len(bucket.rows(maker="a" * 64)) == 3
+    assert bucket.rows() == []
+    assert summary["rows"].startswith(f"s3://outbox/results/_coatcheck/shards/{'a' * 16}/first/")
+    assert {ref: bucket.store.content(ref) for ref in before} == before
+
+
+@pytest.mark.parametrize("how", [{"documents": True}, {"replace": True}])
+def test_another_model_writes_no_documents(world, how):
+    with pytest.raises(UnrecognisedEvent, match="not deployed"):
+        world().plan(model="b" * 64, **how)
+
+
+# Faults
+
+
+def failing(bucket, keys, times=10**9):
+    left = Counter(dict.fromkeys(keys, times))
+
+    def fail(method, place):
+        if method == "open" and left[getattr(place, "key", None)] > 0:
+            left[place.key] -= 1
+            raise StorageUnavailable(f"no answer about {place}")
+
+    bucket.store.before = fail
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr("handler.backlog.shards.RETRY_AFTER_S", (0.0, 0.0))
+
+
+def test_an_object_that_fails_twice_is_scored_all_the_same(world):
+    bucket = world()
+    keys = bucket.put_many(20)
+    plan = bucket.plan()
+    failing(bucket, keys[:2], times=2)
+
+    bucket.do(*bucket.shards(plan))
+
+    assert bucket.row_keys() == keys
+    assert Counter(report.outcome.value for _, report in bucket.recorded) == {"scored": 20}
+
+
+def test_an_object_that_fails_for_good_is_on_the_list_of_the_next_run(world):
+    bucket = world()
+    keys = bucket.put_many(20)
+    plan = bucket.plan()
+    failing(bucket, keys[4:5])
+
+    bucket.do(*bucket.shards(plan))
+    summary = bucket.do({"job": "summarise", "run": "first"})
+
+    assert bucket.row_keys() == [key for key in keys if key != keys[4]]
+    assert (summary["failed"], summary["outcomes"]["failed"]) == (1, 1)
+    assert bucket.store.content(ObjectRef("outbox", "results/_coatcheck/runs/first/failed.jsonl")) == (
+        b'{"source-ref":"s3://inbox/uploads/000004.png"}\n'
+    )
+    assert [(one.key, one.error) for one in bucket.indexes()[0].head.unfinished] == [(keys[4], "StorageUnavailable")]
+    bucket.store.before = lambda *_: None
+    assert bucket.plan("second")["plan"]["objects"] == 1
+
+
+def test_a_shard_of_which_many_fail_is_repeated_and_finishes(world):
+    bucket = world()
+    keys = bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+    failing(bucket, keys[:3])
+
+    with pytest.raises(InvocationFailed, match="3 of 20 objects of shard 1"):
+        bucket.do(shard)
+    assert bucket.rows() == bucket.indexes() == []
+
+    bucket.store.before = lambda *_: None
+    bucket.do(shard)
+    assert bucket.row_keys() == keys
+
+
+def test_a_shard_that_is_not_finished_is_on_the_list_as_a_whole(world):
+    bucket = world()
+    bucket.put_many(300)
+    shards = bucket.shards(bucket.plan())
+    bucket.do(shards[0])
+
+    summary = bucket.do({"job": "summarise", "run": "first"})
+
+    assert summary["shards"] == {"planned": 3, "finished": 1} if len(shards) == 3 else {"planned": 2, "finished": 1}
+    assert summary["failed"] == 300 - shards[0]["objects"]
+
+
+def test_a_later_summary_takes_the_place_of_an_earlier_one(world):
+    bucket = world()
+    bucket.put_many(300)
+    shards = bucket.shards(bucket.plan())
+    bucket.do({"job": "summarise", "run": "first"})
+    for shard in shards:
+        bucket.do(shard)
+
+    assert bucket.do({"job": "summarise", "run": "first"})["failed"] == 0
+    assert json.loads(bucket.store.content(ObjectRef("outbox", "results/_coatcheck/runs/first/summary.json")))["failed"] == 0
+
+
+def test_objects_for_which_there_is_no_room_are_left_to_another_run(world, monkeypatch):
+    monkeypatch.setattr(row_module, "MAX_ROWS_BYTES", 3000)
+    bucket = world()
+    keys = bucket.put_many(20)
+
+    summary = bucket.run()
+    first = bucket.row_keys()
+    bucket.run("second")
+
+    assert 0 < len(first) < 20
+    assert summary["failed"] == 20 - len(first)
+    assert set(bucket.row_keys("second")).isdisjoint(first)
+    assert set(first) | set(bucket.row_keys("second")) <= set(keys)
+
+
+def test_objects_for_which_there_is_no_time_are_left_to_another_run(world):
+    bucket = world()
+    bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+    now = [0.0]
+    bucket.store.before = lambda method, place: now.__setitem__(0, now[0] + (method == "open" and place.bucket == "inbox"))
+
+    def clock():
+        return now[0]
+
+    budget = TimeBudget(Deadline(12, clock), Deadline(10**6, clock), Deadline(1, clock))
+
+    bucket.do(shard, budget)
+
+    assert 0 < len(bucket.rows()) < 20
+    assert len(bucket.rows()) + len(bucket.indexes()[0].head.unfinished) == 20
+
+
+def test_an_archived_object_has_no_row(world):
+    bucket = world()
+    bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+
+    class Archived(MemoryStore):
+        pass
+
+    source = bucket.store.place(ObjectRef("inbox", "uploads/000002.png"), picture(2), storage_class="GLACIER")
+    original = bucket.store.open
+
+    def open_(ref, **how):
+        opened = original(ref, **how)
+        return msgspec.structs.replace(opened, is_archived=True, body=io.BytesIO()) if opened and ref == source.ref else opened
+
+    bucket.scorer.inputs.store.__class__.open, before = (lambda self, ref, **how: open_(ref, **how)), MemoryStore.open
+    try:
+        bucket.do(shard)
+    finally:
+        MemoryStore.open = before
+
+    assert "uploads/000002.png" not in bucket.row_keys()
+    assert [one.error for one in bucket.indexes()[0].head.unfinished] == ["ArchivedObject"]
+
+
+def test_a_run_that_was_planned_for_another_model_is_refused(world):
+    store = MemoryStore()
+    before = world(store=store, maker=Maker("7" * 64, "8" * 64))
+    before.put_many(3)
+    (shard,) = before.shards(before.plan())
+
+    with pytest.raises(StaleRun, match="deployed anew"):
+        world(store=store).do(shard)
+
+
+def test_a_shard_of_no_run_is_refused(world):
+    shard = {
+        "job": "shard",
+        "run": "none",
+        "number": 1,
+        "token": "0" * 16,
+        "bucket": "inbox",
+        "first": "a",
+        "last": "b",
+        "objects": 1,
+        "bytes": 1,
+    }
+
+    with pytest.raises(StaleRun, match="planned"):
+        world().do(shard)
+
+
+def test_keys_outside_of_the_inputs_are_not_read(world):
+    """An event that somebody made up, with a list of keys of their own."""
+    bucket = world()
+    bucket.put_many(3)
+    (shard,) = bucket.shards(bucket.plan())
+    from handler.backlog.files import KeysHead
+    from handler.backlog.runs import Shard
+
+    secret = bucket.put("secret/a.png")
+    place = bucket.places.keys(msgspec.convert(shard, Shard))
+    bucket.store.place(place, encode_keys(KeysHead(run="first", number=1, bucket="inbox"), ["secret/a.png"]))
+
+    with pytest.raises(InvocationFailed, match="UnacceptedObject"):
+        bucket.do(shard)
+    assert secret
+    assert bucket.rows() == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"job": "plan"},
+        {"job": "plan", "run": "../up"},
+        {"job": "plan", "run": "a/b"},
+        {"job": "plan", "run": "a", "prefx": "s3://inbox/"},
+        {"job": "plan", "run": "a", "model": "../../secret"},
+        {"job": "plan", "run": "a", "max_seconds": -1},
+        {"job": "plan", "run": "a", "state": {"attempt": "x"}},
+        {"job": "shard", "run": "a", "number": 1},
+        {
+            "job": "shard",
+            "run": "a",
+            "number": 0,
+            "token": "0" * 16,
+            "bucket": "b",
+            "first": "",
+            "last": "",
+            "objects": 1,
+            "bytes": 1,
+        },
+        {
+            "job": "shard",
+            "run": "a",
+            "number": 1,
+            "token": "../x",
+            "bucket": "b",
+            "first": "",
+            "last": "",
+            "objects": 1,
+            "bytes": 1,
+        },
+        {"job": "summarise", "run": "a", "more": 1},
+        {"job": "plan", "run": "\ud800"},
+    ],
+)
+def test_a_task_that_is_none_is_refused(world, event):
+    with pytest.raises(UnrecognisedEvent, match="Expected a task of a backlog"):
+        world().do(event)
