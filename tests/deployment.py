@@ -23,7 +23,9 @@ from samtranslator.translator.transform import transform
 from infra.template import read_template
 from tests.intrinsics import Evaluator
 
-TEMPLATE = read_template((Path(__file__).parent.parent / "template.yaml").read_text())
+ROOT = Path(__file__).parent.parent
+TEMPLATE = read_template((ROOT / "template.yaml").read_text())
+DEFINITION = TEMPLATE["Resources"]["Backlog"]["Properties"]["DefinitionUri"]
 STACK = "coatcheck"
 INPUT, OUTPUT = "coatcheck-input-123456789012-us-east-1", "coatcheck-output-123456789012-us-east-1"
 
@@ -107,6 +109,17 @@ def make_schedule(name, given, *_):
     return Made(name)
 
 
+def make_state_machine(_, given, *__):
+    """A state machine of a file, in which CloudFormation replaces each name by its text, and nothing else."""
+    file = boto3.client("s3").get_object(**given["DefinitionS3Location"])["Body"].read().decode()
+    for word, text in given["DefinitionSubstitutions"].items():
+        file = file.replace(f"${{{word}}}", text)
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name=given["StateMachineName"], definition=file, roleArn=given["RoleArn"], type=given["StateMachineType"]
+    )
+    return Made(machine["stateMachineArn"])
+
+
 def make_role(name, given, *_):
     """Roles moto knows, but hands out their policies in Python's words."""
     iam = boto3.client("iam")
@@ -145,6 +158,7 @@ MADE_HERE = {
     "AWS::Lambda::EventInvokeConfig": make_invoke_config,
     "AWS::CloudWatch::Alarm": make_alarm,
     "AWS::Scheduler::Schedule": make_schedule,
+    "AWS::StepFunctions::StateMachine": make_state_machine,
 }
 
 
@@ -174,6 +188,7 @@ def create_stack(parameters):
     zipfile.ZipFile(package, "w").close()
     boto3.client("s3").create_bucket(Bucket="packages")
     boto3.client("s3").put_object(Bucket="packages", Key="package.zip", Body=package.getvalue())
+    boto3.client("s3").put_object(Bucket="packages", Key=DEFINITION, Body=(ROOT / DEFINITION).read_bytes())
     template = transformed(parameters)
     template["Outputs"] |= {
         f"Evaluated{name}": {
@@ -189,8 +204,9 @@ def create_stack(parameters):
 
 
 def transformed(parameters):
-    """The template as CloudFormation gets to see it. Packaging is not the subject: the code lies in S3 already."""
+    """The template as CloudFormation gets to see it. Packaging is not the subject: code and definition lie in S3 already."""
     template = copy.deepcopy(TEMPLATE)
+    template["Resources"]["Backlog"]["Properties"]["DefinitionUri"] = f"s3://packages/{DEFINITION}"
     template["Resources"]["ScoringFunction"]["Properties"]["CodeUri"] = "s3://packages/package.zip"
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it regrets that nobody wants its own figures
     return transform(template, dict(parameters), types.SimpleNamespace(load=dict))
@@ -200,19 +216,22 @@ def decided(parameters):
     """What CloudFormation makes of the template with these parameters, each condition decided."""
     template = transformed(parameters)
     evaluator = Evaluator(template, parameters)
-    made = {
-        name: {part: value for part, value in resource.items() if part != "Condition"}
-        for name, resource in template["Resources"].items()
-        if "Condition" not in resource or evaluator.holds(resource["Condition"])
-    }
+
+    def made(section):
+        return {
+            name: {part: value for part, value in described.items() if part != "Condition"}
+            for name, described in template[section].items()
+            if "Condition" not in described or evaluator.holds(described["Condition"])
+        }
+
     return {
         **{name: part for name, part in template.items() if name not in {"Conditions", "Rules"}},
         "Parameters": {
             name: {"Type": parameter["Type"], "Default": parameters.get(name, parameter["Default"])}
             for name, parameter in template["Parameters"].items()
         },
-        "Resources": evaluator.decided(made),
-        "Outputs": evaluator.decided(template["Outputs"]),
+        "Resources": evaluator.decided(made("Resources")),
+        "Outputs": evaluator.decided(made("Outputs")),
     }
 
 

@@ -31,13 +31,13 @@ class Need:
     context: dict = field(default_factory=dict)
 
 
-def statements(template=TEMPLATE, **parameters):
-    """The statements of the function's role by Sid, as a deployment with these parameters has them.
+def statements(template=TEMPLATE, role="ScoringRole", **parameters):
+    """The statements of a role, the function's or another, by Sid, as a deployment with these parameters has them.
 
     The buckets are named as in `events`, which is without the region.
     """
     evaluator = Evaluator(template, {"BucketNames": "without-region"} | parameters)
-    (policy,) = evaluator.value(template["Resources"]["ScoringRole"]["Properties"]["Policies"])
+    (policy,) = evaluator.value(template["Resources"][role]["Properties"]["Policies"])
     return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 

@@ -17,6 +17,15 @@ DEPLOYMENTS = {
     "eventbridge": {"UploadTrigger": "eventbridge"},
     "sweeps": {"SweepSchedule": "cron(0 3 * * ? *)"},
     "alarms": {"AlarmEmail": "me@example.com"},
+    "scheduled backlogs": {
+        "Backlogs": "on",
+        "SweepBy": "backlog",
+        "SweepSchedule": "cron(0 3 * * ? *)",
+        "BacklogConcurrency": "200",
+        "BacklogToleratedFailures": "0",
+        "OutputPrefix": "out/",
+        "OutputKmsKeyArn": KEY,
+    },
     "snapshots of a model": {"SnapStart": "on", "ModelUri": MODEL},
     "elsewhere": {"InputPrefix": "in/", "OutputPrefix": "out/", "Architecture": "arm64", "S3Client": "obstore"},
     "older names": {"BucketNames": "without-region"},
@@ -27,6 +36,7 @@ DEPLOYMENTS = {
     "everything": {
         "UploadTrigger": "eventbridge",
         "SweepSchedule": "rate(1 hour)",
+        "Backlogs": "on",
         "ModelUri": MODEL,
         "SnapStart": "on",
         "AlarmEmail": "me@example.com",
@@ -73,6 +83,7 @@ EXTRA = {
     "eventbridge": {"UploadRule", "UploadRulePermission"},
     "sweeps": {"Sweep", "SweepRole"},
     "alarms": ALARMS,
+    "scheduled backlogs": {"Backlog", "BacklogRole", "ScheduledBacklog", "ScheduledBacklogRole"},
     "snapshots of a model": set(),
     "elsewhere": set(),
     "older names": set(),
@@ -80,7 +91,10 @@ EXTRA = {
     "existing input": {"UploadRule"},
     "existing input, eventbridge": {"UploadRule", "UploadRulePermission"},
     "existing buckets": {"UploadRule"},
-    "everything": {"UploadRule", "UploadRulePermission", "Sweep", "SweepRole", *ALARMS},
+    "everything": {
+        *("UploadRule", "UploadRulePermission", "Sweep", "SweepRole", "Backlog", "BacklogRole", "FailedBacklogsAlarm"),
+        *ALARMS,
+    },
 }
 
 
@@ -112,7 +126,10 @@ COMBINATIONS = {
 }
 
 
-@pytest.mark.parametrize("parameters", [*COMBINATIONS.values(), DEPLOYMENTS["everything"]], ids=[*COMBINATIONS, "everything"])
+CHECKED = COMBINATIONS | {name: DEPLOYMENTS[name] for name in ("everything", "scheduled backlogs")}
+
+
+@pytest.mark.parametrize("parameters", CHECKED.values(), ids=CHECKED)
 def test_what_sam_makes_of_the_template_is_valid(parameters, environment):
     """cfn-lint reads the template as it stands; what SAM and the conditions make of it is checked here.
 
@@ -376,6 +393,68 @@ def test_the_schedule_starts_sweeps_by_a_role_of_its_own(deployment):
         "StartSweeps": deployment.alias,
         "KeepSweepsThatNeverStarted": arn_of(deployment.dead_letters),
     }
+
+
+@deployed("scheduled backlogs", "everything")
+def test_the_state_machine_is_the_file_with_the_real_function_and_the_chosen_limits(deployment):
+    machine = boto3.client("stepfunctions").describe_state_machine(stateMachineArn=deployment.outputs["BacklogArn"])
+    states = json.loads(machine["definition"])["States"]
+    tasks = [states["Plan"], states["Score"]["ItemProcessor"]["States"]["ScoreShard"], states["Summarise"]]
+    is_scheduled = deployment.name == "scheduled backlogs"
+
+    assert (machine["name"], machine["type"]) == ("coatcheck-backlog", "STANDARD")
+    assert machine["roleArn"] == boto3.client("iam").get_role(RoleName=deployment.resources["BacklogRole"])["Role"]["Arn"]
+    assert {task["Parameters"]["FunctionName"] for task in tasks} == {deployment.alias}
+    assert {task["Resource"] for task in tasks} == {"arn:aws:states:::lambda:invoke"}
+    assert states["Limits"]["Parameters"] == {
+        "max_concurrency.$": f"States.StringToJson('{200 if is_scheduled else 50}')",
+        "tolerated_failure_percentage.$": f"States.StringToJson('{0 if is_scheduled else 5}')",
+    }
+    assert "${" not in machine["definition"]
+
+
+@deployed("scheduled backlogs", "everything")
+def test_the_state_machine_may_use_what_it_is_made_of(deployment):
+    machine = deployment.outputs["BacklogArn"]
+    executions = machine.replace(":stateMachine:", ":execution:")
+    is_scheduled = deployment.name == "scheduled backlogs"
+    runs = f"arn:aws:s3:::{OUTPUT}/{'out' if is_scheduled else 'predictions'}/_coatcheck/runs"
+
+    granted = {sid: each["Resource"] for sid, each in statements(deployment.resources["BacklogRole"]).items()}
+    assert granted == ({"EncryptResults": KEY} if is_scheduled else {}) | {
+        "TakeEachStep": deployment.alias,
+        "ReadShards": f"{runs}/*/shards.json",
+        "WriteResults": f"{runs}/*/results/*",
+        "StartShards": machine,
+        "FollowAndStopShards": [f"{executions}:*", f"{executions}/shards:*"],
+        "RedriveShards": f"{executions}/shards:*",
+    }
+
+
+@deployed("scheduled backlogs")
+def test_the_schedule_starts_backlogs_by_a_role_of_its_own(deployment):
+    schedule = boto3.client("scheduler").get_schedule(Name=deployment.resources["ScheduledBacklog"])
+    role = boto3.client("iam").get_role(RoleName=deployment.resources["ScheduledBacklogRole"])["Role"]
+
+    assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
+    assert schedule["Target"]["Arn"] == deployment.outputs["BacklogArn"]
+    assert schedule["Target"]["RoleArn"] == role["Arn"]
+    assert json.loads(schedule["Target"]["Input"]) == {"job": "plan", "run": "scheduled-<aws.scheduler.scheduled-time>"}
+    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": arn_of(deployment.dead_letters)}
+    assert {sid: each["Resource"] for sid, each in statements(deployment.resources["ScheduledBacklogRole"]).items()} == {
+        "StartBacklogs": deployment.outputs["BacklogArn"],
+        "KeepBacklogsThatNeverStarted": arn_of(deployment.dead_letters),
+    }
+
+
+@deployed("everything")
+def test_an_alarm_watches_the_real_state_machine(deployment):
+    alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    (alarm,) = (each for each in alarms if each["Namespace"] == "AWS/States")
+
+    assert alarm["Dimensions"] == [{"Name": "StateMachineArn", "Value": deployment.outputs["BacklogArn"]}]
+    assert (alarm["MetricName"], alarm["TreatMissingData"]) == ("ExecutionsFailed", "notBreaching")
+    assert alarm["AlarmActions"] == [deployment.resources["AlarmTopic"]]
 
 
 @deployed("alarms")

@@ -12,9 +12,30 @@ from handler.app import build_parts, lambda_handler
 from handler.model import BUNDLED_ARTIFACT
 from infra.cloud.event_source import Context
 from tests.conftest import INPUT, OUTPUT
-from tests.permissions import LAMBDAS_OWN, granting, statements
+from tests.permissions import LAMBDAS_OWN, Need, allows, granting, statements
 
 GRANTED = statements(ModelUri="s3://models/v1/")
+
+STATES = "arn:aws:states:us-east-1:123456789012"
+RUN = f"arn:aws:s3:::{OUTPUT}/predictions/_coatcheck/runs/nightly"
+FUNCTION = "coatcheck-ScoringFunction.Alias"
+# What AWS documents that a Distributed Map asks for, which reads its items from S3, writes its results there and invokes a
+# function: https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+BACKLOG_NEEDS = {
+    "TakeEachStep": [Need("lambda:InvokeFunction", FUNCTION)],
+    "ReadShards": [Need("s3:GetObject", f"{RUN}/shards.json")],
+    "WriteResults": [
+        Need(action, f"{RUN}/results/0a1b/SUCCEEDED_0.json")
+        for action in ("s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload")
+    ],
+    "StartShards": [Need("states:StartExecution", f"{STATES}:stateMachine:coatcheck-backlog")],
+    "FollowAndStopShards": [
+        Need(action, f"{STATES}:execution:coatcheck-backlog{place}")
+        for action in ("states:DescribeExecution", "states:StopExecution")
+        for place in (":0a1b", "/shards:0a1b")
+    ],
+    "RedriveShards": [Need("states:RedriveExecution", f"{STATES}:execution:coatcheck-backlog/shards:0a1b")],
+}
 
 
 def everything_it_does(recorded, s3, sqs, monkeypatch):
@@ -94,6 +115,36 @@ def test_without_any_one_statement_some_call_is_refused(calls, sid):
 )
 def test_what_it_never_does_is_refused(call):
     assert not all(granting(call, GRANTED))
+
+
+def test_the_state_machine_may_do_what_its_map_needs_and_each_statement_is_for_some_of_it():
+    granted = statements(role="BacklogRole")
+
+    for sid, needed in BACKLOG_NEEDS.items():
+        for need in needed:
+            assert [name for name, statement in granted.items() if allows(statement, need)] == [sid], need
+    assert set(BACKLOG_NEEDS) == set(granted)
+
+
+@pytest.mark.parametrize(
+    "need",
+    [
+        Need("s3:GetObject", f"arn:aws:s3:::{OUTPUT}/predictions/uploads/a.json"),
+        Need("s3:GetObject", f"{RUN}/keys/1/000001.jsonl.gz"),
+        Need("s3:PutObject", f"{RUN}/shards.json"),
+        Need("s3:PutObject", f"arn:aws:s3:::{OUTPUT}/predictions/_coatcheck/shards/0123456789abcdef/nightly/000001.jsonl"),
+        Need("s3:PutObject", f"arn:aws:s3:::{INPUT}/predictions/_coatcheck/runs/nightly/results/a"),
+        Need("s3:DeleteObject", f"{RUN}/results/a"),
+        Need("s3:ListBucket", f"arn:aws:s3:::{OUTPUT}"),
+        Need("lambda:InvokeFunction", "another.Alias"),
+        Need("states:StartExecution", f"{STATES}:stateMachine:another"),
+        Need("states:StopExecution", f"{STATES}:execution:coatcheck-backlog-2:0a1b"),
+        Need("states:RedriveExecution", f"{STATES}:execution:coatcheck-backlog:0a1b"),
+    ],
+    ids=str,
+)
+def test_what_the_state_machine_never_does_is_refused(need):
+    assert not [sid for sid, statement in statements(role="BacklogRole").items() if allows(statement, need)]
 
 
 def test_a_condition_that_is_not_understood_allows_nothing():

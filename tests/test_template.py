@@ -31,7 +31,8 @@ ALIAS = {"Ref": "ScoringFunction.Alias"}
 ACCOUNT = {"Ref": "AWS::AccountId"}
 NOTHING = {"Ref": "AWS::NoValue"}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
-ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm")
+ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm", "FailedBacklogsAlarm")
+DEFINITION = ROOT / "infra/backlog/machine.asl.json"
 
 PAIRS = []  # of a fact and one of its mutants
 
@@ -113,6 +114,14 @@ def named(template, kind):
 
 def mapping(template):
     return properties(template, "ScoringFunction")["Events"]["Uploads"]["Properties"]
+
+
+def made(template, **parameters):
+    """The resources that these parameters leave."""
+    evaluator = Evaluator(template, parameters)
+    return {
+        name for name, part in template["Resources"].items() if "Condition" not in part or evaluator.holds(part["Condition"])
+    }
 
 
 def statements(template, name):
@@ -288,17 +297,13 @@ def an_existing_bucket_tells_of_uploads_by_a_rule_to_the_queue_or_to_the_functio
     """And none of its own settings is the stack's, nor may S3 itself send to the queue."""
     for trigger, target in (("queue", QUEUE), ("eventbridge", "coatcheck-ScoringFunction.Alias")):
         parameters = {**_EXISTING, "UploadTrigger": trigger}
-        made = {
-            name
-            for name, part in template["Resources"].items()
-            if "Condition" not in part or Evaluator(template, parameters).holds(part["Condition"])
-        }
+        present = made(template, **parameters)
         (allows,) = allowed(template, "UploadQueuePolicy", **parameters).values() if trigger == "queue" else [None]
 
         assert evaluated(template, "UploadRule", **parameters)["Targets"][0]["Arn"] == target
-        assert "UploadRule" in made
-        assert not {"InputBucket", "InputBucketPolicy", "DirectPermission"} & made
-        assert ("UploadRulePermission" in made) is (trigger == "eventbridge")
+        assert "UploadRule" in present
+        assert not {"InputBucket", "InputBucketPolicy", "DirectPermission"} & present
+        assert ("UploadRulePermission" in present) is (trigger == "eventbridge")
         assert allowed(template, "DeadLetterQueuePolicy", **parameters)
         if trigger == "eventbridge":
             assert allowed(template, "UploadQueuePolicy", **parameters) == {}
@@ -409,6 +414,167 @@ def the_scheduler_may_start_sweeps_for_this_account_and_no_more(template):
         "StartSweeps": ("lambda:InvokeFunction", ALIAS),
         "KeepSweepsThatNeverStarted": ("sqs:SendMessage", DEAD_LETTERS),
     }
+
+
+_NIGHTLY = {"SweepSchedule": "cron(0 3 * * ? *)"}
+
+
+@fact(
+    put("Resources/Sweep/Condition", "HasScheduledBacklogs"),
+    put("Resources/SweepRole/Condition", "HasScheduledBacklogs"),
+    drop("Resources/ScheduledBacklog/Condition"),
+    put("Conditions/HasScheduledBacklogs/Fn::And/2", {"Condition": "HasBacklogs"}),
+    put("Conditions/HasScheduledBacklogs/Fn::And/0", {"Fn::Equals": ["a", "a"]}),
+    put("Conditions/HasSweeps/Fn::And/1", {"Fn::Equals": ["a", "a"]}),
+    put("Parameters/SweepBy/Default", "backlog"),
+)
+def a_schedule_starts_either_the_function_or_the_state_machine(template):
+    sweeps, backlogs = {"Sweep", "SweepRole"}, {"ScheduledBacklog", "ScheduledBacklogRole"}
+
+    def scheduled(**parameters):
+        return made(template, **parameters) & (sweeps | backlogs)
+
+    assert scheduled() == scheduled(Backlogs="on") == scheduled(Backlogs="on", SweepBy="backlog") == set()
+    assert scheduled(**_NIGHTLY, SweepBy="backlog") == set()  # refused by a rule besides
+    assert scheduled(**_NIGHTLY) == scheduled(**_NIGHTLY, Backlogs="on") == sweeps
+    assert scheduled(**_NIGHTLY, Backlogs="on", SweepBy="backlog") == backlogs
+
+
+@fact(
+    put("ScheduledBacklog/ScheduleExpression", "rate(1 hour)"),
+    put("ScheduledBacklog/Target/Arn", ALIAS),
+    put("ScheduledBacklog/Target/Input", '{"job":"sweep","scheduled_time":"<aws.scheduler.scheduled-time>"}'),
+    put("ScheduledBacklog/Target/Input", '{"job":"plan","run":"scheduled-<aws.scheduler.execution-id>"}'),  # of each attempt
+    drop("ScheduledBacklog/Target/RetryPolicy/MaximumEventAgeInSeconds"),
+    drop("ScheduledBacklog/Target/DeadLetterConfig"),
+    put("ScheduledBacklog/Target/RoleArn", {"Fn::GetAtt": ["SweepRole", "Arn"]}),
+)
+def a_scheduled_run_is_named_after_its_time_so_that_a_start_that_is_repeated_starts_no_other(template):
+    schedule = properties(template, "ScheduledBacklog")
+    target = schedule["Target"]
+
+    assert schedule["ScheduleExpression"] == {"Ref": "SweepSchedule"}
+    assert target["Arn"] == {"Ref": "Backlog"}
+    assert target["Input"] == '{"job":"plan","run":"scheduled-<aws.scheduler.scheduled-time>"}'
+    assert target["RetryPolicy"] == properties(template, "Sweep")["Target"]["RetryPolicy"]
+    assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
+    assert target["RoleArn"] == {"Fn::GetAtt": ["ScheduledBacklogRole", "Arn"]}
+
+
+_SCHEDULED = "ScheduledBacklogRole/Policies/0/PolicyDocument/Statement"
+
+
+@fact(
+    put("ScheduledBacklogRole/AssumeRolePolicyDocument/Statement/0/Principal", {"Service": "states.amazonaws.com"}),
+    drop("ScheduledBacklogRole/AssumeRolePolicyDocument/Statement/0/Condition"),
+    put(f"{_SCHEDULED}/StartBacklogs/Action", "states:*"),
+    put(f"{_SCHEDULED}/StartBacklogs/Resource", ALIAS),
+    drop(f"{_SCHEDULED}/KeepBacklogsThatNeverStarted"),
+)
+def the_scheduler_may_start_backlogs_for_this_account_and_no_more(template):
+    (trust,) = properties(template, "ScheduledBacklogRole")["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert granted(template, "ScheduledBacklogRole") == {
+        "StartBacklogs": ("states:StartExecution", {"Ref": "Backlog"}),
+        "KeepBacklogsThatNeverStarted": ("sqs:SendMessage", DEAD_LETTERS),
+    }
+
+
+# Backlogs
+
+
+@fact(
+    put("Backlog/DefinitionUri", "machine.asl.json"),
+    put("Backlog/DefinitionSubstitutions/FunctionArn", {"Fn::GetAtt": ["ScoringFunction", "Arn"]}),
+    put("Backlog/DefinitionSubstitutions/MaxConcurrency", {"Ref": "BacklogToleratedFailures"}),
+    drop("Backlog/DefinitionSubstitutions/Partition"),
+    put("Backlog/DefinitionSubstitutions/Region", {"Ref": "AWS::Region"}),
+    put("Backlog/Type", "EXPRESS"),
+    put("Backlog/Role", {"Fn::GetAtt": ["ScoringRole", "Arn"]}),
+    put("Backlog/Tracing", {"Enabled": True}),
+    put("Resources/BacklogRole/Condition", "HasAlarms"),
+    put("Parameters/Backlogs/Default", "on"),
+    drop("Outputs/BacklogArn/Condition"),
+)
+def a_backlog_is_run_on_demand_by_the_definition_in_the_file(template):
+    """A name in the file that is given no value would stay there, and one that is not in the file would do nothing."""
+    machine = properties(template, "Backlog")
+    names = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
+
+    assert machine == {
+        "Name": machine["Name"],
+        "Type": "STANDARD",
+        "DefinitionUri": str(DEFINITION.relative_to(ROOT)),
+        "DefinitionSubstitutions": {
+            "Partition": {"Ref": "AWS::Partition"},
+            "FunctionArn": ALIAS,
+            "MaxConcurrency": {"Ref": "BacklogConcurrency"},
+            "ToleratedFailurePercentage": {"Ref": "BacklogToleratedFailures"},
+        },
+        "Role": {"Fn::GetAtt": ["BacklogRole", "Arn"]},
+    }
+    assert set(machine["DefinitionSubstitutions"]) == names
+    assert {"Backlog", "BacklogRole"} & made(template) == set()
+    assert {"Backlog", "BacklogRole"} <= made(template, Backlogs="on")
+    assert template["Outputs"]["BacklogArn"]["Value"] == {"Ref": "Backlog"}
+    assert template["Outputs"]["BacklogArn"]["Condition"] == template["Resources"]["Backlog"]["Condition"]
+
+
+_BACKLOG = "BacklogRole/Policies/0/PolicyDocument/Statement"
+
+
+@fact(
+    put("Backlog/Name", {"Fn::Sub": "${AWS::StackName}-runs"}),
+    put("BacklogRole/AssumeRolePolicyDocument/Statement/0/Principal", {"Service": "lambda.amazonaws.com"}),
+    drop("BacklogRole/AssumeRolePolicyDocument/Statement/0/Condition"),
+    put(f"{_BACKLOG}/TakeEachStep/Resource", {"Fn::GetAtt": ["ScoringFunction", "Arn"]}),
+    put(f"{_BACKLOG}/ReadShards/Resource/Fn::Sub/0", "arn:${AWS::Partition}:s3:::${Bucket}/${OutputPrefix}*"),
+    put(f"{_BACKLOG}/ReadShards/Action", ["s3:GetObject", "s3:ListBucket"]),
+    put(f"{_BACKLOG}/WriteResults/Resource/Fn::Sub/0", "arn:${AWS::Partition}:s3:::${Bucket}/${OutputPrefix}_coatcheck/*"),
+    put(f"{_BACKLOG}/WriteResults/Resource/Fn::Sub/1/Bucket", {"Ref": "ExistingOutputBucket"}),
+    put(f"{_BACKLOG}/WriteResults/Action", "s3:PutObject"),
+    put(f"{_BACKLOG}/StartShards/Action", "states:*"),
+    put(f"{_BACKLOG}/FollowAndStopShards/Resource", ["*"]),
+    drop(f"{_BACKLOG}/RedriveShards"),
+    drop(f"{_BACKLOG}/6/Fn::If/1/Condition"),
+    put(f"{_BACKLOG}/6/Fn::If/0", "HasInputKey"),
+)
+def the_state_machine_may_do_these_things_and_no_more(template):
+    def may(**parameters):
+        rules = allowed(template, "BacklogRole", **parameters)
+        return {sid: (rule["Action"], rule["Resource"], rule.get("Condition")) for sid, rule in rules.items()}
+
+    def expected(output):
+        runs = f"arn:aws:s3:::{output}_coatcheck/runs"
+        parts = ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"]
+        states = "arn:aws:states:us-east-1:123456789012"
+        shards = f"{states}:execution:{name}/{label}:*"
+        return {
+            "TakeEachStep": ("lambda:InvokeFunction", "coatcheck-ScoringFunction.Alias", None),
+            "ReadShards": ("s3:GetObject", f"{runs}/*/shards.json", None),
+            "WriteResults": (parts, f"{runs}/*/results/*", None),
+            "StartShards": ("states:StartExecution", f"{states}:stateMachine:{name}", None),
+            "FollowAndStopShards": (
+                ["states:DescribeExecution", "states:StopExecution"],
+                [f"{states}:execution:{name}:*", shards],
+                None,
+            ),
+            "RedriveShards": ("states:RedriveExecution", shards, None),
+        }
+
+    name = evaluated(template, "Backlog")["Name"]
+    label = json.loads(DEFINITION.read_text())["States"]["Score"]["Label"]
+    (trust,) = properties(template, "BacklogRole")["AssumeRolePolicyDocument"]["Statement"]
+    own = expected(f"{OUTPUT}/predictions/")
+
+    assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert may() == may(InputKmsKeyArn=KEY) == own
+    assert may(ExistingOutputBucket="results", OutputPrefix="o/") == expected("results/o/")
+    actions, condition = ["kms:GenerateDataKey", "kms:Decrypt"], {"StringLike": {"kms:ViaService": "s3.*"}}
+    assert may(OutputKmsKeyArn=KEY) == own | {"EncryptResults": (actions, KEY, condition)}
 
 
 # The function
@@ -822,6 +988,8 @@ def buckets_are_referred_to_by_name_so_that_nothing_waits_for_itself(template):
     put("DeadLettersAlarm/Dimensions/0/Value", {"Fn::GetAtt": ["UploadQueue", "QueueName"]}),
     put("ErrorsAlarm/Namespace", "AWS/SQS"),
     put("ThrottlesAlarm/MetricName", "Errors"),
+    put("FailedBacklogsAlarm/Dimensions/0/Name", "StateMachineName"),
+    put("Resources/FailedBacklogsAlarm/Condition", "HasAlarms"),
 )
 def alarms_watch_what_a_person_must_know_of(template):
     function = ("FunctionName", {"Ref": "ScoringFunction"})
@@ -844,7 +1012,12 @@ def alarms_watch_what_a_person_must_know_of(template):
         ),
         "ErrorsAlarm": ("AWS/Lambda", "Errors", function),
         "ThrottlesAlarm": ("AWS/Lambda", "Throttles", function),
+        "FailedBacklogsAlarm": ("AWS/States", "ExecutionsFailed", ("StateMachineArn", {"Ref": "Backlog"})),
     }
+    asked = {"AlarmEmail": "me@example.com"}
+    assert set(ALARMS) & made(template, **asked) == set(ALARMS) - {"FailedBacklogsAlarm"}
+    assert set(ALARMS) & made(template, **asked, Backlogs="on") == set(ALARMS)
+    assert set(ALARMS) & made(template, Backlogs="on") == set()
 
 
 @fact(
@@ -855,6 +1028,8 @@ def alarms_watch_what_a_person_must_know_of(template):
     put("DeadLettersAlarm/AlarmActions", []),
     put("ErrorsAlarm/Statistic", "Average"),
     put("AlarmTopic/Subscription", []),
+    put("FailedBacklogsAlarm/Threshold", 1),
+    put("FailedBacklogsAlarm/Statistic", "Average"),
 )
 def alarms_go_off_when_they_should_and_reach_the_person(template):
     retries = properties(template, "UploadQueue")["RedrivePolicy"]["maxReceiveCount"] - 1
@@ -862,7 +1037,7 @@ def alarms_go_off_when_they_should_and_reach_the_person(template):
     for name in ALARMS:
         alarm = properties(template, name)
         assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
-        assert alarm["Statistic"] == ("Sum" if alarm["Namespace"] == "AWS/Lambda" else "Maximum")
+        assert alarm["Statistic"] == ("Maximum" if alarm["Namespace"] == "AWS/SQS" else "Sum")
         assert alarm["TreatMissingData"] == "notBreaching"
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     thresholds = {name: properties(template, name)["Threshold"] for name in ALARMS}
@@ -928,6 +1103,9 @@ def test_inputs_have_one_to_four_prefixes(prefixes, is_allowed):
         ({"DocumentEvents": "on", "ExistingOutputBucket": "photos"}, "DocumentEvents=on needs"),
         ({"ModelKmsKeyArn": KEY}, "ModelKmsKeyArn needs"),
         (_ALL_KEYS, ""),
+        ({"SweepBy": "backlog"}, "SweepBy=backlog needs"),
+        ({"SweepBy": "backlog", "Backlogs": "on"}, ""),
+        ({"SweepBy": "function", "Backlogs": "on"}, ""),
         ({**_EXISTING, "ExistingOutputBucket": "photos"}, ""),
         ({**_EXISTING, "ExistingOutputBucket": "photos", "OutputPrefix": "uploads/"}, "In one bucket"),
         ({**_EXISTING, "ExistingOutputBucket": "results", "OutputPrefix": "uploads/"}, ""),
@@ -972,6 +1150,18 @@ def test_every_parameter_is_described_in_whole_sentences_with_its_default_explai
         ("OutputKmsKeyArn", KEY.replace("1234abcd", "mrk-1234abcd").replace("arn:aws:", "arn:aws-us-gov:"), True),
         ("ModelKmsKeyArn", "arn:aws:kms:us-east-1:123456789012:alias/photos", False),  # a policy does not follow an alias
         ("ModelKmsKeyArn", "1234abcd-12ab-34cd-56ef-1234567890ab", False),
+        ("BacklogConcurrency", "1", True),
+        ("BacklogConcurrency", "9999", True),
+        ("BacklogConcurrency", "0", False),  # as many as there are shards, to Step Functions
+        ("BacklogConcurrency", "050", False),  # no JSON, which the definition reads it as
+        ("BacklogConcurrency", "2.5", False),
+        ("BacklogConcurrency", "10000", False),
+        ("BacklogToleratedFailures", "0", True),
+        ("BacklogToleratedFailures", "5", True),
+        ("BacklogToleratedFailures", "100", True),
+        ("BacklogToleratedFailures", "101", False),
+        ("BacklogToleratedFailures", "05", False),
+        ("BacklogToleratedFailures", "", False),
         ("AlarmEmail", "", True),
         ("AlarmEmail", "me@example.com", True),
         ("AlarmEmail", "me", False),

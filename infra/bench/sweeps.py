@@ -28,7 +28,7 @@ from handler.inputs import Inputs
 from handler.jobs import Sweep, SweepReport
 from handler.layout import Layout, LayoutName
 from handler.maker import Maker
-from handler.marks import Marks
+from handler.marks import RESERVED, Marks
 from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Outcome
 from handler.storage import S3Storage, make_client
@@ -57,6 +57,9 @@ class Generated(MemoryStore):
         """Yields objects that are a day younger than the marker, or documents that are a day younger than these."""
         start, suffix, days = ("", "", 1) if prefix.bucket == "in-bucket" else ("predictions/", ".json", 2)
         written = BEGAN + timedelta(days=days)
+        if RESERVED in prefix.prefix:  # shards of backlogs, of which there are none
+            self._begin("list", prefix, deadline)
+            return
         for number in range(self.count):
             if number % PAGE_OBJECTS == 0:
                 self._begin("list", prefix, deadline)

@@ -6,7 +6,9 @@ are held to the function by `tests/infra/cost/test_counted_calls.py`. The others
 
 from __future__ import annotations
 
-from infra.cost.steps import Per, Route, Step
+from handler.backlog.collecting import MAX_SAMPLED
+from handler.backlog.grouping import MAX_OBJECTS
+from infra.cost.steps import Per, Route, Step, shard_objects
 
 _SCORE = (
     Step("the function reads the object", "s3_get_dollars_per_million", Per.OBJECT, operation="GetObject"),
@@ -30,6 +32,35 @@ _SWEEP = (
     Step("the sweep looks at its marks", "s3_get_dollars_per_million", Per.RUN, 4, operation="HeadObject"),
     Step("the sweep notes that it is done", "s3_put_dollars_per_million", Per.RUN, operation="PutObject"),
     Step("the sweep lists the inputs", "s3_list_dollars_per_million", Per.PAGE, operation="ListObjectsV2"),
+    Step("the sweep lists no shards", "s3_list_dollars_per_million", Per.RUN, operation="ListObjectsV2"),
+)
+_PLAN = (
+    Step("a run is begun, and takes its steps", "step_functions_dollars_per_million", Per.RUN, 6),
+    Step("Lambda invokes the function to plan and to sum up", "lambda_dollars_per_million", Per.RUN, 2),
+    Step("the plan lists the inputs", "s3_list_dollars_per_million", Per.PAGE, operation="ListObjectsV2"),
+    Step(
+        "the plan lists documents, shards, and its parts", "s3_list_dollars_per_million", Per.RUN, 3, operation="ListObjectsV2"
+    ),
+    Step("the plan looks at marks", "s3_get_dollars_per_million", Per.RUN, 2, operation="HeadObject"),
+    Step("the plan reads its own files", "s3_get_dollars_per_million", Per.RUN, 4, operation="GetObject"),
+    Step("the plan counts the images in some objects", "s3_get_dollars_per_million", Per.RUN, MAX_SAMPLED, "GetObject"),
+    Step("the plan writes its own files", "s3_put_dollars_per_million", Per.RUN, 3, operation="PutObject"),
+    Step("the plan writes the keys of a shard", "s3_put_dollars_per_million", Per.INVOCATION, operation="PutObject"),
+    Step("Step Functions reads the list of shards", "s3_get_dollars_per_million", Per.RUN),
+)
+_SHARD = (
+    Step("a workflow is begun, and its task", "step_functions_dollars_per_million", Per.INVOCATION, 2),
+    _INVOKE,
+    Step("the function reads the plan, the index, the keys", "s3_get_dollars_per_million", Per.INVOCATION, 3, "GetObject"),
+    Step("the function reads the object", "s3_get_dollars_per_million", Per.OBJECT, operation="GetObject"),
+    Step("the function writes rows and their index", "s3_put_dollars_per_million", Per.INVOCATION, 2, "PutObject"),
+)
+_SUM_UP = (
+    Step("Step Functions writes its results, in two files", "s3_put_dollars_per_million", Per.RUN, 2),
+    Step("the summary reads the plan and the list of shards", "s3_get_dollars_per_million", Per.RUN, 2, operation="GetObject"),
+    Step("the summary reads each index", "s3_get_dollars_per_million", Per.INVOCATION, operation="GetObject"),
+    Step("the summary looks for an earlier one", "s3_get_dollars_per_million", Per.RUN, operation="HeadObject"),
+    Step("the summary is written", "s3_put_dollars_per_million", Per.RUN, operation="PutObject"),
 )
 
 QUEUE = Route(
@@ -128,5 +159,22 @@ ROUTES = (
             *_SCORE,
         ),
         batch=100,
+    ),
+    Route(
+        name="backlog",
+        told="A run of `coatcheck backlog` scores objects that are there already, in shards, and writes rows. `Backlogs=on`.",
+        steps=(*_PLAN, *_SHARD, *_SUM_UP),
+        batch=MAX_OBJECTS,
+        finds=True,
+        writes_rows=True,
+    ),
+    Route(
+        name="backlog-packed",
+        told="The same, with 1,000 images in each object, each of 784 bytes; a shard of them is full by its bytes.",
+        steps=(*_PLAN, *_SHARD, *_SUM_UP),
+        batch=shard_objects(1000 * 784),
+        images_per_object=1000,
+        finds=True,
+        writes_rows=True,
     ),
 )

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from handler.backlog.grouping import MAX_BYTES, MAX_OBJECTS
 from handler.jobs import MAX_MESSAGES
 from handler.settings import DEFAULTS
 
@@ -43,7 +44,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     `batch` is the number of objects of an invocation; None if the queue brings them, in the batches that the template sets. An
     object holds `images_per_object`. A route `finds` objects if the function looks for them, or reads their names, before they
-    are scored, and `scores` them unless it finds nothing to do.
+    are scored, and `scores` them unless it finds nothing to do. It `writes_rows` if the objects of an invocation get one
+    file of rows, and no documents of their own.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     images_per_object: int = 1
     finds: bool = False
     scores: bool = True
+    writes_rows: bool = False
 
 
 class Lots(msgspec.Struct, frozen=True):
@@ -87,6 +90,11 @@ class Lots(msgspec.Struct, frozen=True):
         in_full = self.batch * self.images_per_object
         alike = [(full, self.batch, min(in_full, self.images)), (int(bool(rest)), rest, self.images - full * in_full)]
         return tuple(some for some in alike if some[0])
+
+
+def shard_objects(object_bytes: int) -> int:
+    """Returns how many objects of `object_bytes` a whole shard of a backlog holds."""
+    return int(1 / (1 / MAX_OBJECTS + object_bytes / MAX_BYTES))
 
 
 def ceil_of(number: int, divisor: int) -> int:

@@ -108,7 +108,8 @@ def time_of(route: Route, lots: Lots, load: Load, times: Times) -> Sum:
     An invocation takes as long as its images do, but no less than `lambda_ms_least`.
     """
     slowness = max(1.0, PROCESSOR_MB / load.memory_mb)
-    image_ms = slowness * (times.lambda_ms_packed_image if route.images_per_object > 1 else times.single_ms(load.client))
+    single_ms = times.row_ms(load.client) if route.writes_rows else times.single_ms(load.client)
+    image_ms = slowness * (times.lambda_ms_packed_image if route.images_per_object > 1 else single_ms)
     found_ms = slowness * times.lambda_ms_found
     terms = [Sum(lots.objects * found_ms, f"{lots.objects:,} x {found_ms:.4g}")] if route.finds else []
     if route.scores:
@@ -125,7 +126,7 @@ def log_of(route: Route, lots: Lots, times: Times) -> Sum:
     )
     terms = [Sum(finders * times.log_bytes_least, f"{finders:,} x {times.log_bytes_least:,.4g}")] if finders else []
     if route.scores:
-        share = times.log_bytes_object
+        share = times.log_bytes_row if route.writes_rows else times.log_bytes_object
         terms += [_at_least(times.log_bytes_least, count, objects, share) for count, objects, _ in lots.invocations()]
     return _total(terms, "bytes")
 
@@ -135,7 +136,7 @@ def monthly_lines(prices: Prices) -> Sequence[Line]:
     return (
         _line("custom metrics", "15, and one for each of ten classes", METRICS, "metric_dollars_per_month", prices),
         _line("receives of an empty queue", "5 pollers, every 20 s, 30 days", EMPTY_POLLS, "sqs_dollars_per_million", prices),
-        _line("alarms", "with `AlarmEmail` only", ALARMS, "alarm_dollars_per_month", prices),
+        _line("alarms", "with `AlarmEmail` only; one more with `Backlogs`", ALARMS, "alarm_dollars_per_month", prices),
     )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from handler.app import lambda_handler
+from handler.backlog.collecting import MAX_SAMPLED
 from handler.objects import Prefix
 from infra.bench.samples import packed_object
 from infra.bench.sweeps import MAKER, Generated, sweep
@@ -114,7 +115,7 @@ def test_a_sweep_that_sends_everything_to_the_queue(cloud, recorded_calls, uploa
     invoke(json.loads((EVENTS / "schedule-sweep.json").read_text()))
 
     assert drain(cloud) == [OBJECTS]
-    expected = {"GetQueueAttributes": 1, "HeadObject": 4 + 12, "PutObject": 1 + 12, "ListObjectsV2": 2, "SendMessageBatch": 2}
+    expected = {"GetQueueAttributes": 1, "HeadObject": 4 + 12, "PutObject": 1 + 12, "ListObjectsV2": 3, "SendMessageBatch": 2}
     assert made(recorded_calls) == counted("sweep") == expected | {"GetObject": 12}
 
 
@@ -133,7 +134,7 @@ def test_a_sweep_that_finds_nothing_to_do():
     expected = counted("sweep-idle", 2_000)
     del expected["GetQueueAttributes"]  # there is no queue here; the other sweep asks one
     assert (report.examined, report.looked_at, MAKER.results) == (2_000, 0, "a" * 64)
-    assert calls == expected == {"HeadObject": 4, "PutObject": 1, "ListObjectsV2": 4}
+    assert calls == expected == {"HeadObject": 4, "PutObject": 1, "ListObjectsV2": 5}
 
 
 def test_a_list(cloud, recorded_calls, uploads):
@@ -156,6 +157,36 @@ def test_a_distributed_map(recorded_calls, uploads):
     invoke({"Items": [{"bucket": INPUT, "key": key} for key in uploads]})
 
     assert made(recorded_calls) == counted("distributed-map") == {"GetObject": 12, "PutObject": 12}
+
+
+def run_backlog(cloud):
+    """Plans a run over all inputs, scores its shards and sums up, as the state machine does; returns the number of shards."""
+    plan = lambda_handler({"job": "plan", "run": "nightly"}, Context("r"))
+    shards = json.loads(cloud.s3.get_object(Bucket=plan["bucket"], Key=plan["shards_key"])["Body"].read())
+    for shard in shards:
+        invoke(shard)
+    invoke({"job": "summarise", "run": "nightly"})
+    assert plan["is_planned"]
+    return len(shards)
+
+
+def test_a_backlog(cloud, recorded_calls, uploads):
+    assert run_backlog(cloud) == 1
+    # Fewer objects are there than a plan looks into.
+    expected = counted("backlog") - Counter(GetObject=MAX_SAMPLED - OBJECTS)
+    assert made(recorded_calls) == expected == {"ListObjectsV2": 4, "HeadObject": 3, "GetObject": 10 + 2 * 12, "PutObject": 7}
+
+
+def test_a_backlog_of_packed_objects(cloud, recorded_calls, uploads):
+    for key in uploads:
+        cloud.s3.delete_object(Bucket=INPUT, Key=key)
+    for key in ("uploads/a", "uploads/b"):
+        cloud.s3.put_object(Bucket=INPUT, Key=key, Body=packed_object(1000))
+
+    assert run_backlog(cloud) == 1
+    packed = BY_NAME["backlog-packed"].images_per_object
+    expected = counted("backlog-packed", 2, packed) - Counter(GetObject=MAX_SAMPLED - 2)
+    assert made(recorded_calls) == expected == {"ListObjectsV2": 4, "HeadObject": 3, "GetObject": 10 + 2 * 2, "PutObject": 7}
 
 
 def test_no_route_is_without_such_a_test():

@@ -6,13 +6,14 @@ import re
 import pytest
 
 from handler.app import build_parts, lambda_handler
-from handler.prices import S3_GET, S3_PUT, estimate_dollars
+from handler.prices import GB, GB_SECOND, S3_GET, S3_PUT, estimate_backlog_dollars, estimate_dollars
 from infra.cloud.event_source import Context
+from infra.cost.command import deployed_load
 from infra.cost.prices import Prices, load_prices
 from infra.cost.routes import QUEUE, ROUTES
 from infra.cost.steps import LIST_OBJECTS, Lots, Per, Route, Step
 from infra.cost.sums import ITEMS, METRICS, Load, log_of, make_bill, monthly_lines, time_of
-from infra.cost.times import Client, Times
+from infra.cost.times import Client, Times, load_times
 from infra.paths import IMAGES
 from tests.conftest import INPUT
 
@@ -29,6 +30,9 @@ TIMES = Times(
     lambda_ms_least=60,
     lambda_ms_found=0.3,
     log_bytes_least=2500,
+    row_share_boto3=0.75,
+    row_share_obstore=0.5,
+    log_bytes_row=50,
 )
 LOAD = Load(MILLION, 25, 1769)
 
@@ -95,7 +99,7 @@ def test_an_invocation_for_each_object_pays_for_its_own_wait_and_its_own_metrics
 
 def test_a_sweep_sends_ten_messages_in_a_call_and_looks_for_each_document():
     expected = {
-        "S3 requests": 5.80 + 1001 * 5e-6 + 4 * 0.4e-6 + 5e-6,  # HEAD, GET and PUT; pages; the marks
+        "S3 requests": 5.80 + 1002 * 5e-6 + 4 * 0.4e-6 + 5e-6,  # HEAD, GET and PUT; pages; the marks
         "queue": (100_000 + 240_000 + 1) * 0.4e-6,
         "senders": 1e-6,
         "Lambda": 40_001 * 0.2e-6 + (300 + 4000) * 1769 / 1024 * 0.0000166667,
@@ -107,7 +111,7 @@ def test_a_sweep_sends_ten_messages_in_a_call_and_looks_for_each_document():
 
 def test_a_sweep_that_finds_nothing_pays_for_its_listings_and_its_time():
     expected = {
-        "S3 requests": 2000 * 5e-6 + 4 * 0.4e-6 + 5e-6,
+        "S3 requests": 2001 * 5e-6 + 4 * 0.4e-6 + 5e-6,
         "queue": 0.4e-6,
         "senders": 1e-6,
         "Lambda": 0.2e-6 + 300 * 1769 / 1024 * 0.0000166667,
@@ -128,6 +132,44 @@ def test_lists_are_as_long_as_they_may_be():
 def test_a_map_pays_for_two_transitions_of_each_hundred():
     assert items("distributed-map")["senders"] == pytest.approx(20_000 * 25e-6)
     assert items("distributed-map")["S3 requests"] == pytest.approx(5.405)
+
+
+def test_a_backlog_pays_for_a_read_of_each_object_and_for_three_files_of_each_shard():
+    shards = 400  # of 2,500 objects
+    expected = {
+        # A GET for each object; keys, rows and index of each shard, which reads three files, and whose index is read again; a
+        # page for each thousand inputs; and of the run 6 PUTs, 3 lists and 26 GETs or HEADs.
+        "S3 requests": 0.40 + shards * (3 * 5e-6 + 4 * 0.4e-6) + 1000 * 5e-6 + (6 + 3) * 5e-6 + 26 * 0.4e-6,
+        "queue": 0,
+        "senders": (shards * 2 + 6) * 25e-6,
+        "Lambda": (shards + 2) * 0.2e-6 + (1e6 * 0.3 + 1e6 * 3.0) / 1000 * 1769 / 1024 * 0.0000166667,
+        "logs": (1e6 * 50 + 2 * 2500) * 0.5e-9,
+    }
+
+    assert items("backlog") == pytest.approx(expected)
+    assert make_bill(BY_NAME["backlog"], LOAD, PRICES, TIMES).lots.count(Per.INVOCATION) == shards
+
+
+def test_a_packed_backlog_pays_for_two_shards_since_they_are_full_by_their_bytes():
+    bill = make_bill(BY_NAME["backlog-packed"], LOAD, PRICES, TIMES)
+
+    assert bill.lots.invocations() == ((1, 884, 884_000), (1, 116, 116_000))  # 884 x (1 / 2,500 + 784,000 / 2**30) = 0.9991
+    assert bill.dollars_of("S3 requests") == pytest.approx(
+        1000 * 0.4e-6 + 2 * (3 * 5e-6 + 4 * 0.4e-6) + 10 * 5e-6 + 26 * 0.4e-6
+    )
+    assert bill.dollars_of("senders") == pytest.approx(10 * 25e-6)
+    assert bill.dollars_of("Lambda") == pytest.approx(4 * 0.2e-6 + (0.3 + 700) * 1769 / 1024 * 0.0000166667)
+
+
+def test_a_row_takes_a_share_of_the_time_of_a_document():
+    assert (TIMES.row_ms(Client.boto3), TIMES.row_ms(Client.obstore)) == (3.0, 1.0)
+
+
+@pytest.mark.parametrize(("name", "dollars"), [("backlog", 0.60), ("backlog-packed", 0.05)])
+def test_a_million_images_of_a_backlog_cost_no_more_than_they_may(name, dollars):
+    for client in Client:
+        load = deployed_load(MILLION, client=client)
+        assert make_bill(BY_NAME[name], load, PRICES, load_times()).dollars <= dollars
 
 
 def test_smaller_batches_cost_more_calls_of_the_queue():
@@ -228,3 +270,15 @@ def test_the_function_estimates_its_sweeps_as_this_table_does():
 
     assert (PRICES.s3_get_dollars_per_million, PRICES.s3_put_dollars_per_million) == (S3_GET, S3_PUT)
     assert dollars <= estimate_dollars(MILLION, 0) < 1.1 * dollars
+
+
+def test_the_summary_of_a_backlog_estimates_as_this_table_does_but_for_planning_and_the_log():
+    bill = make_bill(BY_NAME["backlog"], LOAD, PRICES, TIMES)
+    seconds = MILLION * TIMES.row_ms(Client.boto3) / 1000
+    left_out = 1000 * 5e-6 + MILLION * 0.3 / 1000 * 1769 / 1024 * 0.0000166667 + bill.dollars_of("logs")
+
+    estimate = estimate_backlog_dollars(MILLION, 400, seconds, writes_documents=False)
+    assert pytest.approx(PRICES.lambda_dollars_per_gb_second * MILLION, rel=1e-3) == GB_SECOND
+    assert pytest.approx(1769 / 1024, rel=1e-3) == GB
+    assert estimate == pytest.approx(bill.dollars - left_out, rel=2e-3)
+    assert estimate_backlog_dollars(MILLION, 400, seconds, writes_documents=True) == pytest.approx(estimate + 5)
