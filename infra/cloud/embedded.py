@@ -1,13 +1,13 @@
-"""Runs the embedded cloud: the buckets, queues and notification of `template.yaml`, in moto's server on 127.0.0.1.
+"""Runs the embedded cloud: the buckets, queues, notification and state machine of `template.yaml`, on 127.0.0.1.
 
 Together with `infra.cloud.event_source` it runs the function as it is deployed: an upload reaches the queue by the bucket's own
-notification, and the event source takes it from there to the function. It needs no Docker, no account and no network.
+notification, and the event source takes it from there to the function. A backlog runs in the state machine, which invokes the
+function in processes of their own. It needs no Docker, no account and no network, and starts what is not needed when it is.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import urllib.request
@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from handler.settings import DEFAULTS
+from infra.cloud.functions import Functions
+from infra.cloud.instances import HANDLER, Instances
+from infra.cloud.names import ALIAS_ARN, FUNCTION, FUNCTION_ARN, MACHINE_ARN, REGION, STACK
+from infra.cloud.server import serve
+from infra.cloud.workflows import Workflows
 from infra.errors import InfraError
 from infra.paths import TEMPLATE
 from infra.template import read_template
@@ -31,12 +35,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import QueueConfigurationTypeDef
     from mypy_boto3_sqs import SQSClient
 
-logger = logging.getLogger(__name__)
+_PARAMETERS = {"BucketNames": "without-region", "Backlogs": "on"}  # the former as the files of `events` name the buckets
 
-STACK = "coatcheck"
-REGION = "us-east-1"
+_OWN = "Own"  # begins the names of the outputs that are not the template's
 
-_PARAMETERS = {"BucketNames": "without-region"}  # as the files of `events` name the buckets
+# By the names that the template refers to them by.
+_KNOWN = {
+    "ScoringFunction": FUNCTION,
+    "ScoringFunction.Alias": ALIAS_ARN,
+    "ScoringLogGroup": f"/aws/lambda/{FUNCTION}",
+    "Backlog": MACHINE_ARN,
+}
 
 _STORAGE_TYPES = {"AWS::S3::Bucket", "AWS::SQS::Queue"}
 
@@ -64,25 +73,39 @@ class Cloud:
 
 
 @contextmanager
-def start_cloud(template: Path = TEMPLATE, address: str = "127.0.0.1", port: int = 0) -> Iterator[Cloud]:
-    """Starts moto's server on a `port` of `address`, 0 for any that is free, and deploys the storage of `template` to it.
+def start_cloud(
+    template: Path = TEMPLATE, address: str = "127.0.0.1", port: int = 0, *, instances: int = 1, handler: str = HANDLER
+) -> Iterator[Cloud]:
+    """Starts a cloud on a `port` of `address`, 0 for any that is free, and deploys the storage of `template` to it.
+
+    Args:
+        template: the template, as SAM reads it.
+        address: the address of this machine to listen at.
+        port: the port to listen at.
+        instances: the largest number of processes that invocations of the function run in at once. None is started before it
+            is needed; the event source's invocations run in this process.
+        handler: the dotted name of the function that these processes run.
 
     Raises:
         InfraError: another program has the port.
     """
     _require_free(address, port)
-    server = ThreadedMotoServer(ip_address=address, port=port, verbose=False)
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
+    with serve(address, port) as serving:
         # moto's state belongs to the process, not to the server: it would still hold what an earlier cloud held.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        direct.open(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
-        yield _deploy(read_template(template.read_text()), endpoint)
-    finally:
-        server.stop()
+        direct.open(urllib.request.Request(f"{serving.endpoint}/moto-api/reset", method="POST")).close()
+        read = read_template(template.read_text())
+        function = read["Resources"]["ScoringFunction"]["Properties"]
+        cloud = _deploy(read, serving.endpoint)
+        processes = Instances(cloud.environment, instances, handler=handler, timeout_s=function["Timeout"])
+        workflows = Workflows(serving.endpoint, concurrency=instances)
+        serving.door.functions = Functions(processes.invoke, _configuration(function, cloud.environment))
+        serving.door.workflows = workflows
+        try:
+            yield cloud
+        finally:
+            workflows.stop()
+            processes.close()
 
 
 def _require_free(address: str, port: int) -> None:
@@ -141,9 +164,20 @@ def _connection(endpoint: str) -> dict[str, str]:
     }
 
 
+def _configuration(function: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """Returns what Lambda tells of the function."""
+    told = {name: function[name] for name in ("Handler", "Runtime", "MemorySize", "Timeout")}
+    told |= {"FunctionName": FUNCTION, "FunctionArn": FUNCTION_ARN, "Version": "$LATEST", "State": "Active"}
+    return told | {"Environment": {"Variables": environment}}
+
+
 def _outputs(template: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-    """Returns the values that CloudFormation is to evaluate: the storage's names, its notification and the variables."""
-    return {
+    """Returns the outputs that CloudFormation is to evaluate: the template's own, and what the cloud itself must know.
+
+    The latter are the storage's names, its notification and the function's variables. Outputs take the known values of what
+    is not created by CloudFormation here.
+    """
+    own = {
         "Input": {"Ref": "InputBucket"},
         "Output": {"Ref": "OutputBucket"},
         "Queue": {"Ref": "UploadQueue"},
@@ -151,14 +185,27 @@ def _outputs(template: dict[str, Any], variables: dict[str, Any]) -> dict[str, A
         "Notified": {"Fn::ToJsonString": template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]},
         **{_output_name(name): value for name, value in variables.items()},
     }
+    return (
+        {f"{_OWN}{name}": {"Value": value} for name, value in own.items()}
+        | {name: output | {"Value": _known(output["Value"])} for name, output in template["Outputs"].items()}
+        | {"BacklogArn": {"Value": MACHINE_ARN}}
+    )
+
+
+def _known(expression: Any) -> Any:
+    """Returns an expression with the names of what CloudFormation does not create here in the place of references to it."""
+    if isinstance(expression, dict):
+        name = expression.get("Ref")
+        return _KNOWN.get(name) or {key: _known(value) for key, value in expression.items()}
+    return [_known(item) for item in expression] if isinstance(expression, list) else expression
 
 
 def _output_name(variable: str) -> str:
     return variable.replace("_", "")  # the name of an output has letters and digits only
 
 
-def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
-    """Creates the template's buckets and queues, and returns the values of the expressions in `wanted`.
+def _create_stack(client: Any, template: dict[str, Any], outputs: dict[str, Any]) -> dict[str, str]:
+    """Creates the template's buckets and queues, and returns the values of the `outputs` that are the cloud's own.
 
     CloudFormation itself evaluates them, because it knows !Sub and !If. An expression that gives AWS::NoValue is left out.
     """
@@ -170,13 +217,14 @@ def _create_stack(client: Any, template: dict[str, Any], wanted: dict[str, Any])
             for name, resource in template["Resources"].items()
             if resource["Type"] in _STORAGE_TYPES
         },
-        "Outputs": {name: {"Value": value} for name, value in wanted.items()},
+        "Outputs": outputs,
     }
     values = _PARAMETERS | {"S3Client": os.environ.get("S3_CLIENT") or template["Parameters"]["S3Client"]["Default"]}
     parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
     client.create_stack(StackName=STACK, TemplateBody=json.dumps(storage), Parameters=parameters)
     (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    told = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    return {name.removeprefix(_OWN): value for name, value in told.items() if name.startswith(_OWN)}
 
 
 def _notify(s3: S3Client, bucket: str, queue_arn: str, event: EventType, prefix: str) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from infra.cloud.embedded import REGION, Cloud
+from infra.cloud.embedded import Cloud
+from infra.cloud.names import FUNCTION, FUNCTION_ARN, REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -26,10 +27,10 @@ class Context:
     """Holds the part of Lambda's context object that the function uses."""
 
     aws_request_id: str
-    function_name: str = "coatcheck"
+    function_name: str = FUNCTION
     function_version: str = "$LATEST"
     memory_limit_in_mb: int = 1769
-    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:123456789012:function:coatcheck"
+    invoked_function_arn: str = FUNCTION_ARN
     remaining_ms: int = 60_000
 
     def get_remaining_time_in_millis(self) -> int:

@@ -1,4 +1,4 @@
-"""Says how to use a running embedded cloud: by the AWS CLI, by boto3, and by `sam local invoke`."""
+"""Says how to use a running embedded cloud: by the AWS CLI, by boto3, by a backlog, and by `sam local invoke`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SAM_KEY = "uploads/sam-local.png"  # of the object that is left to `sam local in
 
 
 def uploads(cloud: Cloud) -> str:
-    """Returns the names of the cloud's places, and lines for a shell and for Python, each of which uploads a sample."""
+    """Returns the names of the cloud's places, lines for a shell and for Python that upload a sample, and one for a backlog."""
     settings = {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
     names = {"endpoint_url": "AWS_ENDPOINT_URL", "region_name": "AWS_DEFAULT_REGION"}
     names |= {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY"}
     arguments = ", ".join(f"{argument}={_python(settings[name])}" for argument, name in names.items())
-    return f"""S3 and SQS listen at {settings["AWS_ENDPOINT_URL"]}, and the function is attached.
+    return f"""S3, SQS and Step Functions listen at {settings["AWS_ENDPOINT_URL"]}, and the function is attached.
 
   input        s3://{cloud.input_bucket}/uploads/
   documents    {cloud.environment["OUTPUT_URI"]}
@@ -38,6 +38,10 @@ or with boto3:
     import boto3
     s3 = boto3.client("s3", {arguments})
     s3.upload_file({_python(str(SAMPLE))}, {_python(cloud.input_bucket)}, "uploads/coat-0.png")
+
+Score what is there as a backlog, where the same variables are exported:
+
+    coatcheck backlog s3://{cloud.input_bucket}/uploads/
 """
 
 

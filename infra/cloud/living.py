@@ -4,7 +4,8 @@
     coatcheck cloud --sam        where containers reach it too, for `sam local invoke`
 
 Uploads take the way that they take on AWS: notification, queue, event source, function. A message that is not finished comes
-again at once, not after the visibility timeout, until the queue moves it to its dead letters.
+again at once, not after the visibility timeout, until the queue moves it to its dead letters. A backlog runs in the state
+machine of the template, and its shards in processes that start with the first backlog.
 """
 
 from __future__ import annotations
@@ -39,13 +40,14 @@ _SAME_SIGNAL_S = 1.0
 _HERE = "127.0.0.1"
 
 
-def run(port: int, artifact: str | None, sam: Architecture | None) -> int:
+def run(port: int, artifact: str | None, sam: Architecture | None, instances: int = 1) -> int:
     """Runs the cloud until SIGINT or SIGTERM, and returns the number of documents that appeared.
 
     Args:
         port: the port to listen at; 0 for any that is free.
         artifact: the folder of the artifact, or the name of one that ships; None for the bundled one.
         sam: the architecture of the built package that containers run on this cloud; None if none does.
+        instances: the largest number of processes that score the shards of backlogs.
 
     Raises:
         WrongUse: there is no such artifact.
@@ -56,7 +58,8 @@ def run(port: int, artifact: str | None, sam: Architecture | None) -> int:
     os.environ.pop("MODEL_URI", None)
     if artifact:
         os.environ["MODEL_URI"] = str(_find(artifact))
-    with _stopped_by_signals() as stop, start_cloud(address=listening_address(host) if sam else _HERE, port=port) as cloud:
+    address = listening_address(host) if sam else _HERE
+    with _stopped_by_signals() as stop, start_cloud(address=address, port=port, instances=instances) as cloud:
         function = attach(cloud)
         arrivals = _arrivals(cloud)
         typer.echo(uploads(cloud))

@@ -15,7 +15,9 @@ commands = typer.Typer()
 
 @commands.command(rich_help_panel=PANEL)
 def cloud(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of S3 and SQS.", show_default="any free one")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of S3, SQS and Step Functions.", show_default="any free one")
+    ] = 0,
     artifact: Annotated[
         str | None,
         typer.Option(metavar="DIR|NAME", help="Artifact, or the name of one that ships.", show_default="the bundled one"),
@@ -23,13 +25,15 @@ def cloud(
     architecture: Annotated[
         Architecture, typer.Option(help="Architecture that the package was built for, with --sam.")
     ] = Architecture.x86_64,
+    instances: Annotated[int, typer.Option(min=1, max=64, help="Processes that score the shards of a backlog at once.")] = 1,
     *,
     sam: Annotated[bool, typer.Option("--sam", help="Let containers reach it; print a line for the SAM CLI.")] = False,
 ) -> None:
     """Keeps an embedded cloud running, scores what you upload to it, and shows each document as it appears.
 
-    S3 and SQS run on 127.0.0.1 with the buckets, queues and notification of the template, and the function is attached. The
-    command prints lines for the AWS CLI and boto3 that upload an image. Ctrl-C ends it, with status 0; nothing is kept.
+    S3, SQS and Step Functions run on 127.0.0.1 with the buckets, queues, notification and state machine of the template, and
+    the function is attached. The command prints lines for the AWS CLI and boto3 that upload an image, and a line of `coatcheck
+    backlog` that scores what is there. Ctrl-C ends it, with status 0; nothing is kept.
 
     With --sam it also prints a line of `sam local invoke` that works on it. This needs Docker, and a package that `make build`
     has made; the cloud then listens at the address of Docker's bridge.
@@ -38,5 +42,5 @@ def cloud(
     """
     from infra.cloud.living import run
 
-    count = run(port, artifact, architecture if sam else None)
+    count = run(port, artifact, architecture if sam else None, instances)
     typer.echo(f"ended after {count} documents")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from handler.model import BUNDLED_ARTIFACT
 from handler.objects import Prefix
 from infra.__main__ import app
-from infra.cloud.embedded import REGION
+from infra.cloud.names import REGION
 from infra.doctor.findings import lines, wrong
 from infra.doctor.uploads import _matches
 

@@ -1,0 +1,93 @@
+"""Answers the part of Lambda's own API that others of the cloud use: Invoke, and GetFunctionConfiguration.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+
+Limitations: an asynchronous invocation (`InvocationType: Event`) is made once, where Lambda repeats a failed one twice and then
+sends it to the destination; what it answers is dropped. There is no log in the answer, and no limit of concurrency.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from infra.cloud.instances import Reply
+from infra.cloud.names import ACCOUNT, ALIAS_ARN, FUNCTION, FUNCTION_ARN, REGION
+
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of a synchronous invocation, in each direction
+MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
+
+_PATH = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/(?P<what>invocations|configuration)/?")
+_NAMES = {FUNCTION, f"{FUNCTION}:live", FUNCTION_ARN, ALIAS_ARN, f"{ACCOUNT}:function:{FUNCTION}"}
+_NAMES |= {f"{name}:$LATEST" for name in (FUNCTION, FUNCTION_ARN)}
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The function of the cloud as Lambda's API shows it: what invokes it, and its `configuration`."""
+
+    invoke: Callable[[bytes], Reply]
+    configuration: Mapping[str, Any]
+
+    def answer(self, path: str, environ: dict[str, Any]) -> Response | None:
+        """Returns the answer to a request of Lambda's API; None if it is none of the two operations, and left to moto."""
+        match = _PATH.fullmatch(path)
+        if match is None:
+            return None
+        if match["name"] not in _NAMES:
+            arn = (
+                match["name"]
+                if match["name"].startswith("arn:")
+                else f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{match['name']}"
+            )
+            return _refusal(404, "ResourceNotFoundException", f"Function not found: {arn}")
+        if match["what"] == "configuration":
+            return _json(dict(self.configuration))
+        return self._invoked(Request(environ))
+
+    def _invoked(self, request: Request) -> Response:
+        event = request.get_data() or b"{}"
+        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        limit = MAX_ASYNC_PAYLOAD_BYTES if kind == "Event" else MAX_PAYLOAD_BYTES
+        if len(event) > limit:
+            message = f"Request must be smaller than {limit} bytes for the {kind} operation"
+            return _refusal(413, "RequestTooLargeException", message)
+        try:
+            json.loads(event)
+        except ValueError as error:
+            message = f"Could not parse request body into json: {error}"
+            return _refusal(400, "InvalidRequestContentException", message)
+        if kind == "DryRun":
+            return Response(status=204)
+        if kind == "Event":
+            threading.Thread(target=self.invoke, args=(event,), daemon=True).start()
+            return Response(status=202)
+        return _replied(self.invoke(event))
+
+
+def _replied(reply: Reply) -> Response:
+    if len(reply.payload) > MAX_PAYLOAD_BYTES:
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
+        told = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
+        reply = Reply(json.dumps(told).encode(), is_error=True)
+    response = Response(reply.payload, content_type="application/json")
+    response.headers["X-Amz-Executed-Version"] = "$LATEST"
+    if reply.is_error:
+        response.headers["X-Amz-Function-Error"] = "Unhandled"
+    return response
+
+
+def _refusal(status: int, kind: str, message: str) -> Response:
+    response = _json({"Type": "User", "Message": message}, status)
+    response.headers["x-amzn-ErrorType"] = kind
+    return response
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(content), status, content_type="application/json")
