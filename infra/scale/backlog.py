@@ -12,15 +12,13 @@ import msgspec
 import numpy as np
 import simpy
 
+from handler.backlog.shards import RETRY_AFTER_S, TOLERATED_PERCENT
 from infra.cost.steps import ceil_of
 from infra.scale.instance import Invocation
 from infra.scale.outcome import ACCOUNT, CONCURRENCY, FEW_SHARDS, PLANNING, WORKFLOWS, Load, Outcome, Tally, log_bytes
 from infra.scale.shards import plan_shards
 from infra.scale.stack import Stack
 from infra.scale.station import Station
-
-TOLERATED_PERCENT = 10  # of the objects of a shard; if more fail, the function raises, and Step Functions repeats the shard
-RETRY_AFTER_S = (1.0, 5.0)  # before the function scores failed objects once more, in the same invocation
 
 _SUMMARY_STEPS = 2  # of the state machine, after the map
 _SHARD_GETS = 3  # the plan, its index, which is not there yet, and its keys
@@ -110,7 +108,7 @@ class _Backlog:
         yield self._env.timeout(self._stack.limits.workflow_s)
         self._tally.begin()
         yield self._env.timeout(self._stack.start_s + seconds)
-        self._tally.end(self._stack.start_s + seconds, log_bytes(1, self._stack.times))
+        self._tally.end(self._stack.start_s + seconds, self._stack.times.log_bytes_least)
 
     def _slot(self, number: int) -> simpy.events.ProcessGenerator:
         """Has one shard after the other scored, in an environment of its own."""
@@ -160,7 +158,7 @@ class _Backlog:
             done = shard.objects - failed - late
             tally.finish(done, done * env.now)
             tally.sums.update(failed=failed + late, puts=_SHARD_PUTS)
-        tally.end(env.now - began, log_bytes(1, stack.times))
+        tally.end(env.now - began, log_bytes(shard.objects, stack.times.log_bytes_row, stack.times))
         return is_done
 
     def _passes(self, objects: int, until: float) -> simpy.events.ProcessGenerator:

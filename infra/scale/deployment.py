@@ -16,8 +16,6 @@ from infra.template import read_template
 
 MACHINE = ROOT / "infra" / "backlog" / "machine.asl.json"
 
-_BACKLOG = {"BacklogConcurrency": 50, "BacklogToleratedFailures": 5}  # of a template that has no parameters for them
-
 
 class Repetition(msgspec.Struct, frozen=True):
     """How Step Functions repeats what failed: up to `attempts` times, after a random part of a wait that grows by `factor`."""
@@ -90,14 +88,10 @@ def _deployment(template: dict[str, Any], states: dict[str, Any]) -> Deployment:
         reserve_s=int(settings["DEADLINE_RESERVE_MS"]) / 1000,
         client=Client(parameters["S3Client"]["Default"]),
         s3_concurrency=int(settings["S3_CONCURRENCY"]),
-        backlog_concurrency=_backlog_number("BacklogConcurrency", parameters),
-        tolerated_percent=_backlog_number("BacklogToleratedFailures", parameters),
+        backlog_concurrency=int(parameters["BacklogConcurrency"]["Default"]),
+        tolerated_percent=int(parameters["BacklogToleratedFailures"]["Default"]),
         repetition=_repetition(states["Score"]["ItemProcessor"]["States"]["ScoreShard"]["Retry"]),
     )
-
-
-def _backlog_number(name: str, parameters: dict[str, Any]) -> int:
-    return int(parameters.get(name, {}).get("Default", _BACKLOG[name]))
 
 
 def _repetition(rules: list[dict[str, Any]]) -> Repetition:

@@ -189,6 +189,6 @@ def _is_limit(bound: str, share: float) -> bool:
     return bound not in _NO_LIMITS and share >= _MIN_SHARE
 
 
-def log_bytes(objects: int, times: Times) -> float:
-    """Returns the bytes that an invocation of some objects logs."""
-    return max(times.log_bytes_least, objects * times.log_bytes_object)
+def log_bytes(objects: int, object_bytes: float, times: Times) -> float:
+    """Returns the bytes that an invocation logs, of which each of some objects has its share."""
+    return max(times.log_bytes_least, objects * object_bytes)

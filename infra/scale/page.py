@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from handler.backlog.grouping import MAX_OBJECTS
 from infra.bench.results import load_results
 from infra.cost.prices import Prices, load_prices
 from infra.cost.telling import dollars_text
@@ -23,7 +24,6 @@ from infra.scale.outcome import ARRIVALS, FEW_SHARDS, Outcome
 from infra.scale.plots import draw
 from infra.scale.results import Simulated, load_simulated, save_simulated, simulate_all
 from infra.scale.scenarios import PACKED_IMAGES, Scenario, deployed_scenarios, turned_backlogs, turned_uploads
-from infra.scale.shards import MAX_OBJECTS
 from infra.scale.stack import Stack
 
 PAGE, PICTURE = ROOT / "docs" / "scale.md", ROOT / "docs" / "scale.svg"
@@ -73,7 +73,7 @@ def render_page(simulated: Simulated) -> str:
         deployed=_table(HEADS, [_row(scenario, simulated.of(scenario), prices, stack) for scenario in deployed_scenarios()]),
         uploads=_turned_table(turned_uploads(), simulated, prices),
         backlogs=_turned_table(turned_backlogs(), simulated, prices),
-        bench=_table(BENCH_HEADS, _bench_rows()),
+        bench=_table(BENCH_HEADS, _bench_rows(stack)),
         measured=measured,
         runs=_table(RUN_HEADS, map(_run_row, compare(measured.runs, stack))) if measured else "",
     )
@@ -130,7 +130,7 @@ def _share(part: int, whole: int) -> str:
     return "0" if not part else "below 0.1%" if part < whole / 1000 else f"{part / whole:.1%}"
 
 
-def _bench_rows() -> Iterable[tuple[str, ...]]:
+def _bench_rows(stack: Stack) -> Iterable[tuple[str, ...]]:
     """Yields one instance as it is simulated beside the measured one."""
     results, times = load_results(), load_times()
     connections = results.settings["S3_CONCURRENCY"]
@@ -144,7 +144,13 @@ def _bench_rows() -> Iterable[tuple[str, ...]]:
             simulated_ms = 1000 * duration_s(Invocation(_BATCH, 1, writes=True), costs, connections, delay_ms / 1000)
             note = ", from which it is calibrated" if delay_ms == 0 else ""
             name = f"{client}, S3 answers after {delay_ms} ms{note}"
-            yield name, f"{simulated_ms:.0f} ms", f"{measured_ms:.0f} ms", _error(simulated_ms / measured_ms - 1)
+            yield _beside(name, simulated_ms, measured_ms)
+        shard_ms = 1000 * duration_s(Invocation(MAX_OBJECTS, 1, writes=False), costs, connections, stack.limits.s3_s)
+        yield _beside(f"{client}, a shard of {MAX_OBJECTS:,} objects instead", shard_ms, MAX_OBJECTS * times.row_ms(client))
+
+
+def _beside(name: str, simulated_ms: float, measured_ms: float) -> tuple[str, ...]:
+    return name, f"{simulated_ms:,.0f} ms", f"{measured_ms:,.0f} ms", _error(simulated_ms / measured_ms - 1)
 
 
 def _error(share: float) -> str:

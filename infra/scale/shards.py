@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-MAX_OBJECTS, MAX_BYTES = 2_500, 2**30  # of a whole shard, which has one or the other, or a part of both
-FIRST_PARTS = 20  # the first shard is this part of a whole one, the next two parts, and so on
+from handler.backlog.grouping import FIRST_PARTS, MAX_BYTES, MAX_OBJECTS
 
 
 def plan_shards(objects: int, object_bytes: int) -> list[int]:

@@ -131,7 +131,7 @@ class _Uploads:
             tally.sums["puts"] += lot.count - refused
             tally.finish(lot.count - failed, (lot.count - failed) * (env.now - lot.sent_at))
             self._return(Lot(lot.sent_at, failed, lot.receives), hidden_since=began if is_killed else None)
-        tally.end(env.now - began, log_bytes(count, stack.times))
+        tally.end(env.now - began, log_bytes(count, stack.times.log_bytes_object, stack.times))
         if tally.sums["done"] + tally.sums["failed"] == self._load.objects and not self._ended.triggered:
             self._ended.succeed()
             self._queue.wake_all()

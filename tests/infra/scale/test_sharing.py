@@ -3,6 +3,7 @@
 import pytest
 import simpy
 
+from handler.backlog.grouping import Group
 from infra.scale.queue import Lot, Queue
 from infra.scale.refusals import FREE, Demand, Pace, solve_pace
 from infra.scale.shards import plan_shards
@@ -137,6 +138,18 @@ def test_shards_grow_to_whole_ones_and_hold_each_object_once():
     assert sizes[:3] == [124, 249, 374]
     assert max(sizes) == 2497  # 500 bytes take their part of 1 GiB
     assert sum(sizes) == 100_000
+
+
+@pytest.mark.parametrize("size_bytes", [0, 500, 784_016, 2**20, 2**30, 2**31])
+def test_shards_are_those_that_the_function_plans(size_bytes):
+    sizes, group = [], Group()
+    for number in range(3_000):
+        if not group.has_room(size_bytes, len(sizes) + 1):
+            sizes.append(len(group.keys))
+            group = Group()
+        group.add(str(number), size_bytes)
+
+    assert plan_shards(3_000, size_bytes) == [*sizes, len(group.keys)]
 
 
 def test_large_objects_fill_a_shard_by_their_bytes():
