@@ -29,10 +29,10 @@ _NO_LIMIT = 1e12
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run on one `way`, "uploads" or "backlog", by some `workers`, as it was measured.
 
-    It took `seconds`: with uploads until the last object had its document, with a backlog from when the plan was there, which
-    took `plan_s`, until its last shard was done. Its `invocations`, which are its shards in a backlog, took the function
-    `busy_s` together, and `outside_s` each besides: to receive and delete messages, and to reach the function. `bytes` are
-    those of all objects.
+    It took `seconds`: with uploads until the last message was deleted, with a backlog from when the plan was there, which took
+    `plan_s`, until the run had ended. Its `invocations`, which are its shards in a backlog, took the function `busy_s`
+    together, and `outside_s` each besides: to receive and delete messages, and to reach the function. With a backlog the latter
+    is what the run of one worker leaves for it. `bytes` are those of all objects.
     """
 
     way: str
