@@ -77,8 +77,8 @@ class Pairing:
 
     @property
     def waiting(self) -> tuple[StoredObject, ...]:
-        """The inputs that were read, and are not yet yielded."""
-        return tuple(source for _, source in self._waiting)
+        """The inputs that were read, and are not yet yielded, in the order of their keys."""
+        return tuple(sorted((source for _, source in self._waiting), key=lambda source: source.ref.key))
 
     def __iter__(self) -> Iterator[Pair]:
         output, suffix, waiting = self._output, self._suffix, self._waiting

@@ -27,6 +27,7 @@ from handler.formats import decode
 from handler.formats.image import Image, Named, Target, Unreadable
 from handler.inputs import Inputs, verified
 from handler.jobs import Asked
+from handler.layout import Layout
 from handler.limits import Limits
 from handler.objects import ObjectRef
 from handler.opening import Opener, require_time
@@ -41,7 +42,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     """Scores objects. `dispatcher` sends the objects that lists name to the queue; it is None if there is no queue.
 
     `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
-    or published at the same time.
+    or published at the same time. `layout` is that of what is written, if it is not that of the documents.
     """
 
     model: Model
@@ -51,6 +52,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     batch_images: int
     concurrency: int
+    layout: Layout | None = None
 
     def score(self, asked: Iterable[Asked], budget: TimeBudget, record: Record) -> dict[ObjectRef, Report]:
         """Scores each object once, however often it is asked for.
@@ -161,7 +163,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
         return Document(source, writer.finish(), model_sha256, by, PREDICTIONS, Outcome.SCORED)
 
     def _writer(self, source: StoredObject, kind: str | None) -> DocumentWriter:
-        return DocumentWriter(source, kind, self.model.manifest, self.documents.layout)
+        return DocumentWriter(source, kind, self.model.manifest, self.layout or self.documents.layout)
 
     @property
     def _opener(self) -> Opener:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter, deque
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
 from handler.backlog.files import KeysHead, encode_keys
 from handler.backlog.grouping import Group
-from handler.backlog.keeping import GZIP, JSON, create, read
+from handler.backlog.keeping import GZIP, create, read
 from handler.backlog.runs import Part, Places, Progress, Shard, Totals, Waiting
 from handler.deadline import Deadline
 from handler.errors import StorageUnavailable
@@ -28,7 +29,13 @@ class Collector:
     """Collects objects, in the order of their documents' places, from `progress` on; the threads of `pool` write."""
 
     def __init__(
-        self, store: Store, places: Places, run: str, progress: Progress, pool: ThreadPoolExecutor, deadline: Deadline
+        self,
+        store: Store,
+        places: Places,
+        run: str,
+        progress: Progress,
+        pool: ThreadPoolExecutor,
+        deadline: Deadline,
     ) -> None:
         self._store, self._places, self._run, self._pool, self._deadline = store, places, run, pool, deadline
         self._before = progress
@@ -54,11 +61,8 @@ class Collector:
         """Counts an object that is not to be scored."""
         self._left_out[reason] += 1
 
-    def close(self, at: int, after: str, waiting: list[StoredObject], *, is_listed: bool) -> Progress:
-        """Writes what is left, and returns the progress, with the position that was reached.
-
-        If another invocation wrote this part of the plan meanwhile, its progress is returned: one part counts, and what the
-        other one wrote is read by nobody.
+    def close(self, at: int, after: str, waiting: Iterable[StoredObject], *, is_listed: bool) -> Part:
+        """Writes the keys of the last shard, waits for those of the others, and returns the part, which is not yet written.
 
         Raises:
             StorageUnavailable: the store failed.
@@ -67,31 +71,21 @@ class Collector:
         self._flush()
         while self._writing:
             self._writing.popleft().result()
-        before, totals = self._before, self._before.totals
+        totals = self._before.totals
         progress = Progress(
-            attempt=before.attempt,
-            planned_at=before.planned_at,
             totals=Totals(
                 objects=totals.objects + sum(shard.objects for shard in self._shards),
                 bytes=totals.bytes + sum(shard.bytes for shard in self._shards),
                 left_out=dict(self._left_out),
             ),
-            parts=before.parts + 1,
-            shards=before.shards + len(self._shards),
+            shards=self._before.shards + len(self._shards),
             at=at,
             after=after,
             waiting=[Waiting.of(source) for source in waiting],
             sample=self._sample,
             is_listed=is_listed,
         )
-        content = msgspec.json.encode(Part(self._shards, progress))
-        place = part_place(self._places, self._run, progress)
-        if create(self._store, place, content, JSON, self._deadline):
-            return progress
-        written = read_part(self._store, place, self._deadline)
-        if written is None:
-            raise StorageUnavailable(f"Expected {place}, which another invocation wrote. Received: nothing there.")
-        return written.progress
+        return Part(self._shards, progress)
 
     @property
     def _next(self) -> int:
@@ -126,14 +120,13 @@ class Collector:
             self._sample = sorted([*self._sample, (digest, ref.bucket, ref.key)])[:MAX_SAMPLED]
 
 
-def part_place(places: Places, run: str, progress: Progress) -> ObjectRef:
-    """Returns the place of the part of a plan that ended with `progress`."""
-    folder = places.parts(run, progress.attempt)
-    return ObjectRef(folder.bucket, f"{folder.prefix}{progress.parts:07d}.json")
-
-
 def read_part(store: Store, place: ObjectRef, deadline: Deadline) -> Part | None:
-    """Returns the part of a plan at `place`; None if there is none, and raises the same as `Collector.close`."""
+    """Returns the part of a plan at `place`; None if there is none.
+
+    Raises:
+        StorageUnavailable: the store failed, or something else is there.
+        OutOfTime: a call did not end by `deadline`.
+    """
     content = read(store, place, deadline)
     try:
         return msgspec.json.decode(content, type=Part) if content is not None else None

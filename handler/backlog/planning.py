@@ -12,21 +12,22 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
-from handler.backlog.collecting import Collector, part_place, read_part
+from handler.backlog.collecting import Collector, read_part
 from handler.backlog.covering import Covered, read_plan
 from handler.backlog.files import unpack_lines
 from handler.backlog.keeping import JSON, create, read
-from handler.backlog.runs import Order, Places, Plan, Progress, RunName, Sampled, Shard
+from handler.backlog.runs import Order, Part, Places, Plan, Position, Progress, RunName, Sampled, Shard, Totals
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import chunks_of
-from handler.errors import ScoringError, StorageUnavailable, UnacceptedObject
+from handler.errors import StaleRun, StorageUnavailable, UnacceptedObject
 from handler.examining import Examiner, State
 from handler.formats import decode
 from handler.formats.image import Image
@@ -52,8 +53,15 @@ class _Named(msgspec.Struct, frozen=True, array_like=True):
 _named = msgspec.json.Decoder(_Named)
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """One invocation's part of a plan, which goes on from `progress` until the time `until`; listings end by `reading`."""
+class Made(NamedTuple):
+    """What is made of a plan that is not finished: the position at which the next invocation goes on, and the counts."""
+
+    position: Position
+    totals: Totals
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    """What one invocation lists, from `progress` on and until the time `until`; every call ends by `reading`."""
 
     progress: Progress
     collector: Collector
@@ -77,21 +85,23 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def plan(self, progress: Progress | None, until: Deadline, budget: TimeBudget) -> Plan | Progress:
-        """Plans until the time `until`, but some objects at least, and returns the plan, or the progress that was made.
+    def plan(self, position: Position | None, until: Deadline, budget: TimeBudget) -> Plan | Made:
+        """Plans until the time `until`, but some objects at least, and returns the plan, or what was made so far.
 
         Raises:
             UnacceptedObject: the prefix lies outside of the inputs, or is none.
+            StaleRun: there is nothing at `position`.
             StorageUnavailable: the store failed.
             OutOfTime: a call did not end in time.
         """
         planned = read_plan(self._store, self._places, self.run, budget.finish_by)
         if planned:
             return planned
-        progress = progress or self._begin()
+        position = position or self._begin()
+        progress = self._progress_at(position, budget)
         if not progress.is_listed:
-            progress = self._repeated(progress, budget) or self._list(progress, until, budget)
-        return self._finish(progress, budget) if progress.is_listed else progress
+            position, progress = self._next(position), self._add_part(position, progress, until, budget)
+        return self._finish(position, progress, budget) if progress.is_listed else Made(position, progress.totals)
 
     @property
     def _store(self) -> Store:
@@ -101,41 +111,65 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     def _places(self) -> Places:
         return Places(self.scorer.documents.output)
 
-    def _begin(self) -> Progress:
+    def _begin(self) -> Position:
         now = self.now()
-        return Progress(attempt=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", planned_at=now.isoformat())
+        return Position(attempt=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", planned_at=now.isoformat())
 
-    def _repeated(self, progress: Progress, budget: TimeBudget) -> Progress | None:
-        """Returns the progress of an earlier invocation from this position, whose answer was lost; None if there is none."""
-        following = msgspec.structs.replace(progress, parts=progress.parts + 1)
-        part = read_part(self._store, part_place(self._places, self.run, following), budget.finish_by)
-        return part.progress if part else None
+    def _next(self, position: Position) -> Position:
+        return msgspec.structs.replace(position, parts=position.parts + 1)
 
-    def _list(self, progress: Progress, until: Deadline, budget: TimeBudget) -> Progress:
-        """Plans the next part."""
-        reading = budget.finish_by  # later than `until`, so that no page that was begun is lost
+    def _progress_at(self, position: Position, budget: TimeBudget) -> Progress:
+        if not position.parts:
+            return Progress()
+        place = self._places.part(self.run, position)
+        part = read_part(self._store, place, budget.finish_by)
+        if part is None:
+            raise StaleRun(f"Expected the last part of a plan at {place}. Received: nothing there; plan it from the beginning.")
+        return part.progress
+
+    def _add_part(self, position: Position, progress: Progress, until: Deadline, budget: TimeBudget) -> Progress:
+        """Plans the next part and writes it, unless another invocation has done so from the same position.
+
+        That one's answer was lost then. Its part counts, and nobody reads what this one wrote.
+        """
+        place, by = self._places.part(self.run, self._next(position)), budget.finish_by
+        written = read_part(self._store, place, by)
+        if written:
+            return written.progress
+        part = self._list(progress, until, by)
+        if create(self._store, place, msgspec.json.encode(part), JSON, by):
+            return part.progress
+        written = read_part(self._store, place, by)
+        if written is None:
+            raise StorageUnavailable(f"Expected {place}, which another invocation wrote. Received: nothing there.")
+        return written.progress
+
+    def _list(self, progress: Progress, until: Deadline, reading: Deadline) -> Part:
+        """Lists from where `progress` ended; `reading` is later than `until`, so that no page that was begun is lost."""
         covered = Covered.read(self.scorer.documents, reading)
         with ThreadPoolExecutor(3) as readers, ThreadPoolExecutor(self.concurrency) as pool:
-            collector = Collector(self._store, self._places, self.run, progress, pool, budget.finish_by)
-            part = _Part(progress, collector, covered, until, reading, readers, pool)
-            return self._take_named(part) if self.order.listed else self._take_found(part)
+            collector = Collector(self._store, self._places, self.run, progress, pool, reading)
+            listing = _Listing(progress, collector, covered, until, reading, readers, pool)
+            return self._take_named(listing) if self.order.listed else self._take_found(listing)
 
-    def _take_found(self, part: _Part) -> Progress:
+    def _take_found(self, listing: _Listing) -> Part:
         """Collects the inputs that listings find, side by side with their documents and rows."""
         prefixes, marks, inputs = self._prefixes(), self.marks, self.scorer.inputs
-        made_since = marks.made_since(part.reading) if marks else None
-        after, waiting = part.progress.after, [one.source(prefixes[part.progress.at].bucket) for one in part.progress.waiting]
-        for at, prefix in enumerate(prefixes[part.progress.at :], part.progress.at):
-            settled = Settled(made_since, marks.swept_since(prefix, part.reading)) if marks else Settled()
-            examiner = Examiner(inputs, self.scorer.documents, settled, part.pool)
-            pairing = self._pair(prefix, after, waiting, part)
+        made_since = marks.made_since(listing.reading) if marks else None
+        begin, after = listing.progress.at, listing.progress.after
+        waiting = [one.source(prefixes[begin].bucket) for one in listing.progress.waiting]
+        for at, prefix in enumerate(prefixes[begin:], begin):
+            settled = Settled(made_since, marks.swept_since(prefix, listing.reading)) if marks else Settled()
+            examiner = Examiner(inputs, self.scorer.documents, settled, listing.pool)
+            pairing = self._pair(prefix, after, waiting, listing)
             for chunk in chunks_of(pairing):
-                for one in examiner.examine(chunk, part.reading, may_look=True):
-                    self._sort(one.source, one.state, part.collector)
-                if part.until.is_over:
-                    return part.collector.close(at, pairing.after or after, list(pairing.waiting), is_listed=False)
+                for one in examiner.examine(chunk, listing.reading, may_look=True):
+                    self._sort(one.source, one.state, listing.collector)
+                if listing.until.is_over:
+                    reached = max(after, pairing.after or "")  # those that waited come first, and lie before
+                    return listing.collector.close(at, reached, pairing.waiting, is_listed=False)
             after, waiting = "", []
-        return part.collector.close(len(prefixes), "", [], is_listed=True)
+        return listing.collector.close(len(prefixes), "", (), is_listed=True)
 
     def _prefixes(self) -> Sequence[Prefix]:
         inputs = self.scorer.inputs
@@ -147,38 +181,37 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         inputs.require_accepted_prefix(prefix)
         return [prefix]
 
-    def _pair(self, prefix: Prefix, after: str, waiting: Sequence[StoredObject], part: _Part) -> Pairing:
+    def _pair(self, prefix: Prefix, after: str, waiting: Sequence[StoredObject], listing: _Listing) -> Pairing:
         """Lists from where the invocation before this one ended; the inputs that waited then come first."""
-        documents, readers = self.scorer.documents, part.readers
-        sources = read_ahead(readers, self.scorer.inputs.list_under(prefix, after, part.reading))
+        documents, readers = self.scorer.documents, listing.readers
+        sources = read_ahead(readers, self.scorer.inputs.list_under(prefix, after, listing.reading))
         # A run of another model is for a place of its own, so it does not matter which documents there are.
-        found = documents.list_under(prefix, after, part.reading) if self.marks else iter(())
-        rows = read_ahead(readers, part.covered.rows(prefix, after, part.reading))
+        found = documents.list_under(prefix, after, listing.reading) if self.marks else iter(())
+        rows = read_ahead(readers, listing.covered.rows(prefix, after, listing.reading))
         output, suffix = documents.output.prefix, documents.layout.suffix
         return Pairing(itertools.chain(waiting, sources), read_ahead(readers, found), rows, output, suffix)
 
-    def _take_named(self, part: _Part) -> Progress:
+    def _take_named(self, listing: _Listing) -> Part:
         """Collects the objects that lists name, after a look at each of which a document or a row is there."""
-        files = list(self._store.list(self._places.asked(self.run), part.progress.after, deadline=part.reading))
-        examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), part.pool)
-        for at, file in enumerate(files, part.progress.at + 1):
-            content = read(self._store, file.ref, part.reading) or b""
-            for chunk in chunks_of(_named.decode(line) for line in unpack_lines(content, file.ref) if line):
-                self._take_chunk(chunk, examiner, part)
-            if part.until.is_over and file is not files[-1]:
-                return part.collector.close(at, file.ref.key, [], is_listed=False)
-        return part.collector.close(part.progress.at + len(files), "", [], is_listed=True)
+        files = list(self._store.list(self._places.asked(self.run), listing.progress.after, deadline=listing.reading))
+        examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), listing.pool)
+        for at, file in enumerate(files, listing.progress.at + 1):
+            for chunk in chunks_of(_names_in(read(self._store, file.ref, listing.reading), file.ref)):
+                self._take_chunk(chunk, examiner, listing)
+            if listing.until.is_over and file is not files[-1]:
+                return listing.collector.close(at, file.ref.key, (), is_listed=False)
+        return listing.collector.close(listing.progress.at + len(files), "", (), is_listed=True)
 
-    def _take_chunk(self, chunk: Sequence[_Named], examiner: Examiner, part: _Part) -> None:
-        rows = part.covered.find((one.ref for one in chunk), part.reading)
+    def _take_chunk(self, chunk: Sequence[_Named], examiner: Examiner, listing: _Listing) -> None:
+        rows = listing.covered.find((one.ref for one in chunk), listing.reading)
         has_documents = self.marks is not None
         looks = [
-            part.pool.submit(examiner.look_up, one.ref, rows.get(one.ref), part.reading, has_documents=has_documents)
+            listing.pool.submit(examiner.look_up, one.ref, rows.get(one.ref), listing.reading, has_documents=has_documents)
             for one in chunk
         ]
         for one, look in zip(chunk, looks, strict=True):
             source, state = look.result()
-            self._sort(source or StoredObject(one.ref, "", None, one.size_bytes or 0), state, part.collector)
+            self._sort(source or StoredObject(one.ref, "", None, one.size_bytes or 0), state, listing.collector)
 
     def _sort(self, source: StoredObject, state: State, collector: Collector) -> None:
         if state is State.MISSING or (state is State.OUTDATED and self.order.replace):
@@ -186,19 +219,17 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         else:
             collector.leave_out(state.name.lower())
 
-    def _finish(self, progress: Progress, budget: TimeBudget) -> Plan:
+    def _finish(self, position: Position, progress: Progress, budget: TimeBudget) -> Plan:
         """Joins the parts, looks into some objects, and writes the plan, unless another invocation has."""
         store, places, by = self._store, self._places, budget.finish_by
-        parts = (
-            read_part(store, found.ref, by) for found in store.list(places.parts(self.run, progress.attempt), "", deadline=by)
-        )
+        parts = (read_part(store, found.ref, by) for found in store.list(places.parts(self.run, position), "", deadline=by))
         shards: list[Shard] = [shard for part in parts if part for shard in part.shards]
-        create(store, places.shards(self.run, progress.attempt), msgspec.json.encode(shards), JSON, by)
+        create(store, places.shards(self.run, position.attempt), msgspec.json.encode(shards), JSON, by)
         plan = Plan(
             run=self.run,
             order=self.order,
-            planned_at=progress.planned_at,
-            attempt=progress.attempt,
+            planned_at=position.planned_at,
+            attempt=position.attempt,
             results=self.scorer.documents.maker.results,
             totals=progress.totals,
             shards=len(shards),
@@ -218,10 +249,18 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     def _count_images(self, ref: ObjectRef, deadline: Deadline) -> int:
         """Returns the number of images in an object, as far as it can be read; its fault is told when it is scored."""
         count = 0
-        with suppress(ScoringError):
+        with suppress(Exception):  # also a bug that one object triggers: the plan is of all of them
             opened = self.scorer.inputs.open(ref, deadline)
             if opened:
                 with closing(opened.body) as body:
                     for one in decode(body, ref.name, self.scorer.target):
                         count += isinstance(one, Image)
         return count
+
+
+def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[_Named]:
+    """Yields what the lines of a file name that was read at `place`; None if it is gone."""
+    try:
+        yield from (_named.decode(line) for line in unpack_lines(content or b"", place) if line)
+    except msgspec.MsgspecError as error:
+        raise StorageUnavailable(f'Expected a line ["bucket","key",size]. Received in {place}: {error}.') from error

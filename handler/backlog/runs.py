@@ -123,19 +123,26 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of planning between two invocations.
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an invocation goes on with a plan: after `parts` parts, which lie in the folder `attempt`.
 
-    They leave what they write in the folder `attempt`; so far they wrote `parts` files with `shards` shards. They reached the
-    key `after` of the prefix, or of the files of lists, whose number is `at`, except for the inputs that are `waiting`. Of the
-    objects that they found, `sample` holds some to look into, each as a digest, a bucket and a key. Once the plan `is_listed`,
-    it only has to be written.
+    It is small, whatever the keys are, since Step Functions passes no more than 256 KiB on.
     """
 
-    attempt: str
-    planned_at: str
-    totals: Totals = Totals()
+    attempt: Annotated[str, msgspec.Meta(pattern="^[0-9TZ]{16}-[0-9a-f]{8}$")]
+    planned_at: Annotated[str, msgspec.Meta(max_length=40)]
     parts: Count = 0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What is planned so far: `totals` in a number of `shards`.
+
+    The key `after` was reached of the prefix, or of the files of lists, whose number is `at`, except for the inputs that are
+    `waiting`. Of the objects that were found, `sample` holds some to look into, each as a digest, a bucket and a key. Once
+    everything `is_listed`, the plan only has to be written.
+    """
+
+    totals: Totals = Totals()
     shards: Count = 0
     at: Count = 0
     after: str = ""
@@ -167,9 +174,13 @@ class Places(msgspec.Struct, frozen=True):
         """Returns where the lists of the objects are that a run was asked for."""
         return self._prefix(f"runs/{run}/asked/")
 
-    def parts(self, run: str, attempt: str) -> Prefix:
+    def parts(self, run: str, position: Position) -> Prefix:
         """Returns where the invocations that plan a run leave the shards that each of them made."""
-        return self._prefix(f"runs/{run}/{attempt}/parts/")
+        return self._prefix(f"runs/{run}/{position.attempt}/parts/")
+
+    def part(self, run: str, position: Position) -> ObjectRef:
+        """Returns where the last part before `position` is."""
+        return self._ref(f"runs/{run}/{position.attempt}/parts/{position.parts:07d}.json")
 
     def shards(self, run: str, attempt: str) -> ObjectRef:
         """Returns where the list of all shards of a run is, for Step Functions."""

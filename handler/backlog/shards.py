@@ -82,7 +82,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         if plan.order.writes_documents:
             reports = self._score(self.scorer, shard, keys, budget, record)
             return self._finish(Index(self._head(shard, reports, began), []), shard, budget)
-        with closing(RowStore(self._store, self._documents.output.prefix, _ROWS.suffix)) as rows:
+        with closing(RowStore(self._store, self._documents.output.prefix, self._documents.layout.suffix)) as rows:
             reports = self._score(self._row_scorer(rows), shard, keys, budget, record)
             return self._write(rows, keys, shard, self._head(shard, reports, began), budget)
 
@@ -99,9 +99,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         return Places(self._documents.output)
 
     def _row_scorer(self, rows: RowStore) -> Scorer:
-        documents = msgspec.structs.replace(self._documents, store=rows, layout=_ROWS, marks=None)
-        inputs = msgspec.structs.replace(self.scorer.inputs, documents=documents)
-        return msgspec.structs.replace(self.scorer, documents=documents, inputs=inputs)
+        documents = msgspec.structs.replace(self._documents, store=rows, marks=None)
+        return msgspec.structs.replace(self.scorer, documents=documents, layout=_ROWS)
 
     def _score(
         self, scorer: Scorer, shard: Shard, keys: Sequence[str], budget: TimeBudget, record: Record
@@ -112,8 +111,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         reports: dict[ObjectRef, Report] = {}
 
         def note(ref: ObjectRef, report: Report) -> None:
-            if report.outcome is not Outcome.FAILED:
-                record(ref, report)
+            if report.outcome is not Outcome.FAILED:  # it may be tried again
+                record(ref, report if scorer is self.scorer else msgspec.structs.replace(report, document=None))
 
         for pause_s in (0.0, *RETRY_AFTER_S):
             again = [asked[ref] for ref in asked if ref not in reports or reports[ref].outcome is Outcome.FAILED]

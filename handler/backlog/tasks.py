@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from handler.backlog.planning import Planner
-from handler.backlog.runs import Digest, Order, Places, Plan, Progress, RunName, Shard
+from handler.backlog.runs import Digest, Order, Places, Plan, Position, RunName, Shard
 from handler.backlog.shards import ShardScorer, require_plan
 from handler.backlog.summing import Summariser
 from handler.deadline import TimeBudget
@@ -40,7 +40,7 @@ class PlanTask(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="
     model: Digest | None = None
     documents: bool = False
     replace: bool = False
-    state: Progress | None = None
+    state: Position | None = None
     max_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     is_planned: bool = False
     planned: Any = None
@@ -145,7 +145,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(made, Plan):
             return self._answer(made)
         planned = {"objects": made.totals.objects, "bytes": made.totals.bytes}
-        answer: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(task, state=made, planned=planned))
+        answer: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(task, state=made.position, planned=planned))
         return answer
 
     def _answer(self, plan: Plan) -> dict[str, Any]:

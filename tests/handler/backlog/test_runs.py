@@ -1,5 +1,6 @@
 """Runs over a backlog in memory: what is planned, what is written, and that nothing is scored twice or left out."""
 
+import gzip
 import io
 import json
 import random
@@ -362,8 +363,6 @@ def test_a_plan_of_nothing_has_no_shards(world):
 
 def ask(bucket, *named, run="first"):
     lines = [json.dumps(["inbox", key] if size is None else ["inbox", key, size]) for key, size in named]
-    import gzip
-
     place = bucket.places.asked(run)
     bucket.store.place(ObjectRef("outbox", f"{place.prefix}00001.jsonl.gz"), gzip.compress("\n".join(lines).encode() + b"\n"))
 
@@ -404,6 +403,55 @@ def test_a_listed_run_looks_at_no_input_of_which_nothing_is_known(world):
 
     assert calls["head", "inbox"] == 0
     assert calls["list", "inbox"] == 0
+
+
+@pytest.mark.parametrize("line", ["[]", '["inbox"]', '["inbox", 1]', "{", '["inbox", "a", -1', ""])
+def test_a_list_that_is_none_is_told_by_its_place(world, line):
+    bucket = world()
+    place = bucket.places.asked("first")
+    bucket.store.place(ObjectRef("outbox", f"{place.prefix}1.jsonl.gz"), gzip.compress(line.encode()) if line else b"no gzip")
+
+    with pytest.raises(StorageUnavailable, match="runs/first/asked/1"):
+        bucket.plan(listed=True)
+
+
+def test_what_one_invocation_hands_on_is_small_whatever_the_keys_are(world):
+    """Step Functions passes 256 KiB on. Each key here is the beginning of the next one, so that all of them wait."""
+    bucket = world()
+    for length in range(1, 900):
+        bucket.put(f"uploads/{'-' * length}", b"x")
+    over = TimeBudget(Deadline.after(-1), Deadline.after(600))
+
+    answer = bucket.do({"job": "plan", "run": "first"}, over)
+    while not answer.get("is_planned"):
+        assert len(json.dumps(answer)) < 400
+        answer = bucket.do(answer, over)
+
+    assert answer["plan"]["objects"] == 899
+
+
+def test_a_list_in_a_backlog_is_sent_to_the_queue_and_has_the_row_of_its_document(world):
+    here, there = (world(layout="jsonl", has_queue=True) for _ in range(2))
+    for bucket in (here, there):
+        bucket.put("uploads/list.csv", b"inbox,uploads/a.png\ninbox,more/b.png\n")
+    there.upload("uploads/list.csv")
+
+    here.run()
+
+    (row,) = here.rows()
+    assert row == there.content(ObjectRef("outbox", "results/uploads/list.csv.jsonl")).rstrip(b"\n")
+    assert here.queue.messages == there.queue.messages
+    assert len(here.queue.messages) == 2
+
+
+def test_a_report_on_a_row_names_no_document(world):
+    bucket = world()
+    bucket.put("uploads/a.png")
+    bucket.run("first")
+    bucket.put("uploads/b.png")
+    bucket.run("second", documents=True)
+
+    assert [report.document and report.document.key for _, report in bucket.recorded] == [None, "results/uploads/b.png.json"]
 
 
 # Documents, and other models

@@ -6,7 +6,7 @@ from infra.scale.backlog import simulate_backlog
 from infra.scale.outcome import FEW_SHARDS, PLANNING, S3_GETS, Load
 from infra.scale.shards import plan_shards
 
-SIZES = plan_shards(2_000, 500)  # 124, 249, 374, 499, 624, 130
+SIZES = plan_shards(2_000, 500)  # 124, 249, 374, 498, 623, 132
 
 
 def test_with_one_worker_the_time_is_the_sum_of_the_durations(changed):
