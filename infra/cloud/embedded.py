@@ -98,7 +98,8 @@ def start_cloud(
         function = read["Resources"]["ScoringFunction"]["Properties"]
         cloud = _deploy(read, serving.endpoint)
         processes = Instances(cloud.environment, instances, handler=handler, timeout_s=function["Timeout"])
-        workflows = Workflows(serving.endpoint, concurrency=instances)
+        tolerated = read["Parameters"]["BacklogToleratedFailures"]["Default"]
+        workflows = Workflows(serving.endpoint, concurrency=instances, tolerated_failures=tolerated)
         serving.door.functions = Functions(processes.invoke, _configuration(function, cloud.environment))
         serving.door.workflows = workflows
         try:
@@ -185,18 +186,15 @@ def _outputs(template: dict[str, Any], variables: dict[str, Any]) -> dict[str, A
         "Notified": {"Fn::ToJsonString": template["Resources"]["InputBucket"]["Properties"]["NotificationConfiguration"]},
         **{_output_name(name): value for name, value in variables.items()},
     }
-    return (
-        {f"{_OWN}{name}": {"Value": value} for name, value in own.items()}
-        | {name: output | {"Value": _known(output["Value"])} for name, output in template["Outputs"].items()}
-        | {"BacklogArn": {"Value": MACHINE_ARN}}
-    )
+    return {f"{_OWN}{name}": {"Value": value} for name, value in own.items()} | {
+        name: output | {"Value": _known(output["Value"])} for name, output in template["Outputs"].items()
+    }
 
 
 def _known(expression: Any) -> Any:
     """Returns an expression with the names of what CloudFormation does not create here in the place of references to it."""
     if isinstance(expression, dict):
-        name = expression.get("Ref")
-        return _KNOWN.get(name) or {key: _known(value) for key, value in expression.items()}
+        return _KNOWN.get(expression.get("Ref", "")) or {key: _known(value) for key, value in expression.items()}
     return [_known(item) for item in expression] if isinstance(expression, list) else expression
 
 

@@ -32,6 +32,7 @@ from infra.cloud.names import FUNCTION, FUNCTION_ARN
 
 HANDLER = "handler.app.lambda_handler"
 
+_END_S = 2.0  # in which a process has ended whose connection is closed
 _QUIET = {"POWERTOOLS_METRICS_DISABLED": "true"}
 
 
@@ -115,8 +116,8 @@ class _Instance:
             if connection.poll(request.timeout_s):
                 reply: Reply = connection.recv()
                 return reply
-        except (EOFError, OSError):
-            return _error(request, "Runtime.ExitError", _ending(self._end()))
+        except (EOFError, OSError):  # the process ends, or has ended
+            return _error(request, "Runtime.ExitError", _ending(self._end(_END_S)))
         self._end()
         return _error(request, "Sandbox.Timedout", f"Task timed out after {request.timeout_s:.2f} seconds")
 
@@ -134,13 +135,13 @@ class _Instance:
                 self._process, self._connection = _start(self.environment, self.handler)
             return self._connection
 
-    def _end(self) -> int | None:
-        """Kills the process if it still runs, and returns its exit status: the negative signal if one killed it."""
+    def _end(self, wait_s: float = 0) -> int | None:
+        """Returns the exit status of the process, the negative signal if one killed it; kills it if it runs after `wait_s`."""
         with self._lock:
             process, self._process = self._process, None
         if process is None:
             return None
-        process.join(0.2 if process.exitcode is None and not self._is_closed else 0)  # its end of the connection closes first
+        process.join(wait_s)
         process.kill()
         process.join()
         return process.exitcode

@@ -30,7 +30,7 @@ from botocore.config import Config
 from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser import models
-from moto.stepfunctions.parser.api import HistoryEventType, MapRunStatus
+from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType, MapRunStatus
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -42,17 +42,20 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration impo
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor as processor,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
+    distributed_item_processor_worker as worker,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.map_run_record import MapRunRecord
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval import resource_eval_s3 as writer
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import ResultWriter
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from infra.cloud.names import ACCOUNT, MACHINE, MACHINE_ROLE_ARN, REGION
 
+_LOOK_S = 0.005
 _PATIENCE_S = 1000  # longer than the function may take
 _MAX_CONNECTIONS = 100  # as many instances as a cloud may have
 
@@ -117,13 +120,15 @@ class _Execution(Execution):
     def start(self) -> None:
         """Starts it, and returns once it can be stopped and looked at, which moto's cannot while its definition is parsed."""
         super().start()
-        while self.exec_worker.env is None and self.exec_status == "RUNNING":
-            time.sleep(0.005)
+        while _environment(self) is None:
+            time.sleep(_LOOK_S)
 
     def stop(self, stop_date: datetime, error: str | None, cause: str | None) -> None:
+        if self.status != "RUNNING":
+            return
         super().stop(stop_date, error or None, cause or None)
-        self.exec_status, self.stop_date = models.ExecutionStatus.ABORTED, stop_date
-        for run in self.exec_worker.env.map_run_record_pool_manager.get_all():
+        self.exec_status, self.stop_date = ExecutionStatus.ABORTED, stop_date
+        for run in _environment(self).map_run_record_pool_manager.get_all():
             run.set_stop(MapRunStatus.ABORTED)
 
     def redrive(self) -> None:
@@ -137,11 +142,16 @@ class _Execution(Execution):
         return _Ending(self)
 
 
+def _environment(execution: Execution) -> Any:
+    """Returns the state of an execution's interpreter; None until its definition is parsed, and only if it was started."""
+    return execution.exec_worker and execution.exec_worker.env
+
+
 class _Ending(BaseExecutionWorkerCommunication):
     """Takes over how an execution ended, unless it was stopped and redriven before that part of it ended."""
 
     def terminated(self) -> None:
-        if self.execution.status == "RUNNING" and not self.execution.exec_worker.env.is_running():
+        if self.execution.status == "RUNNING" and not _environment(self.execution).is_running():
             super().terminated()
 
 
@@ -151,9 +161,9 @@ class _ExecutionNotRedrivable(AWSError):
 
 
 def _redrive_execution(self: StepFunctionResponse) -> ActionResult:
-    execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+    execution: Any = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
     execution.redrive()
-    return ActionResult({"redriveDate": execution.start_date})
+    return ActionResult({"redriveDate": datetime.now(UTC)})
 
 
 class _MapRun(MapRunRecord):
@@ -165,12 +175,13 @@ class _MapRun(MapRunRecord):
         if self.stop_date is None:
             super().set_stop(status)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Any:
         """Returns what is known of the run; moto counts an item when it begins, and of a failed execution that it runs."""
         told: dict[str, Any] = dict(super().describe())
         counts = dict(told["itemCounts"])
+        counts["total"] = self.items
         rest = self.items - sum(counts[name] for name in ("running", "succeeded", "failed", "timedOut", "aborted"))
-        counts |= {"total": self.items, ("aborted" if self.status == MapRunStatus.ABORTED else "pending"): rest}
+        counts["aborted" if self.status == MapRunStatus.ABORTED else "pending"] += rest
         return told | {"itemCounts": counts, "executionCounts": counts}
 
     def has_failed(self) -> bool:
@@ -184,19 +195,14 @@ def _run_map(
     eval_input: distributed.DistributedIterationComponentEvalInput,
 ) -> None:
     """Runs the items of a map run, as moto does, and fails if too many of them failed."""
-    run = eval_input.map_run_record
+    run: Any = eval_input.map_run_record
     run.items = len(env.stack[-1])
     _moto_run_map(self, env, eval_input)
     if env.is_running() and run.has_failed():
-        details = {"error": _TOO_MANY_FAILED.to_name(), "cause": "The specified tolerated failure threshold was exceeded"}
-        raise FailureEventException(
-            FailureEvent(
-                env,
-                StatesErrorName(typ=_TOO_MANY_FAILED),
-                HistoryEventType.MapRunFailed,
-                EventDetails(mapRunFailedEventDetails=details),
-            )
-        )
+        told = {"error": _TOO_MANY_FAILED.to_name(), "cause": "The specified tolerated failure threshold was exceeded"}
+        details: Any = {"mapRunFailedEventDetails": told}
+        name = StatesErrorName(typ=_TOO_MANY_FAILED)
+        raise FailureEventException(FailureEvent(env, name, HistoryEventType.MapRunFailed, details))
 
 
 def _write_results(self: ResultWriter, env: Environment) -> None:
@@ -211,7 +217,7 @@ def _write_results(self: ResultWriter, env: Environment) -> None:
 _moto_run_map = distributed.DistributedIterationComponent._map_run  # noqa: SLF001 - moto has no public place to mend
 
 
-class _Worker(processor.DistributedItemProcessorWorker):
+class _Worker(worker.DistributedItemProcessorWorker):
     """A worker of a map run that takes no more items once the execution has ended."""
 
     def eval(self) -> None:

@@ -61,8 +61,7 @@ def serve(address: str, port: int) -> Iterator[Serving]:
     thread = Thread(target=server.serve_forever, args=(_LOOK_S,), daemon=True)
     thread.start()
     try:
-        host, port = server.server_address[:2]
-        yield Serving(f"http://{host}:{port}", door)
+        yield Serving(f"http://{address}:{server.port}", door)
     finally:
         server.shutdown()
         thread.join()

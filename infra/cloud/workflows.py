@@ -15,15 +15,20 @@ from infra.paths import ROOT
 
 MACHINE_FILE = ROOT / "infra" / "backlog" / "machine.asl.json"
 
-_TOLERATED_FAILURE_PERCENTAGE = 5.0  # moto takes no number without a point here
-
 
 @dataclass(slots=True)
 class Workflows:
-    """The state machine of a cloud at `endpoint`, whose map runs score up to `concurrency` shards at once."""
+    """The state machine of a cloud at `endpoint`.
+
+    Attributes:
+        endpoint: Where it calls Lambda and S3.
+        concurrency: The number of shards that are scored at once.
+        tolerated_failures: The percentage of the shards of a run that may fail, as text.
+    """
 
     endpoint: str
     concurrency: int
+    tolerated_failures: str
     _is_started: bool = False
     _lock: Lock = field(default_factory=Lock)
 
@@ -38,8 +43,8 @@ class Workflows:
             values = {
                 "Partition": "aws",
                 "FunctionArn": ALIAS_ARN,
-                "MaxConcurrency": self.concurrency,
-                "ToleratedFailurePercentage": _TOLERATED_FAILURE_PERCENTAGE,
+                "MaxConcurrency": str(self.concurrency),
+                "ToleratedFailurePercentage": self.tolerated_failures,
             }
             interpreter.deploy(self.endpoint, without_waiting(substituted(MACHINE_FILE.read_text(), values)))
             self._is_started = True
@@ -54,13 +59,10 @@ class Workflows:
                 default_user_config["stepfunctions"] = {"execute_state_machine": False}
 
 
-def substituted(text: str, values: Mapping[str, str | float]) -> str:
-    """Returns the definition in `text` with each `${NAME}` replaced by its value, and its quotes too if that is a number."""
+def substituted(text: str, values: Mapping[str, str]) -> str:
+    """Returns the definition in `text` with each `${NAME}` replaced by its value, as CloudFormation does."""
     for name, value in values.items():
-        mark = f"${{{name}}}"
-        if isinstance(value, int | float):
-            text = text.replace(json.dumps(mark), str(value))
-        text = text.replace(mark, str(value))
+        text = text.replace(f"${{{name}}}", value)
     return text
 
 
