@@ -29,16 +29,9 @@ from infra.scale.stack import Stack
 PAGE, PICTURE = ROOT / "docs" / "scale.md", ROOT / "docs" / "scale.svg"
 
 HEADS = ("load", "time", "first results", "most workers", "oldest message", "dollars", "saturates first", "held up longest by")
-TURNED_HEADS = (
-    "what is turned",
-    "time",
-    "most workers",
-    "oldest message",
-    "dollars",
-    "tried again",
-    "not done",
-    "held up longest by",
-)
+TURNED_HEADS = ("most workers", "dollars", "tried again", "not done", "held up longest by")
+UPLOAD_HEADS = ("what is turned", "time", "oldest message", *TURNED_HEADS)
+BACKLOG_HEADS = ("what is turned", "time", "first results", *TURNED_HEADS)
 BENCH_HEADS = ("one batch of 100 objects", "simulated", "measured", "error")
 RUN_HEADS = ("run", "measured", "simulated with its own times", "error", "simulated with one worker's times", "error ")
 
@@ -71,8 +64,8 @@ def render_page(simulated: Simulated) -> str:
         packed_rate=1 / stack.costs.packed_image_s,
         list_rate=stack.limits.page_objects / stack.limits.list_s,
         deployed=_table(HEADS, [_row(scenario, simulated.of(scenario), prices, stack) for scenario in deployed_scenarios()]),
-        uploads=_turned_table(turned_uploads(), simulated, prices),
-        backlogs=_turned_table(turned_backlogs(), simulated, prices),
+        uploads=_turned_table(UPLOAD_HEADS, turned_uploads(), simulated, prices),
+        backlogs=_turned_table(BACKLOG_HEADS, turned_backlogs(), simulated, prices),
         bench=_table(BENCH_HEADS, _bench_rows(stack)),
         measured=measured,
         runs=_table(RUN_HEADS, map(_run_row, compare(measured.runs, stack))) if measured else "",
@@ -90,14 +83,14 @@ def _row(scenario: Scenario, outcome: Outcome, prices: Prices, stack: Stack) -> 
         time_text(outcome.seconds),
         time_text(outcome.first_s),
         f"{outcome.peak:,}",
-        _oldest(outcome),
+        time_text(outcome.oldest_s) if outcome.way == "uploads" else "none",
         dollars_text(outcome.counts.dollars(prices, stack.deployment.memory_mb)),
         outcome.first_bound or "nothing",
         _bound(outcome),
     )
 
 
-def _turned_table(scenarios: Iterable[Scenario], simulated: Simulated, prices: Prices) -> str:
+def _turned_table(heads: Sequence[str], scenarios: Iterable[Scenario], simulated: Simulated, prices: Prices) -> str:
     rows = []
     for scenario in scenarios:
         outcome = simulated.of(scenario)
@@ -106,19 +99,15 @@ def _turned_table(scenarios: Iterable[Scenario], simulated: Simulated, prices: P
             (
                 scenario.name,
                 time_text(outcome.seconds),
+                time_text(outcome.oldest_s if outcome.way == "uploads" else outcome.first_s),
                 f"{outcome.peak:,}",
-                _oldest(outcome),
                 dollars_text(outcome.counts.dollars(prices, memory_mb)),
                 _share(outcome.repeated, scenario.load.objects),
                 _share(outcome.failed + outcome.left, scenario.load.objects),
                 _bound(outcome),
             )
         )
-    return _table(TURNED_HEADS, rows)
-
-
-def _oldest(outcome: Outcome) -> str:
-    return time_text(outcome.oldest_s) if outcome.way == "uploads" else "none"
+    return _table(heads, rows)
 
 
 def _bound(outcome: Outcome) -> str:

@@ -115,7 +115,7 @@ def turned_backlogs() -> list[Scenario]:
         turned("packed", PACKED),
         turned("100 million, `BacklogConcurrency` 16", MANY_SINGLE, backlog_concurrency=16),
         turned("100 million, `BacklogConcurrency` 200, S3 refuses nothing", MANY_SINGLE, _ALONE, backlog_concurrency=200),
-        turned("100 million, packed, `BacklogConcurrency` 116", MANY_PACKED, backlog_concurrency=116),
+        turned("100 million, packed, `BacklogConcurrency` 200", MANY_PACKED, backlog_concurrency=200),
     ]
 
 
