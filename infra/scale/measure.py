@@ -1,6 +1,7 @@
 """Measures uploads and backlogs on the embedded cloud, for docs/scale.md, which shows them beside simulations of themselves.
 
-    python -m infra.scale.measure                 3,000 small pictures by 1 and by 2 workers, into docs/scale-measured.json
+    python -m infra.scale.measure                 3,000 small pictures by 1 and by 2 workers, into docs/scale-measured.json;
+                                                  1,000 of them as uploads, whose queue is slow here
     python -m infra.scale.measure 500 1 2 4       500 of them, by 1, 2 and 4
 
 Use a machine that does nothing else; then write the page by `python -m infra.scale.page --again`. Workers are processes, and
@@ -32,6 +33,7 @@ from infra.errors import InfraError
 from infra.scale.measured import MEASURED, Measured, Run
 
 OBJECTS, WORKERS = 3_000, (1, 2)
+MAX_QUEUED = 1_000  # uploads; for each message that is deleted, the emulator looks through all of them
 
 _PREFIX = "uploads/"  # that the template scores
 _NOTHING = f"{_PREFIX}nothing/"
@@ -46,7 +48,7 @@ def measure(objects: int = OBJECTS, workers: Sequence[int] = WORKERS) -> Measure
         InfraError: an object was not scored, or a run failed.
     """
     clear_aws_environment()
-    uploads = [_with_cloud(objects, count, measure_uploads) for count in workers]
+    uploads = [_with_cloud(min(objects, MAX_QUEUED), count, measure_uploads) for count in workers]
     backlogs = [_with_cloud(objects, count, measure_backlog) for count in workers]
     first = backlogs[0]
     outside_s = (first.seconds - first.busy_s) / first.invocations  # of the run of one worker, which never waits for another
