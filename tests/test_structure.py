@@ -126,6 +126,7 @@ INFRA_ARROWS = {
     "judging": {"judging", "locations", "score", "show"},
     "package": {"native"},
     "ray": {"locations", "ray", "score", "show", "stores"},
+    "scale": {"bench", "cloud", "cost", "scale", "template"},
     "score": {"locations", "score", "show", "stores"},
     "show": {"locations", "show", "stores"},
     "stores": {"stores"},
