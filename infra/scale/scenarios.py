@@ -101,19 +101,16 @@ def turned_backlogs() -> list[Scenario]:
     split = msgspec.structs.replace(LIMITS, partitions=4)
     return [
         turned("as deployed"),
-        turned("`BacklogConcurrency` 16", backlog_concurrency=16),
         turned("`BacklogConcurrency` 25", backlog_concurrency=25),
+        turned("`BacklogConcurrency` 50", backlog_concurrency=50),
         turned("`BacklogConcurrency` 100", backlog_concurrency=100),
-        turned("as deployed, inputs in four partitions", limits=split),
+        turned("`BacklogConcurrency` 50, inputs in four partitions", limits=split, backlog_concurrency=50),
         turned("`MemorySize` 885", memory_mb=885),
         turned("`S3Client` obstore, `BacklogConcurrency` 8", client="obstore", backlog_concurrency=8),
-        turned(
-            "one of 100 invocations is killed, `BacklogConcurrency` 16",
-            msgspec.structs.replace(SINGLE, killed=0.01),
-            backlog_concurrency=16,
-        ),
+        turned("one of 100 invocations is killed", msgspec.structs.replace(SINGLE, killed=0.01)),
         turned("packed", PACKED),
-        turned("100 million, `BacklogConcurrency` 16", MANY_SINGLE, backlog_concurrency=16),
+        turned("100 million", MANY_SINGLE),
+        turned("100 million, packed", MANY_PACKED),
         turned("100 million, `BacklogConcurrency` 200, S3 refuses nothing", MANY_SINGLE, _ALONE, backlog_concurrency=200),
         turned("100 million, packed, `BacklogConcurrency` 200", MANY_PACKED, backlog_concurrency=200),
     ]

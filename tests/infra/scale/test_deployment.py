@@ -32,7 +32,7 @@ def _deployed():
         ("maxReceiveCount: 8", "maxReceiveCount: 3", "max_receives", 3),
         ("MemorySize: 1769", "MemorySize: 512", "memory_mb", 512),
         ("Timeout: 900 #", "Timeout: 300 #", "timeout_s", 300),
-        ('Default: "50"', 'Default: "20"', "backlog_concurrency", 20),
+        ('Default: "16"', 'Default: "20"', "backlog_concurrency", 20),
         ('Default: "5"', 'Default: "10"', "tolerated_percent", 10),
         ("QUEUE_URL:", "S3_CONCURRENCY: 8\n          QUEUE_URL:", "s3_concurrency", 8),
     ],
