@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate sam-local lock clean
+.PHONY: help demo score test check format train bench build emulate ray sam-local lock clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -77,6 +77,9 @@ emulate: export GLIBCXX ?= 3.4.30
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator $(ARGS)
 
+ray: .venv/test .venv-ray/ready ## score files over a cluster of Ray, and compare the rows with those of coatcheck score
+	$(BIN)/python -m pytest -m ray --no-cov tests/infra/ray $(ARGS)
+
 sam-local: build ## run every event through sam local invoke (needs Docker)
 	@$(BIN)/coatcheck sam-local --architecture $(ARCHITECTURE)
 
@@ -84,7 +87,7 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-uv *.egg-info .aws-sam .demo .training
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-uv *.egg-info .aws-sam .demo .training
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
@@ -120,6 +123,13 @@ build-ScoringFunction: .venv/coatcheck
 	@$(call install,$(@D),--require-hashes --no-deps -r $<)
 	@TF_CPP_MIN_LOG_LEVEL=3 $(@D)/bin/python -m tf2onnx.convert --tflite handler/artifact/model.tflite \
 		--output $(@D)/model.onnx --opset 18 >$(@D)/convert.log 2>&1 || { cat $(@D)/convert.log; exit 1; }
+	@touch $@
+
+# A cluster of Ray has an environment of its own, which each of its machines needs.
+.venv-ray/ready: requirements/ray.txt
+	$(call create,$(@D))
+	@echo "installing $< into $(@D), 0.7 GB"
+	@$(call install,$(@D),--require-hashes --no-deps -r $<)
 	@touch $@
 
 .venv-sam/ready: PACKAGE = aws-sam-cli==1.170.0

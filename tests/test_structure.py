@@ -127,6 +127,8 @@ INFRA_ARROWS = {
     "explain": {"explain", "locations", "score"},
     "judging": {"judging", "locations", "score", "show"},
     "package": {"native"},
+    "ray": {"locations", "ray", "score", "show", "stores"},
+    "scale": {"bench", "cloud", "cost", "scale", "template"},
     "score": {"locations", "score", "show", "stores"},
     "show": {"locations", "show", "stores"},
     "stores": {"stores"},

@@ -18,7 +18,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from infra.cloud.instances import Reply
-from infra.cloud.names import ACCOUNT, ALIAS_ARN, FUNCTION, FUNCTION_ARN, REGION
+from infra.cloud.names import ACCOUNT, ALIAS_ARN, FUNCTION, FUNCTION_ARN
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of a synchronous invocation, in each direction
 MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
@@ -36,20 +36,13 @@ class Functions:
     configuration: Mapping[str, Any]
 
     def answer(self, path: str, environ: dict[str, Any]) -> Response | None:
-        """Returns the answer to a request of Lambda's API; None if it is none of the two operations, and left to moto."""
+        """Returns the answer to a request of Lambda's API; None if moto is to answer it, as for other functions."""
         match = _PATH.fullmatch(path)
-        if match is None:
+        if match is None or match["name"] not in _NAMES:
             return None
-        if match["name"] not in _NAMES:
-            arn = (
-                match["name"]
-                if match["name"].startswith("arn:")
-                else f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{match['name']}"
-            )
-            return _refusal(404, "ResourceNotFoundException", f"Function not found: {arn}")
-        if match["what"] == "configuration":
-            return _json(dict(self.configuration))
-        return self._invoked(Request(environ))
+        if match["what"] == "invocations":
+            return self._invoked(Request(environ))
+        return _json(dict(self.configuration)) if environ["REQUEST_METHOD"] == "GET" else None
 
     def _invoked(self, request: Request) -> Response:
         event = request.get_data() or b"{}"

@@ -1,12 +1,14 @@
 """Runs state machines in moto's interpreter, mended where what it does differently from Step Functions would be noticed here.
 
 The import takes 1.3 s and 150 MB, so that it comes with the first request of Step Functions. What moto 5.2.5 does by itself is
-written beside each mend below: it calls other services at a name that virtual-hosted buckets lack here, it has no redrive, an
-execution that is stopped goes on as RUNNING until what it waits for is done, and a map run ignores tolerated failures, knows
-of no pending items, takes on more items after it was stopped, and ends by a RecursionError after some 900 items of one worker.
+written beside each mend below: it calls other services at `localhost`, below which a bucket has no name of its own here; it has
+no redrive; an execution that is stopped goes on as RUNNING until what it waits for is done; and a map run ignores tolerated
+failures, knows of no pending items, begins what is left after a stop and counts it as failed, looks for ResultWriter's place in
+the results, and has each worker call itself for each item, as deep as Python lets it.
 
-What works as on AWS: MaxConcurrency; Retry with BackoffRate, MaxDelaySeconds and JitterStrategy; Choice; OutputPath; a null
-ResultPath; a start by the name of an execution that runs, with the same input; and its refusal with another input or later.
+What works as on AWS: MaxConcurrency, ToleratedFailurePercentage and their paths; Retry with BackoffRate, MaxDelaySeconds and
+JitterStrategy; Choice; OutputPath; a null ResultPath; States.StringToJson; a start by the name of an execution that runs, with
+the same input, which is that execution; and its refusal with another input or later.
 
 What still differs:
 - a map run whose failures are more than tolerated fails at its end, not at once; ToleratedFailureCount is not looked at;
@@ -38,9 +40,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map import state_m
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval import resource_eval_s3 as reader
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
     distributed_iteration_component as distributed,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
-    distributed_item_processor as processor,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor_worker as worker,
@@ -89,7 +88,7 @@ def _mend(endpoint: str) -> None:
     mended: tuple[tuple[object, str, object], ...] = (
         (models, "Execution", _Execution),
         (state_map, "MapRunRecord", _MapRun),
-        (processor, "DistributedItemProcessorWorker", _Worker),
+        (worker.DistributedItemProcessorWorker, "eval", _work),
         (distributed.DistributedIterationComponent, "_map_run", _run_map),
         (ResultWriter, "_eval_body", _write_results),
         (StepFunctionResponse, "redrive_execution", _redrive_execution),
@@ -206,25 +205,20 @@ def _run_map(
 
 
 def _write_results(self: ResultWriter, env: Environment) -> None:
-    """Writes the manifest to the place that the map's input tells; moto looks for it in the results."""
-    env.stack.append(env.states.get_input())
-    self.parargs.eval(env=env)
-    place = env.stack.pop()
-    env.stack[-1] = place
-    self.resource_eval.eval_resource(env=env)
+    """Writes the manifest to the place that the map's input tells; moto looks for the place in the results."""
+    env.stack[-1] = env.states.get_input()
+    _moto_write_results(self, env)
+
+
+def _work(self: worker.DistributedItemProcessorWorker) -> None:
+    """Works on one item after another until the execution ends; moto's worker calls itself for each, and does not end then."""
+    while job := self._job_pool.next_job():
+        if self._env.is_running():
+            frame = self._env.open_inner_frame()
+            self._eval_job(env=frame, job=job)
+            self._env.delete_frame(frame)
+        self._job_pool.close_job(job)
 
 
 _moto_run_map = distributed.DistributedIterationComponent._map_run  # noqa: SLF001 - moto has no public place to mend
-
-
-class _Worker(worker.DistributedItemProcessorWorker):
-    """A worker of a map run that takes no more items once the execution has ended."""
-
-    def eval(self) -> None:
-        """Works on one item after another; moto's calls itself for each."""
-        while job := self._job_pool.next_job():
-            if self._env.is_running():
-                frame = self._env.open_inner_frame()
-                self._eval_job(env=frame, job=job)
-                self._env.delete_frame(frame)
-            self._job_pool.close_job(job)
+_moto_write_results = ResultWriter._eval_body  # noqa: SLF001 - as above

@@ -48,6 +48,9 @@ def compare(
     - `coatcheck compare predictions-may predictions-june`
 
     - `coatcheck compare old.parquet new --labels labels.csv --page changed.html --images ~/photos`
+
+    - `coatcheck compare s3://bucket/predictions/ s3://bucket/predictions/_coatcheck/shards/0123456789abcdef/`, before a
+      deployment makes the model the one in use that a backlog with --model tried
     """
     from infra.judging.comparing import Question, run
 

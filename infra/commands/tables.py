@@ -41,6 +41,9 @@ def table(
     of documents fits, of both layouts and of several models. CSV is for spreadsheets: a text that begins like a formula gets
     an apostrophe before it.
 
+    Rows of a backlog are among the documents where the place is the whole OUTPUT_URI, or a copy of it: one answer for each
+    object, which is its document if it has one. `s3://…/_coatcheck/shards/<maker>/` gives the rows of one model alone.
+
     With --partition-by, --out is a new folder of Parquet files as Hive, Athena and DuckDB read them. Documents hold no time:
     the date is that of the document's file or object, in UTC.
 

@@ -1,6 +1,7 @@
 """Reads documents back, wherever they lie and in every layout, and yields one row for each image.
 
-    a folder, or s3://bucket/prefix/ --list, read--> documents --parse--> rows
+    a folder, or s3://bucket/prefix/ --list, read--> documents --merge--> one for each object --parse--> rows of images
+    rows of a backlog's finished shards -----------------^
 
 Documents of all schemas are read, also of `/1`, whose rows have the same fields. One document is in memory at a time, as bytes,
 and its rows are decoded one by one, so that memory depends on the largest document alone. No AWS here.
@@ -8,30 +9,28 @@ and its rows are decoded one by one, so that memory depends on the largest docum
 
 from __future__ import annotations
 
-import os
+import heapq
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from handler.deadline import Deadline
 from handler.marks import RESERVED
-from handler.objects import ObjectRef, Prefix
+from handler.objects import Prefix
 from handler.predictions import Input, ModelName, Prediction, Problem, RejectedImage
 from handler.store import Store
 from infra.errors import InfraError
-from infra.stores.folders import find_file, open_file, root_folder
-from infra.stores.places import keys_under, object_places
-
-READ_S = 60  # for one document in S3
-CONCURRENCY = 16  # documents in S3 that are read at the same time
+from infra.show.files import Content, Files, files_in
+from infra.show.ordering import in_order, place_in_order
+from infra.show.shard_rows import ShardRow, read_rows
+from infra.show.shards import find_present_shards, find_shards, parse_rows_place
 
 _NAMED = re.compile(rb'\s*\{\s*"schema"\s*:\s*"(coatcheck\.[a-z-]+/\d+)"')
 _SUFFIXES = (".json", ".jsonl")
@@ -65,11 +64,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that was found at `place`, a path or an address, with its bytes, and the time at which they were written."""
+    """A document that was found at `place`, a path or an address, with its bytes, and the time at which they were written.
+
+    A row of a backlog is a document in one line, and its place ends in ":" and the number of the line. Where something else was
+    found in the place of a row, `fault` tells what is wrong with it.
+    """
 
     place: str
     content: bytes
     written_at: datetime | None = field(default=None, compare=False)
+    fault: str | None = None
 
     def rows(self) -> Iterator[Row]:
         """Yields the rows: in the order of the lines, or the predictions first; none for a list or a file that is no document.
@@ -77,6 +81,8 @@ class Document:
         Raises:
             BrokenDocument: the document does not follow its schema, or its end is missing; rows may have been yielded before.
         """
+        if self.fault:
+            raise BrokenDocument(f"Expected a document as its schema says. Received: {self.place}, {self.fault}.")
         try:
             yield from _rows(self.content, self.written_at)
         except (msgspec.MsgspecError, RecursionError) as error:  # the latter for a value that is nested too deeply
@@ -104,6 +110,17 @@ class _Line(msgspec.Struct):
     error: str | None = None
 
 
+class _Source(msgspec.Struct):
+    bucket: str
+
+
+class _About(msgspec.Struct):
+    """The part of a document, or of the head of one in lines, that names its object."""
+
+    input: _Source
+
+
+_about = msgspec.json.Decoder(_About)
 _value = msgspec.json.Decoder(_Value)
 _line = msgspec.json.Decoder(_Line)
 _prediction = msgspec.json.Decoder(Prediction)
@@ -113,7 +130,10 @@ _rejected = msgspec.json.Decoder(RejectedImage)
 def read_documents(place: Path | Prefix, store: Callable[[], Store]) -> Iterator[Document]:
     """Yields the documents in a folder and its subfolders, or under a prefix of S3, in the order of their keys.
 
-    Other files are among them, if their names end as those of documents do; what the writer keeps for itself is not.
+    Rows of a backlog are among them, as documents in one line, where they are the answer: if the place is a whole output, those
+    that the present model made of objects that have no document; and if it is `…/_coatcheck/shards/<maker>/`, or one run of it,
+    these alone. Other files are among them too, if their names end as those of documents do; what else the writer keeps for
+    itself is not.
 
     Args:
         place: the folder or the prefix.
@@ -122,8 +142,15 @@ def read_documents(place: Path | Prefix, store: Callable[[], Store]) -> Iterator
     Raises:
         OSError: the folder cannot be read.
         StorageUnavailable: S3 failed.
+        WrongUse: the place is that of the rows of all models.
     """
-    return read_named(place, filter(_is_document, _keys(place, store)), store)
+    named = parse_rows_place(place)
+    if named:
+        files = files_in(named.output, store)
+        yield from map(_of_row, read_rows(files, find_shards(files, named.maker, named.run)))
+    else:
+        files = files_in(place, store)
+        yield from _answers(files, read_rows(files, find_present_shards(files)))
 
 
 def read_named(place: Path | Prefix, keys: Iterable[str], store: Callable[[], Store]) -> Iterator[Document]:
@@ -132,45 +159,38 @@ def read_named(place: Path | Prefix, keys: Iterable[str], store: Callable[[], St
     Those that are gone are left out. Of S3, several are read at the same time, ahead of their turn. Raises the same as
     `read_documents`.
     """
-    return _in_store(place, keys, store()) if isinstance(place, Prefix) else _in_folder(place, keys)
+    return (_of(content) for _, content in files_in(place, store).read_all(keys) if content)
 
 
-def _keys(place: Path | Prefix, store: Callable[[], Store]) -> Iterator[str]:
-    if isinstance(place, Prefix):
-        for found in store().list(place, "", deadline=Deadline.never()):
-            yield found.ref.key.removeprefix(place.prefix)
-    else:
-        with root_folder(place) as root:
-            yield from keys_under(root, "", "")
+def _answers(files: Files, rows: Iterable[ShardRow]) -> Iterator[Document]:
+    """Yields all documents, and the rows of objects that have none."""
+    keys = (key for _, key in in_order((key, key) for key in files.list() if _is_document(key)))
+    documents = ((place_in_order(key), _of(content)) for key, content in files.read_all(keys) if content)
+    answers: tuple[Iterable[tuple[str, Document | ShardRow]], ...] = (documents, ((row.place, row) for row in rows))
+    for _, same in groupby(heapq.merge(*answers, key=itemgetter(0)), itemgetter(0)):
+        known: list[Document] = []  # documents come first, since `merge` is stable
+        for _, answer in same:
+            if isinstance(answer, Document):
+                known.append(answer)
+                yield answer
+            elif answer.fault or not any(_may_be_about(document, answer.bucket) for document in known):
+                yield _of_row(answer)
 
 
-def _in_folder(folder: Path, keys: Iterable[str]) -> Iterator[Document]:
-    with root_folder(folder) as root:
-        for key in keys:
-            found = find_file(root, object_places(key))
-            file = open_file(root, found[0]) if found else None
-            if file:
-                with file:
-                    written_at = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
-                    yield Document(str(folder / key), file.read(), written_at)
+def _of(content: Content, fault: str | None = None) -> Document:
+    return Document(content.place, content.content, content.written_at, fault)
 
 
-def _in_store(prefix: Prefix, keys: Iterable[str], store: Store) -> Iterator[Document]:
-    def read(key: str) -> Document | None:
-        ref = ObjectRef(prefix.bucket, prefix.prefix + key)
-        opened = store.open(ref, deadline=Deadline.after(READ_S))
-        if opened is None:
-            return None
-        with closing(opened.body) as body:
-            return Document(str(ref), body.read(), opened.source.last_modified)
+def _of_row(row: ShardRow) -> Document:
+    return _of(row.line, row.fault)
 
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        reading: deque[Future[Document | None]] = deque()
-        for key in keys:
-            reading.append(pool.submit(read, key))
-            if len(reading) == CONCURRENCY:
-                yield from filter(None, [reading.popleft().result()])
-        yield from filter(None, (one.result() for one in reading))
+
+def _may_be_about(document: Document, bucket: str) -> bool:
+    """Returns whether a document is about an object of a bucket, as far as it can be read."""
+    for content in (document.content, document.content.partition(b"\n")[0]):  # one value, or a head and lines
+        with suppress(msgspec.MsgspecError, RecursionError):
+            return _about.decode(content).input.bucket == bucket
+    return True
 
 
 def _is_document(key: str) -> bool:

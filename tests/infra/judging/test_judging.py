@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from infra.judging.comparing import describe
 from infra.judging.comparison import Trial, open_pair
+from infra.show.documents import read_documents
 from infra.show.rereading import Predicted
+from infra.stores.memory import MemoryStore
 from tests.infra.score.conftest import IMAGES, ROOT
+from tests.infra.show import backlogs
 from training.data.labels import Label, Labels
 
 FOLDERS = {"T-Shirts & tops": None, "t-shirt-top": "t-shirt-top", "Trousers": "trouser", "ankle_boots": "ankle-boot"}
@@ -306,6 +309,33 @@ def test_a_page_shows_the_changed_images_alone(labelled, documents, changed, tmp
     assert page.count("was Trouser, is Dress") == 10
     assert page.count("data:image/") == 10
     assert "ankle-boot" not in page
+
+
+@pytest.fixture
+def trial(documents, changed):
+    """The place of the rows that a backlog with another model wrote, beside the documents: those of `changed`."""
+    store = MemoryStore()
+    backlogs.plan(store, "trial", "2026-11-01T00:00:00Z")
+    lines = [one.content for one in read_documents(changed, store=None)]
+    rows = sorted(((json.loads(line)["input"]["key"], line) for line in lines), key=lambda row: f"{row[0]}.json")
+    for number, start in enumerate(range(0, len(rows), 7), 1):
+        backlogs.shard(store, "trial", number, rows[start : start + 7], maker=backlogs.OTHER)
+    backlogs.copy(store, documents)
+    return documents / "_coatcheck" / "shards" / backlogs.OTHER[:16]
+
+
+def test_a_backlog_of_another_model_is_compared_with_the_documents_beside_its_rows(
+    labelled, documents, changed, trial, tmp_path
+):
+    for place in (trial, trial / "trial"):
+        assert answer("compare", documents, place, "--labels", labelled) == answer(
+            "compare", documents, changed, "--labels", labelled
+        )
+    done = run("compare", documents, trial, "--page", tmp_path / "page.html", "--images", labelled)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("29 images in both, 1 in A alone, 1 in B alone\nchanged: 34.5% (19.9% to 52.7%, 10 of 29)")
+    assert (tmp_path / "page.html").read_text().count("was Trouser, is Dress") == 10
 
 
 @pytest.mark.parametrize(

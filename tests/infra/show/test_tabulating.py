@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from handler.layout import LayoutName
+from infra.stores.memory import MemoryStore
+from tests.infra.show import backlogs
 from tests.infra.show.test_documents import BROKEN, COAT, written
 
 ROOT = Path(__file__).parents[3]
@@ -106,6 +108,27 @@ def test_documents_are_read_from_s3(cloud, documents, tmp_path):
     assert pq.ParquetFile(part).read().column("written_at")[0].as_py().date().isoformat() == part.parent.name.removeprefix(
         "date="
     )
+
+
+def test_rows_of_a_backlog_are_read_from_s3_and_those_that_are_broken_are_told(cloud, tmp_path):
+    store = MemoryStore()
+    backlogs.mark(store)
+    backlogs.plan(store, "may", "2026-05-01T00:00:00Z")
+    backlogs.shard(store, "may", 1, [(key, backlogs.row(key)) for key in ("a", "b")])
+    backlogs.shard(store, "may", 2, [("c", backlogs.row("c")), ("d", backlogs.row("d")[:-9])])
+    backlogs.document(store, "b", backlogs.row("b", "document"))
+    for ref in store.refs():
+        cloud.s3.put_object(Bucket=cloud.output_bucket, Key=ref.key, Body=store.content(ref))
+    aws = {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
+    address = f"s3://{cloud.output_bucket}/{backlogs.OUTPUT.prefix}"
+    done = table(address, "--out", "-", "--format", "jsonl", **aws)
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["key"], row["etag"]) for row in rows] == [("a", ""), ("b", "document"), ("c", "")]
+    [told, summary] = done.stderr.decode().splitlines()
+    shard = f"{address}_coatcheck/shards/{backlogs.MAKER[:16]}/may/0000002.jsonl"
+    assert told.startswith(f"error: Expected a document as its schema says. Received: {shard}:2, ")
+    assert (done.returncode, summary) == (1, "3 rows written, of 3 predictions and 0 rejected")
 
 
 def test_a_bucket_that_is_not_there_is_an_error_in_one_line(cloud, tmp_path):
