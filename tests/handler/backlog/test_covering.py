@@ -142,6 +142,7 @@ def test_keys_are_read_as_they_were_written(keys):
         gzip.compress(b"[" * 100_000),
         gzip.compress(b'{"schema":"coatcheck.shard/1"}\n\xff\xfe'),
     ],
+    ids=lambda content: f"{len(content)} bytes",  # gzip's format tells the time
 )
 @pytest.mark.parametrize("decode", [decode_index, decode_keys])
 def test_a_file_that_is_none_is_told_by_its_place(decode, content):

@@ -105,7 +105,11 @@ def test_pictures_and_arrays_in_one_archive_are_found():
     assert opened(thumbnails["all.npy/2"]).size == (28, 28)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\nno", archive(a=b"x")[:-9], array(2)[:-5]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no image", b"\x89PNG\r\n\x1a\nno", archive(a=b"x")[:-9], array(2)[:-5]],
+    ids=lambda content: f"{len(content)} bytes",
+)
 def test_an_object_that_cannot_be_read_is_a_reason(content):
     with pytest.raises(Unshowable, match=r"The object cannot be read: "):
         found("a.png", content, ["a.png", "7"])
