@@ -35,7 +35,7 @@ _SWEEP = (
     Step("the sweep lists no shards", "s3_list_dollars_per_million", Per.RUN, operation="ListObjectsV2"),
 )
 _PLAN = (
-    Step("a run is begun, and takes its steps", "step_functions_dollars_per_million", Per.RUN, 6),
+    Step("a run is begun, and takes its steps", "step_functions_dollars_per_million", Per.RUN, 7),
     Step("Lambda invokes the function to plan and to sum up", "lambda_dollars_per_million", Per.RUN, 2),
     Step("the plan lists the inputs", "s3_list_dollars_per_million", Per.PAGE, operation="ListObjectsV2"),
     Step(

@@ -37,6 +37,12 @@ def made(recorded_calls):
     return Counter(operation for operation, _, _ in recorded_calls)
 
 
+@pytest.fixture(autouse=True)
+def _no_lease(monkeypatch):
+    """A batch that takes more than some seconds is leased, which a busy machine would make of any batch."""
+    monkeypatch.setattr("handler.custody.FIRST_LEASE_S", 600)
+
+
 @pytest.fixture
 def uploads(cloud, recorded_calls):
     """The keys of uploaded objects, told to nobody, in a cloud where the process has looked at the marker already."""

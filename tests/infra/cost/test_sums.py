@@ -141,7 +141,7 @@ def test_a_backlog_pays_for_a_read_of_each_object_and_for_three_files_of_each_sh
         # page for each thousand inputs; and of the run 6 PUTs, 3 lists and 26 GETs or HEADs.
         "S3 requests": 0.40 + shards * (3 * 5e-6 + 4 * 0.4e-6) + 1000 * 5e-6 + (6 + 3) * 5e-6 + 26 * 0.4e-6,
         "queue": 0,
-        "senders": (shards * 2 + 6) * 25e-6,
+        "senders": (shards * 2 + 7) * 25e-6,
         "Lambda": (shards + 2) * 0.2e-6 + (1e6 * 0.3 + 1e6 * 3.0) / 1000 * 1769 / 1024 * 0.0000166667,
         "logs": (1e6 * 50 + 2 * 2500) * 0.5e-9,
     }
@@ -157,7 +157,7 @@ def test_a_packed_backlog_pays_for_two_shards_since_they_are_full_by_their_bytes
     assert bill.dollars_of("S3 requests") == pytest.approx(
         1000 * 0.4e-6 + 2 * (3 * 5e-6 + 4 * 0.4e-6) + 10 * 5e-6 + 26 * 0.4e-6
     )
-    assert bill.dollars_of("senders") == pytest.approx(10 * 25e-6)
+    assert bill.dollars_of("senders") == pytest.approx(11 * 25e-6)
     assert bill.dollars_of("Lambda") == pytest.approx(4 * 0.2e-6 + (0.3 + 700) * 1769 / 1024 * 0.0000166667)
 
 
