@@ -19,7 +19,8 @@ def answer(event, context):
     """Does a step: each attempt of a shard leaves a line with its process in the folder FOLDER, in a file of its number."""
     folder = Path(os.environ["FOLDER"])
     if event["job"] == "plan":
-        return event | {"is_planned": True, "bucket": OUTPUT, "shards_key": "shards.json", "results_prefix": "results"}
+        places = {"bucket": OUTPUT, "shards_key": "shards.json", "results_prefix": "results"}
+        return event | places | {"is_planned": True, "plan": {"shards": event.get("shards", 1)}}
     if event["job"] == "summarise":
         return {"run": event["run"], "attempts": attempts(folder)}
     with (folder / str(event["number"])).open("a") as file:

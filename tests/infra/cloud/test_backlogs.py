@@ -61,6 +61,13 @@ def backlogs(environment, botocore_data, monkeypatch, tmp_path):
         yield Backlogs(cloud, tmp_path)
 
 
+def test_a_run_of_nothing_is_summarised_without_a_map(backlogs):
+    execution = backlogs.start(asked=PLAN | {"shards": 0})
+
+    assert json.loads(backlogs.finish(execution)["output"]) == {"run": "r", "attempts": {}}
+    assert backlogs.workflows.list_map_runs(executionArn=execution)["mapRuns"] == []
+
+
 def test_a_run_is_planned_scored_by_two_processes_at_once_and_summarised(backlogs):
     backlogs.plan("meet", "meet")
     execution = backlogs.start()
