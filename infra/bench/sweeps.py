@@ -45,22 +45,27 @@ CONCURRENCY = 8
 
 
 class Generated(MemoryStore):
-    """A store of `count` objects, and a document of each, which exist only while they are listed; it counts calls."""
+    """A store of `count` objects, and the documents of a share of them, which exist only while they are listed.
 
-    def __init__(self, count: int) -> None:
+    It counts calls. The documents are those of the first objects.
+    """
+
+    def __init__(self, count: int, documented: float = 1.0) -> None:
         super().__init__(clock=lambda: BEGAN)
         self.count = count
+        self.documents = int(count * documented)
         self.calls: Counter[str] = Counter()
         self.before = lambda method, _: self.calls.update([method])
 
     def list(self, prefix: Prefix, after: str, *, deadline: Deadline) -> Iterator[StoredObject]:
         """Yields objects that are a day younger than the marker, or documents that are a day younger than these."""
-        start, suffix, days = ("", "", 1) if prefix.bucket == "in-bucket" else ("predictions/", ".json", 2)
+        is_input = prefix.bucket == "in-bucket"
+        start, suffix, days = ("", "", 1) if is_input else ("predictions/", ".json", 2)
         written = BEGAN + timedelta(days=days)
-        if RESERVED in prefix.prefix:  # shards of backlogs, of which there are none
-            self._begin("list", prefix, deadline)
+        if RESERVED in prefix.prefix:  # of backlogs, whose files are in memory
+            yield from super().list(prefix, after, deadline=deadline)
             return
-        for number in range(self.count):
+        for number in range(self.count if is_input else self.documents):
             if number % PAGE_OBJECTS == 0:
                 self._begin("list", prefix, deadline)
             key = f"{start}uploads/{number:08}.png{suffix}"
