@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -28,13 +29,16 @@ class ShardCounts(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.run/1"):
     """What became of a run.
 
-    `outcomes` counts objects, and `images` predictions. `seconds` is the time of all workers together, and `dollars` about what
-    that and the calls cost. `rows` is where the rows are; null if each object has a document. `failed` is the number of objects
-    that have neither, which `failed_list` names; null if there are none.
+    `planned_at` and `ended_at` are when the plan was begun and this was written. `outcomes` counts objects, and `images`
+    predictions. `seconds` is the time of all workers together, and `dollars` about what that and the calls cost. `rows` is
+    where the rows are; null if each object has a document. `failed` is the number of objects that have neither, which
+    `failed_list` names; null if there are none.
     """
 
     run: str
     model: ModelName
+    planned_at: str
+    ended_at: str
     planned: Totals
     shards: ShardCounts
     outcomes: dict[str, int]
@@ -48,10 +52,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag
 
 
 class Summariser(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums up the runs of `scorer`; `concurrency` indexes are read at the same time."""
+    """Sums up the runs of `scorer`; `concurrency` indexes are read at the same time, and `now` returns the time of day."""
 
     scorer: Scorer
     concurrency: int
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def summarise(self, plan: Plan, deadline: Deadline) -> Summary:
         """Writes the summary of a run, and the list of what failed, as far as the run has come; returns the summary.
@@ -80,6 +85,8 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
         summary = Summary(
             run=plan.run,
             model=name_model(self.scorer.model.manifest),
+            planned_at=plan.planned_at,
+            ended_at=self.now().isoformat(),
             planned=plan.totals,
             shards=ShardCounts(plan.shards, finished),
             outcomes=dict(outcomes),

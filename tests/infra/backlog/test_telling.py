@@ -28,6 +28,8 @@ EXECUTION = Execution("arn", "photos", "photos", Status.SUCCEEDED, BEGAN, BEGAN 
 SUMMARY = Summary(
     run="photos",
     model=ModelName("fashion-mnist", "2.0.0", "a" * 64),
+    planned_at="2026-11-29T20:00:00+00:00",
+    ended_at="2026-11-29T20:05:00+00:00",
     planned=Totals(objects=1000),
     shards=ShardCounts(3, 3),
     outcomes={"scored": 990, "rejected": 8, "failed": 2, "gone": 0},
