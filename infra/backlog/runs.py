@@ -19,7 +19,7 @@ from infra.backlog.planning import find_plan
 from infra.errors import InfraError
 
 _LOOK_S = 60
-_MAX_PLAN_AGE_S = 24 * 3600  # of a plan that nobody started, which may lack what was uploaded since
+_MAX_PLAN_AGE_S = 10  # of a plan that nobody started yet: an older one may lack what was uploaded since
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Runs:
     def choose(self, base: str, now: datetime | None = None) -> str:
         """Returns the run that a command means by a default name: the latest of the name, or the next one if that is over.
 
-        A plan is over too if there is nothing in it, or if it is a day old and was never started.
+        A plan is over too if there is nothing in it, or if nobody started it within seconds, as after `--plan`.
         """
         count = self._count_planned(base)
         if count == 0:

@@ -28,7 +28,7 @@ _OUTCOMES = {
     "scored": "scored",
     "rejected": "rejected",
     "failed": "failed",
-    "gone": "gone",
+    "gone": "gone, since there is no such object",
     "duplicate": "done before",
     "superseded": "changed meanwhile",
 }
@@ -65,7 +65,13 @@ class Told:
     def has_failed(self) -> bool:
         """True if the run ended otherwise than it should, or some of its objects failed."""
         is_broken = self.execution is not None and self.execution.status.is_over and self.execution.status != Status.SUCCEEDED
-        return is_broken or bool(self.summary and self.summary.failed)
+        return is_broken or self.is_of_nothing or bool(self.summary and self.summary.failed)
+
+    @property
+    def is_of_nothing(self) -> bool:
+        """True if no object was found at all, or some of those that were named may not be read, as after a typing error."""
+        plan = self.plan
+        return plan is not None and ((not plan.objects and not plan.left_out) or bool(plan.left_out.get("refused")))
 
 
 def to_json(told: Told) -> dict[str, Any]:
@@ -108,11 +114,16 @@ def plan_lines(told: Told) -> Iterator[str]:
     yield _line("cost", f"about ${dollars_text(expected.dollars)}")
     if told.order is None or not told.order.writes_documents:
         yield _line("rows", plan.rows)
+    elif told.output:
+        yield _line("documents", told.output)
 
 
 def nothing_lines(told: Told) -> Iterator[str]:
     """Yields the lines that tell that there is nothing to do."""
-    yield f"nothing to do: every object of {told.title or 'the run'} has its answer, or is left out"
+    if told.plan and not told.plan.left_out:
+        yield f"nothing to do: expected objects of {told.title or 'the run'}, and found none; look at the address"
+    else:
+        yield f"nothing to do: every object of {told.title or 'the run'} has its answer, or is left out"
 
 
 def detached_lines(told: Told) -> Iterator[str]:
@@ -189,6 +200,10 @@ def _summary_lines(told: Told, summary: Summary) -> Iterator[str]:
     yield _line("cost", f"about ${dollars_text(summary.dollars)}")
     if summary.rows:
         yield _line("rows", summary.rows)
+    elif told.output:
+        yield _line("documents", told.output)
+    if summary.outcomes.get("rejected"):
+        yield _line("rejected", f"{summary.outcomes['rejected']:,}; `coatcheck table` tells the reason of each, as its error")
     if summary.rows and told.order and told.order.model and told.output:
         yield _line("compare", f"coatcheck compare {told.output} {summary.rows}")
     if summary.failed and finished == summary.shards.planned:

@@ -39,8 +39,10 @@ or with boto3:
     s3 = boto3.client("s3", {arguments})
     s3.upload_file({_python(str(SAMPLE))}, {_python(cloud.input_bucket)}, "uploads/coat-0.png")
 
-Score what is there as a backlog, where the same variables are exported:
+Score what is there as a backlog, where the same variables are exported. The first line has uploads left to it, which are
+scored as they come otherwise:
 
+    aws s3api put-bucket-notification-configuration --bucket {cloud.input_bucket} --notification-configuration '{{}}'
     coatcheck backlog s3://{cloud.input_bucket}/uploads/
 """
 

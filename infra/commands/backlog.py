@@ -69,7 +69,7 @@ def backlog(
     """Scores what is in S3 already, up to hundreds of millions of objects, on a deployed stack.
 
     The function plans: it lists the objects, and leaves out those that have their answer. Then this says how many objects,
-    images and bytes there are, about how long it takes, and what it costs: about $0.60 for a million single images, and $0.05
+    images and bytes there are, about how long it takes, and what it costs: about $0.55 for a million single images, and $0.02
     if they are packed a thousand in an object. Step Functions has shards of them scored at the same time, which is watched here
     until it is done. Ctrl-C ends the watching alone. The same command finds its unfinished run again, and does what is left.
 

@@ -58,6 +58,11 @@ class Cloud:
     patience_s: int = 10
     clients: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def region_name(self) -> str:
+        """The region that is asked, by its name; empty if none is known."""
+        return self.region or boto3.Session().region_name or ""
+
     def client(self, service: str) -> Any:
         """Returns the client of a service."""
         if service not in self.clients:

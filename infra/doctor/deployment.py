@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from infra.doctor.asking import Answer, Cloud
 from infra.errors import InfraError, WrongUse
 
+_NO_SUCH_STACK = "ValidationError"
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -41,7 +43,10 @@ def find_stack(cloud: Cloud, name: str) -> Stack:
         raise _unreadable(f"the stack {name!r}", answer)
     stacks = answer.value.get("Stacks", [])
     if not stacks:
-        raise WrongUse(f"Expected a stack in --region. Received: {name!r}, {answer.code}: {answer.text or 'no stack'}.")
+        if answer.code != _NO_SUCH_STACK:
+            raise _unreadable(f"the stack {name!r}", answer)
+        where = f"the region {cloud.region_name}" if cloud.region_name else "--region"
+        raise WrongUse(f"Expected a stack in {where}. Received: {name!r}, {answer.code}: {answer.text}.")
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0].get("Outputs", [])}
     function = outputs.get("FunctionArn") or outputs.get("FunctionName")
     if not function:

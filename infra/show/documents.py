@@ -38,6 +38,10 @@ _VALUES = ("coatcheck.predictions/", "coatcheck.rejection/")
 _LINES = "coatcheck.prediction-lines/"
 
 
+# What backlogs keep under an output, or under one that lies further inside.
+_OWN = re.compile(rf"((?:.*/)?){RESERVED}(?:runs|shards|covered|models)/", re.DOTALL)
+
+
 class BrokenDocument(InfraError):
     """Raised for a document that is incomplete, or that does not follow its schema."""
 
@@ -149,8 +153,12 @@ def read_documents(place: Path | Prefix, store: Callable[[], Store]) -> Iterator
         files = files_in(named.output, store)
         yield from map(_of_row, read_rows(files, find_shards(files, named.maker, named.run)))
     else:
-        files = files_in(place, store)
-        yield from _answers(files, read_rows(files, find_present_shards(files)))
+        files, inner = files_in(place, store), set[str]()
+        yield from _answers(files, read_rows(files, find_present_shards(files)), inner)
+        for output in sorted(inner):
+            yield Document(
+                files.address(output), b"", fault="an output inside of this place; name it, and its rows are read too"
+            )
 
 
 def read_named(place: Path | Prefix, keys: Iterable[str], store: Callable[[], Store]) -> Iterator[Document]:
@@ -162,9 +170,9 @@ def read_named(place: Path | Prefix, keys: Iterable[str], store: Callable[[], St
     return (_of(content) for _, content in files_in(place, store).read_all(keys) if content)
 
 
-def _answers(files: Files, rows: Iterable[ShardRow]) -> Iterator[Document]:
-    """Yields all documents, and the rows of objects that have none."""
-    keys = (key for _, key in in_order((key, key) for key in files.list() if _is_document(key)))
+def _answers(files: Files, rows: Iterable[ShardRow], inner: set[str]) -> Iterator[Document]:
+    """Yields all documents, and the rows of objects that have none; adds to `inner` the outputs with rows further inside."""
+    keys = (key for _, key in in_order((key, key) for key in files.list() if _is_document(key, inner)))
     documents = ((place_in_order(key), _of(content)) for key, content in files.read_all(keys) if content)
     answers: tuple[Iterable[tuple[str, Document | ShardRow]], ...] = (documents, ((row.place, row) for row in rows))
     for _, same in groupby(heapq.merge(*answers, key=itemgetter(0)), itemgetter(0)):
@@ -193,8 +201,11 @@ def _may_be_about(document: Document, bucket: str) -> bool:
     return True
 
 
-def _is_document(key: str) -> bool:
-    return key.endswith(_SUFFIXES) and not key.startswith(RESERVED)
+def _is_document(key: str, inner: set[str]) -> bool:
+    own = _OWN.match(key)
+    if own and own[1]:
+        inner.add(own[1])
+    return not own and key.endswith(_SUFFIXES) and not key.startswith(RESERVED)
 
 
 def _rows(content: bytes, written_at: datetime | None) -> Iterator[Row]:
