@@ -165,7 +165,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             pairing = self._pair(prefix, after, waiting, listing)
             for chunk in chunks_of(pairing):
                 for one in examiner.examine(chunk, listing.reading, may_look=True):
-                    self._sort(one.source, one.state, listing.collector)
+                    self._sort(one.source, one.document, one.state, listing.collector)
                 if listing.until.is_over:
                     reached = max(after, pairing.after or "")  # those that waited come first, and lie before
                     return listing.collector.close(at, reached, pairing.waiting, is_listed=False)
@@ -211,12 +211,13 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             for one in chunk
         ]
         for one, look in zip(chunk, looks, strict=True):
-            source, state = look.result()
-            self._sort(source or StoredObject(one.ref, "", None, one.size_bytes or 0), state, listing.collector)
+            source, document, state = look.result()
+            named = StoredObject(one.ref, "", None, one.size_bytes or 0)
+            self._sort(source or named, document, state, listing.collector)
 
-    def _sort(self, source: StoredObject, state: State, collector: Collector) -> None:
+    def _sort(self, source: StoredObject, document: StoredObject | None, state: State, collector: Collector) -> None:
         if state is State.MISSING or (state is State.OUTDATED and self.order.replace):
-            collector.add(source)
+            collector.add(source, has_document=document is not None)
         else:
             collector.leave_out(state.name.lower())
 

@@ -1,0 +1,79 @@
+"""What a backlog did wrong until somebody tried to break it."""
+
+import gzip
+
+import msgspec
+
+from handler.objects import ObjectRef
+from infra.show.documents import read_documents
+from tests.handler.backlog.world import INPUT, OUTPUT, picture
+
+
+def answers(bucket):
+    """What every command that reads documents takes for the answers."""
+    return list(read_documents(OUTPUT, lambda: bucket.store))
+
+
+def ask(bucket, *keys, number=1):
+    lines = b"".join(msgspec.json.encode([INPUT, key, None]) + b"\n" for key in keys)
+    folder = bucket.places.asked("first")
+    bucket.store.place(ObjectRef(folder.bucket, f"{folder.prefix}{number:05d}.jsonl.gz"), gzip.compress(lines))
+
+
+def test_a_document_of_an_earlier_state_is_replaced_and_hides_no_row(world):
+    bucket = world()
+    bucket.put_many(3)
+    bucket.upload("uploads/000001.png")
+    bucket.settle()
+    changed = bucket.put("uploads/000001.png", picture(99))
+    bucket.settle()
+
+    summary = bucket.run()
+
+    inputs = [msgspec.json.decode(one.content)["input"] for one in answers(bucket)]
+    assert [one["key"] for one in inputs] == [f"uploads/{number:06d}.png" for number in range(3)]
+    assert inputs[1]["etag"] == changed.etag
+    assert (summary["outcomes"]["scored"], summary["failed"]) == (3, 0)
+    assert bucket.row_keys() == ["uploads/000000.png", "uploads/000002.png"]
+    assert bucket.plan("second")["plan"]["objects"] == 0
+
+
+def test_a_listed_object_with_a_document_of_an_earlier_state_gets_a_new_document(world):
+    bucket = world()
+    bucket.put_many(2)
+    bucket.upload("uploads/000001.png")
+    changed = bucket.put("uploads/000001.png", picture(99))
+    ask(bucket, "uploads/000000.png", "uploads/000001.png")
+
+    bucket.run(listed=True)
+
+    assert msgspec.json.decode(bucket.document("uploads/000001.png"))["input"]["etag"] == changed.etag
+    assert bucket.row_keys() == ["uploads/000000.png"]
+
+
+def test_a_repeated_shard_tells_of_its_documents_and_of_the_rows_that_are_there(world):
+    bucket = world()
+    bucket.put_many(3)
+    bucket.upload("uploads/000001.png")
+    bucket.put("uploads/000001.png", picture(99))
+    (shard,) = bucket.shards(bucket.plan())
+    bucket.do(shard)
+    (index,) = bucket.indexes()
+    bucket.store.remove(bucket.places.index(index.head.results, "first", 1))
+
+    bucket.do(shard)
+
+    (again,) = bucket.indexes()
+    assert again.entries == index.entries
+    assert (again.head.unfinished, again.head.images) == ([], 2)  # the document is done, and is not read again
+    assert dict(again.head.outcomes) == {"scored": 2, "duplicate": 1}
+
+
+def test_a_key_that_is_named_twice_has_one_row(world):
+    bucket = world()
+    keys = bucket.put_many(2)
+    ask(bucket, keys[0], keys[0], keys[1])
+
+    bucket.run(listed=True)
+
+    assert bucket.row_keys() == keys
