@@ -33,7 +33,7 @@ from handler.formats import decode
 from handler.formats.image import Image
 from handler.marks import Marks, Settled
 from handler.objects import ObjectRef, Prefix, parse_prefix
-from handler.pairing import Pairing, read_ahead
+from handler.pairing import Pairing, PlaceOrder, read_ahead
 from handler.scoring import Scorer
 from handler.store import Store, StoredObject
 
@@ -46,8 +46,8 @@ class _Named(msgspec.Struct, frozen=True, array_like=True):
     size_bytes: int | None = None
 
     @property
-    def ref(self) -> ObjectRef:
-        return ObjectRef(self.bucket, self.key)
+    def source(self) -> StoredObject:
+        return StoredObject(ObjectRef(self.bucket, self.key), "", None, self.size_bytes or 0)
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -158,7 +158,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         prefixes, marks, inputs = self._prefixes(), self.marks, self.scorer.inputs
         made_since = marks.made_since(listing.reading) if marks else None
         begin, after = listing.progress.at, listing.progress.after
-        waiting = [one.source(prefixes[begin].bucket) for one in listing.progress.waiting]
+        waiting = [one.source() for one in listing.progress.waiting]
         for at, prefix in enumerate(prefixes[begin:], begin):
             settled = Settled(made_since, marks.swept_since(prefix, listing.reading)) if marks else Settled()
             examiner = Examiner(inputs, self.scorer.documents, settled, listing.pool)
@@ -195,15 +195,18 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     def _take_named(self, listing: _Listing) -> Part:
         """Collects the objects that lists name, after a look at each of which a document or a row is there."""
         files = list(self._store.list(self._places.asked(self.run), listing.progress.after, deadline=listing.reading))
+        order = PlaceOrder(self.scorer.documents.layout.suffix, [one.source() for one in listing.progress.waiting])
         examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), listing.pool)
         for at, file in enumerate(files, listing.progress.at + 1):
-            for chunk in chunks_of(_names_in(read(self._store, file.ref, listing.reading), file.ref)):
+            for chunk in chunks_of(order.add(_names_in(read(self._store, file.ref, listing.reading), file.ref))):
                 self._take_chunk(chunk, examiner, listing)
             if listing.until.is_over and file is not files[-1]:
-                return listing.collector.close(at, file.ref.key, (), is_listed=False)
+                return listing.collector.close(at, file.ref.key, order.waiting, is_listed=False)
+        for chunk in chunks_of(order.rest()):
+            self._take_chunk(chunk, examiner, listing)
         return listing.collector.close(listing.progress.at + len(files), "", (), is_listed=True)
 
-    def _take_chunk(self, chunk: Sequence[_Named], examiner: Examiner, listing: _Listing) -> None:
+    def _take_chunk(self, chunk: Sequence[StoredObject], examiner: Examiner, listing: _Listing) -> None:
         rows = listing.covered.find((one.ref for one in chunk), listing.reading)
         has_documents = self.marks is not None
         looks = [
@@ -212,8 +215,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         ]
         for one, look in zip(chunk, looks, strict=True):
             source, document, state = look.result()
-            named = StoredObject(one.ref, "", None, one.size_bytes or 0)
-            self._sort(source or named, document, state, listing.collector)
+            self._sort(source or one, document, state, listing.collector)
 
     def _sort(self, source: StoredObject, document: StoredObject | None, state: State, collector: Collector) -> None:
         if state is State.MISSING or (state is State.OUTDATED and self.order.replace):
@@ -260,9 +262,9 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         return count
 
 
-def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[_Named]:
-    """Yields what the lines of a file name that was read at `place`; None if it is gone."""
+def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[StoredObject]:
+    """Yields the objects that the lines of a file name, which was read at `place`; None if it is gone."""
     try:
-        yield from (_named.decode(line) for line in unpack_lines(content or b"", place) if line)
+        yield from (_named.decode(line).source for line in unpack_lines(content or b"", place) if line)
     except msgspec.MsgspecError as error:
         raise StorageUnavailable(f'Expected a line ["bucket","key",size]. Received in {place}: {error}.') from error

@@ -93,8 +93,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="sha
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """An input that was listed, but whose turn had not come when the time of an invocation was over."""
+    """An input that was found, but whose turn had not come when the time of an invocation was over."""
 
+    bucket: str
     key: str
     etag: str
     size_bytes: Count
@@ -105,6 +106,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, source: StoredObject) -> Waiting:
         """Returns what must be kept of an input that waits."""
         return cls(
+            bucket=source.ref.bucket,
             key=source.ref.key,
             etag=source.etag,
             size_bytes=source.size_bytes,
@@ -112,10 +114,10 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             storage_class=source.storage_class,
         )
 
-    def source(self, bucket: str) -> StoredObject:
-        """Returns the input as the listing of its bucket showed it."""
+    def source(self) -> StoredObject:
+        """Returns the input as it was found."""
         return StoredObject(
-            ObjectRef(bucket, self.key),
+            ObjectRef(self.bucket, self.key),
             self.etag,
             None,
             self.size_bytes,

@@ -3,8 +3,12 @@
 import gzip
 
 import msgspec
+import pytest
 
+from handler.layout import LayoutName
 from handler.objects import ObjectRef
+from handler.pairing import PlaceOrder
+from handler.store import StoredObject
 from infra.show.documents import read_documents
 from tests.handler.backlog.world import INPUT, OUTPUT, picture
 
@@ -77,3 +81,41 @@ def test_a_key_that_is_named_twice_has_one_row(world):
     bucket.run(listed=True)
 
     assert bucket.row_keys() == keys
+
+
+CHAIN = ["uploads/a", "uploads/a!", "uploads/a-b", "uploads/a.b", "uploads/a/b", "uploads/a/b-c"]  # in the order of keys
+
+
+@pytest.mark.parametrize("files", [1, 3])
+@pytest.mark.parametrize("layout", [LayoutName.JSON, LayoutName.LINES])
+def test_listed_keys_that_begin_each_other_are_done_for_plans_sweeps_and_tables(world, files, layout):
+    bucket = world(layout=layout)
+    for number, key in enumerate(CHAIN):
+        bucket.put(key, picture(number))
+    for number in range(files):
+        ask(bucket, *CHAIN[number * len(CHAIN) // files : (number + 1) * len(CHAIN) // files], number=number + 1)
+
+    bucket.run(listed=True, max_seconds=1e-9)  # an invocation for each file
+
+    assert bucket.row_keys() == sorted(CHAIN, key=lambda key: key + bucket.scorer.documents.layout.suffix)
+    assert bucket.plan("second")["plan"]["left_out"] == {"done": len(CHAIN)}
+    assert bucket.sweep().sent == 0
+    assert [one.fault for one in answers(bucket)] == [None] * len(CHAIN)
+
+
+def test_objects_of_several_buckets_come_in_the_order_of_their_buckets():
+    named = [("a", "k"), ("a", "k-b"), ("b", "k"), ("b", "k!"), ("b", "l")]
+    sources = [StoredObject(ObjectRef(*one), "", None, 0) for one in named]
+    first = PlaceOrder(".json", ())
+    found = list(first.add(sources[:1]))
+    second = PlaceOrder(".json", first.waiting)
+
+    found += [*second.add(sources[1:]), *second.rest()]
+
+    assert [(one.ref.bucket, one.ref.key) for one in found] == [
+        ("a", "k-b"),
+        ("a", "k"),
+        ("b", "k!"),
+        ("b", "k"),
+        ("b", "l"),
+    ]
