@@ -194,6 +194,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
     def _take_named(self, listing: _Listing) -> Part:
         """Collects the objects that lists name, after a look at each of which a document or a row is there."""
+        if self.marks:
+            self.marks.renew(listing.reading)  # the rows count only where the marker names their maker
         files = list(self._store.list(self._places.asked(self.run), listing.progress.after, deadline=listing.reading))
         order = PlaceOrder(self.scorer.documents.layout.suffix, [one.source() for one in listing.progress.waiting])
         examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), listing.pool)

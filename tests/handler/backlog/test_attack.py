@@ -119,3 +119,12 @@ def test_objects_of_several_buckets_come_in_the_order_of_their_buckets():
         ("b", "k"),
         ("b", "l"),
     ]
+
+
+def test_the_rows_of_a_list_count_where_nothing_else_was_ever_written(world):
+    bucket = world()
+    ask(bucket, *bucket.put_many(3))
+
+    bucket.run(listed=True)
+
+    assert [one.fault for one in answers(bucket)] == [None] * 3
