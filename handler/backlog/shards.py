@@ -154,12 +154,11 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         `others` are the reports on the objects of the shard that get documents.
         """
         entries = list(rows.entries(keys, head.rejections))
-        if entries:
-            metadata = {"run": shard.run, "shard": str(shard.number), "maker": head.rejections, "keys": _digest(keys)}
-            there = self._put_rows(rows, entries, shard, metadata, budget.finish_by)
-            if there:
-                return self._finish(self._index_of(there, keys, others, head, budget.finish_by), shard, budget)
-        return self._finish(Index(head, entries), shard, budget)
+        metadata = {"run": shard.run, "shard": str(shard.number), "maker": head.rejections, "keys": _digest(keys)}
+        # Also without any row, so that the rows which another worker writes meanwhile cannot lie beside an index of none.
+        there = self._put_rows(rows, entries, shard, metadata, budget.finish_by)
+        index = self._index_of(there, keys, others, head, budget.finish_by) if there else Index(head, entries)
+        return self._finish(index, shard, budget)
 
     def _put_rows(
         self,

@@ -5,6 +5,7 @@ import gzip
 import msgspec
 import pytest
 
+from handler.errors import StorageUnavailable
 from handler.layout import LayoutName
 from handler.objects import ObjectRef
 from handler.pairing import PlaceOrder
@@ -128,3 +129,44 @@ def test_the_rows_of_a_list_count_where_nothing_else_was_ever_written(world):
     bucket.run(listed=True)
 
     assert [one.fault for one in answers(bucket)] == [None] * 3
+
+
+def test_an_index_tells_of_the_rows_that_are_there_also_if_their_objects_are_gone(world):
+    bucket = world()
+    bucket.put("uploads/a.png")
+    (shard,) = bucket.shards(bucket.plan())
+
+    def die(method, place):
+        if method == "create" and "/covered/" in getattr(place, "key", ""):
+            raise StorageUnavailable("killed")
+
+    bucket.store.before = die
+    with pytest.raises(StorageUnavailable):
+        bucket.do(shard)
+    bucket.store.before = lambda *_: None
+    bucket.store.remove(ObjectRef(INPUT, "uploads/a.png"))
+
+    bucket.do(shard)
+
+    (index,) = bucket.indexes()
+    assert [entry.key for entry in index.entries] == bucket.row_keys() == ["uploads/a.png"]
+
+
+def test_a_worker_that_finds_nothing_leaves_no_room_for_the_rows_of_another(world):
+    bucket = world()
+    bucket.put("uploads/a.png")
+    (shard,) = bucket.shards(bucket.plan())
+
+    def overtake(method, place):
+        if method == "create" and "/covered/" in getattr(place, "key", ""):
+            bucket.store.before = lambda *_: None
+            bucket.put("uploads/a.png")
+            bucket.do(shard)
+
+    bucket.store.remove(ObjectRef(INPUT, "uploads/a.png"))
+    bucket.store.before = overtake
+    bucket.do(shard)
+
+    (index,) = bucket.indexes()
+    assert [entry.key for entry in index.entries] == bucket.row_keys() == []
+    assert bucket.plan("second")["plan"]["objects"] == 1
