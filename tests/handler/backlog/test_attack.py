@@ -170,3 +170,17 @@ def test_a_worker_that_finds_nothing_leaves_no_room_for_the_rows_of_another(worl
     (index,) = bucket.indexes()
     assert [entry.key for entry in index.entries] == bucket.row_keys() == []
     assert bucket.plan("second")["plan"]["objects"] == 1
+
+
+def test_a_list_of_shards_that_is_none_is_told_by_its_place(world):
+    bucket = world()
+    bucket.put_many(3)
+    bucket.run()
+    answer = bucket.plan()
+    bucket.store.place(ObjectRef(answer["bucket"], answer["shards_key"]), b'{"a": 1}')
+
+    assert answer["shards_key"] in str(bucket.sweep().error)
+    with pytest.raises(StorageUnavailable, match=r"shards\.json: Expected `array`"):
+        bucket.plan("second")
+    with pytest.raises(StorageUnavailable, match=r"shards\.json: Expected `array`"):
+        bucket.do({"job": "summarise", "run": "first"})
