@@ -26,18 +26,23 @@ MAX_WRITING = 16  # lists of keys at the same time
 
 
 class Collector:
-    """Collects objects, in the order of their documents' places, from `progress` on; the threads of `pool` write."""
+    """Collects objects, in the order of their documents' places, from `progress` on.
+
+    They are to be scored by the maker `results`. The threads of `pool` write.
+    """
 
     def __init__(
         self,
         store: Store,
         places: Places,
         run: str,
+        results: str,
         progress: Progress,
         pool: ThreadPoolExecutor,
         deadline: Deadline,
     ) -> None:
         self._store, self._places, self._run, self._pool, self._deadline = store, places, run, pool, deadline
+        self._results = results
         self._before = progress
         self._token = secrets.token_hex(8)
         self._bucket = ""
@@ -85,7 +90,7 @@ class Collector:
             sample=self._sample,
             is_listed=is_listed,
         )
-        return Part(self._shards, progress)
+        return Part(self._results, self._shards, progress)
 
     @property
     def _next(self) -> int:

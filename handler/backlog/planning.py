@@ -126,6 +126,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         part = read_part(self._store, place, budget.finish_by)
         if part is None:
             raise StaleRun(f"Expected the last part of a plan at {place}. Received: nothing there; plan it from the beginning.")
+        if part.results != self.scorer.documents.maker.results:  # what has an answer by it was left out
+            raise StaleRun(
+                f"Expected the model for which the run {self.run!r} was begun to be planned. Received: another one, since the "
+                "function was deployed anew; plan it from the beginning."
+            )
         return part.progress
 
     def _add_part(self, position: Position, progress: Progress, until: Deadline, budget: TimeBudget) -> Progress:
@@ -149,7 +154,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         """Lists from where `progress` ended; `reading` is later than `until`, so that no page that was begun is lost."""
         covered = Covered.read(self.scorer.documents, reading)
         with ThreadPoolExecutor(3) as readers, ThreadPoolExecutor(self.concurrency) as pool:
-            collector = Collector(self._store, self._places, self.run, progress, pool, reading)
+            results = self.scorer.documents.maker.results
+            collector = Collector(self._store, self._places, self.run, results, progress, pool, reading)
             listing = _Listing(progress, collector, covered, until, reading, readers, pool)
             return self._take_named(listing) if self.order.listed else self._take_found(listing)
 

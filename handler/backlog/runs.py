@@ -155,11 +155,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The shards that one invocation made, and the progress with which it ended.
+    """The shards that one invocation made, and the progress with which it ended. `results` is the maker that it planned for.
 
     It is written once. So an invocation that is repeated, since its answer was lost, answers the same again.
     """
 
+    results: Digest
     shards: list[Shard]
     progress: Progress
 

@@ -5,8 +5,9 @@ import gzip
 import msgspec
 import pytest
 
-from handler.errors import StorageUnavailable
+from handler.errors import StaleRun, StorageUnavailable
 from handler.layout import LayoutName
+from handler.maker import Maker
 from handler.objects import ObjectRef
 from handler.pairing import PlaceOrder
 from handler.store import StoredObject
@@ -184,3 +185,17 @@ def test_a_list_of_shards_that_is_none_is_told_by_its_place(world):
         bucket.plan("second")
     with pytest.raises(StorageUnavailable, match=r"shards\.json: Expected `array`"):
         bucket.do({"job": "summarise", "run": "first"})
+
+
+def test_a_plan_that_was_begun_for_another_model_is_not_gone_on_with(world):
+    """It left out what has a row of that model, which the other one's run would never score."""
+    before = world()
+    before.put_many(250)
+    before.run()
+    before.put_many(250, "uploads/z")
+    begun = before.do({"job": "plan", "run": "second", "max_seconds": 1e-9})
+    after = world(store=before.store, maker=Maker("7" * 64, "8" * 64))
+
+    with pytest.raises(StaleRun, match="another one, since the function was deployed anew; plan it from the beginning"):
+        after.do(begun)
+    assert after.plan("second")["plan"]["objects"] == 500
