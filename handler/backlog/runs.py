@@ -13,12 +13,12 @@ from handler.marks import RESERVED
 from handler.objects import ObjectRef, Prefix
 from handler.store import StoredObject
 
-RUN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$"
+RUN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}\Z"
 
 _MAKER_DIGITS = 16  # of a maker's digest, in the names of folders
 
 RunName = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -84,7 +84,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="sha
 
     run: RunName
     number: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
-    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
     bucket: str
     first: str
     last: str
@@ -132,7 +132,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     It is small, whatever the keys are, since Step Functions passes no more than 256 KiB on.
     """
 
-    attempt: Annotated[str, msgspec.Meta(pattern="^[0-9TZ]{16}-[0-9a-f]{8}$")]
+    attempt: Annotated[str, msgspec.Meta(pattern=r"^[0-9TZ]{16}-[0-9a-f]{8}\Z")]
     planned_at: Annotated[str, msgspec.Meta(max_length=40)]
     parts: Count = 0
 

@@ -5,7 +5,8 @@ import gzip
 import msgspec
 import pytest
 
-from handler.errors import StaleRun, StorageUnavailable
+from handler.backlog.tasks import parse_task
+from handler.errors import StaleRun, StorageUnavailable, UnrecognisedEvent
 from handler.layout import LayoutName
 from handler.maker import Maker
 from handler.objects import ObjectRef
@@ -199,3 +200,10 @@ def test_a_plan_that_was_begun_for_another_model_is_not_gone_on_with(world):
     with pytest.raises(StaleRun, match="another one, since the function was deployed anew; plan it from the beginning"):
         after.do(begun)
     assert after.plan("second")["plan"]["objects"] == 500
+
+
+@pytest.mark.parametrize("run", ["a\n", "a/b", "../a", "", "é"])
+def test_a_run_of_a_strange_name_is_refused(run):
+    for event in ({"job": "plan", "run": run}, {"job": "summarise", "run": run}):
+        with pytest.raises(UnrecognisedEvent):
+            parse_task(event)
