@@ -180,7 +180,8 @@ def _scorer_of(settings: Settings, deployed: Scorer, digest: str) -> Scorer:
     model = load_model(read, settings.model_threads)
     if model.manifest_sha256 != digest:
         raise BadArtifact(f"Expected a manifest with sha256 {digest}. Received: {model.manifest_sha256}; copy it again.")
-    maker = Maker.of(model, settings.limits, settings.inputs, formats=readable_kinds(), has_queue=bool(settings.queue_url))
+    # Its lists are rejected for want of a queue, which must not count as an answer once the model is deployed.
+    maker = Maker.of(model, settings.limits, settings.inputs, formats=readable_kinds(), has_queue=False)
     own = msgspec.structs.replace(documents, maker=maker, marks=None)
     inputs = msgspec.structs.replace(deployed.inputs, documents=own)
     return msgspec.structs.replace(deployed, model=model, documents=own, inputs=inputs, dispatcher=None)

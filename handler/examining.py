@@ -65,8 +65,8 @@ class Examiner(msgspec.Struct, frozen=True):
 
     def look_up(
         self, ref: ObjectRef, row: RowRef | None, deadline: Deadline, *, has_documents: bool
-    ) -> tuple[StoredObject | None, State]:
-        """Returns the present state of an object that somebody named, and what is to be done about it.
+    ) -> tuple[StoredObject | None, StoredObject | None, State]:
+        """Returns the present state of an object that somebody named, its document, and what is to be done about it.
 
         The object itself is only looked at if it has a row, or a document where it `has_documents`; otherwise None comes for
         its state.
@@ -78,15 +78,15 @@ class Examiner(msgspec.Struct, frozen=True):
         try:
             self.inputs.require_accepted(ref)
         except UnacceptedObject:
-            return None, State.REFUSED
+            return None, None, State.REFUSED
         document = self.documents.find(ref, deadline) if has_documents else None
         if document is None and row is None:
-            return None, State.MISSING
+            return None, None, State.MISSING
         source = self.inputs.look_at(ref, deadline)
         if source is None:
-            return None, State.GONE
+            return None, document, State.GONE
         state = self._judge(Pair(source, document, row))
-        return source, self._look_at(source, deadline) if state is State.DOUBTFUL else state
+        return source, document, self._look_at(source, deadline) if state is State.DOUBTFUL else state
 
     def _settle(self, examined: list[Examined], unsettled: State, deadline: Deadline) -> list[Examined]:
         looks = [self.pool.submit(self._look_at, one.source, deadline) if one.state is unsettled else None for one in examined]

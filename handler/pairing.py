@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import count, islice
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -93,6 +93,40 @@ class Pairing:
 
     def _pair(self, place: str, source: StoredObject) -> Pair:
         return Pair(source, self._found.at(place), self._rows.at(place))
+
+
+class PlaceOrder:
+    """Puts objects that come in the order of their buckets and keys into that of their documents' places, bucket by bucket.
+
+    The place of the document of `key` ends in `suffix`. The objects that are `waiting` at the beginning come first.
+    """
+
+    def __init__(self, suffix: str, waiting: Iterable[StoredObject]) -> None:
+        self._suffix = suffix
+        self._numbers = count()
+        self._heap: list[tuple[str, str, int, StoredObject]] = []
+        for source in waiting:
+            self._push(source)
+
+    @property
+    def waiting(self) -> tuple[StoredObject, ...]:
+        """The objects that were added, and whose turn has not come."""
+        return tuple(source for _, _, _, source in sorted(self._heap))
+
+    def add(self, sources: Iterable[StoredObject]) -> Iterator[StoredObject]:
+        """Yields the objects, of these and of those that wait, before which nothing that is added later can come."""
+        for source in sources:
+            while self._heap and self._heap[0][:2] <= (source.ref.bucket, source.ref.key):
+                yield heapq.heappop(self._heap)[-1]
+            self._push(source)
+
+    def rest(self) -> Iterator[StoredObject]:
+        """Yields the objects that wait."""
+        while self._heap:
+            yield heapq.heappop(self._heap)[-1]
+
+    def _push(self, source: StoredObject) -> None:
+        heapq.heappush(self._heap, (source.ref.bucket, source.ref.key + self._suffix, next(self._numbers), source))
 
 
 class Ahead(Generic[T]):

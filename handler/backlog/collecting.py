@@ -26,18 +26,23 @@ MAX_WRITING = 16  # lists of keys at the same time
 
 
 class Collector:
-    """Collects objects, in the order of their documents' places, from `progress` on; the threads of `pool` write."""
+    """Collects objects, in the order of their documents' places, from `progress` on.
+
+    They are to be scored by the maker `results`. The threads of `pool` write.
+    """
 
     def __init__(
         self,
         store: Store,
         places: Places,
         run: str,
+        results: str,
         progress: Progress,
         pool: ThreadPoolExecutor,
         deadline: Deadline,
     ) -> None:
         self._store, self._places, self._run, self._pool, self._deadline = store, places, run, pool, deadline
+        self._results = results
         self._before = progress
         self._token = secrets.token_hex(8)
         self._bucket = ""
@@ -47,13 +52,13 @@ class Collector:
         self._left_out = Counter(progress.totals.left_out)
         self._sample = list(progress.sample)
 
-    def add(self, source: StoredObject) -> None:
-        """Adds the next object that is to be scored."""
+    def add(self, source: StoredObject, *, has_document: bool) -> None:
+        """Adds the next object that is to be scored, whose document is to be replaced if it `has_document`."""
         ref = source.ref
         if ref.bucket != self._bucket or not self._group.has_room(source.size_bytes, self._next):
             self._flush()
             self._bucket = ref.bucket
-        self._group.add(ref.key, source.size_bytes)
+        self._group.add(ref.key, source.size_bytes, has_document=has_document)
         if source.size_bytes <= MAX_SAMPLED_BYTES:
             self._choose(ref)
 
@@ -85,7 +90,7 @@ class Collector:
             sample=self._sample,
             is_listed=is_listed,
         )
-        return Part(self._shards, progress)
+        return Part(self._results, self._shards, progress)
 
     @property
     def _next(self) -> int:
@@ -110,7 +115,8 @@ class Collector:
         self._group = Group()
         while len(self._writing) >= MAX_WRITING:
             self._writing.popleft().result()
-        content = encode_keys(KeysHead(run=shard.run, number=shard.number, bucket=shard.bucket), group.keys)
+        head = KeysHead(run=shard.run, number=shard.number, bucket=shard.bucket, replaced=group.replaced)
+        content = encode_keys(head, group.keys)
         self._writing.append(self._pool.submit(create, self._store, self._places.keys(shard), content, GZIP, self._deadline))
 
     def _choose(self, ref: ObjectRef) -> None:

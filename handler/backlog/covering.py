@@ -47,6 +47,23 @@ def read_plan(store: Store, places: Places, run: str, deadline: Deadline) -> Pla
         raise StorageUnavailable(f"Expected the plan of a run. Received at {place}: {error}.", operation="GetObject") from error
 
 
+def read_shards(store: Store, places: Places, plan: Plan, deadline: Deadline) -> list[Shard] | None:
+    """Returns the shards of a run, in the order of their numbers; None if the list of them was deleted.
+
+    Raises:
+        StorageUnavailable: the store failed, or the list is none.
+        OutOfTime: a call did not end by `deadline`.
+    """
+    place = places.shards(plan.run, plan.attempt)
+    content = read(store, place, deadline)
+    try:
+        return _shards.decode(content) if content is not None else None
+    except msgspec.MsgspecError as error:
+        raise StorageUnavailable(
+            f"Expected the shards of a run. Received at {place}: {error}.", operation="GetObject"
+        ) from error
+
+
 class _Run(msgspec.Struct, frozen=True):
     """The shards of a run that are finished, those of each bucket in order, and the time at which the run was planned."""
 
@@ -147,11 +164,11 @@ class Covered(msgspec.Struct, frozen=True):
 def _read_run(store: Store, places: Places, run: str, finished: set[int], suffix: str, deadline: Deadline) -> _Run | None:
     """Returns the finished shards of a run; None if the run's plan was deleted, whereby nobody can tell their order."""
     plan = read_plan(store, places, run, deadline)
-    content = read(store, places.shards(run, plan.attempt), deadline) if plan else None
-    if plan is None or content is None:
+    shards = read_shards(store, places, plan, deadline) if plan else None
+    if plan is None or shards is None:
         return None
     by_bucket: dict[str, list[Shard]] = defaultdict(list)
-    for shard in sorted(_shards.decode(content), key=lambda shard: shard.first + suffix):  # a run may plan several prefixes
+    for shard in sorted(shards, key=lambda shard: shard.first + suffix):  # a run may plan several prefixes
         if shard.number in finished:
             by_bucket[shard.bucket].append(shard)
     return _Run(plan.planned_at, dict(by_bucket))

@@ -37,11 +37,16 @@ class Unfinished(msgspec.Struct, frozen=True):
 
 
 class KeysHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.keys/1"):
-    """The first line of a list of keys; each of the others is a key of `bucket`."""
+    """The first line of a list of keys; each of the others is a key of `bucket`.
+
+    The objects of the keys `replaced` have a document already, of an earlier state. A row beside it would not count, so they
+    get a new document.
+    """
 
     run: RunName
     number: Count
     bucket: str
+    replaced: list[str] = []
 
 
 class IndexHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.shard/1"):

@@ -15,9 +15,13 @@ FIRST_PARTS = 20  # the first shard is this part of a whole one, the next two pa
 
 
 class Group(msgspec.Struct):
-    """The objects of one shard: their keys, in order, and the bytes of all of them together."""
+    """The objects of one shard: their keys, in order, and the bytes of all of them together.
+
+    The keys `replaced` are those of them whose objects have a document that is to be replaced.
+    """
 
     keys: list[str] = msgspec.field(default_factory=list)
+    replaced: list[str] = msgspec.field(default_factory=list)
     bytes: int = 0
 
     @property
@@ -25,9 +29,11 @@ class Group(msgspec.Struct):
         """The part of a whole shard that this is."""
         return len(self.keys) / MAX_OBJECTS + self.bytes / MAX_BYTES
 
-    def add(self, key: str, size_bytes: int) -> None:
+    def add(self, key: str, size_bytes: int, *, has_document: bool) -> None:
         """Adds the next object."""
         self.keys.append(key)
+        if has_document:
+            self.replaced.append(key)
         self.bytes += size_bytes
 
     def has_room(self, size_bytes: int, number: int) -> bool:

@@ -33,7 +33,7 @@ from handler.formats import decode
 from handler.formats.image import Image
 from handler.marks import Marks, Settled
 from handler.objects import ObjectRef, Prefix, parse_prefix
-from handler.pairing import Pairing, read_ahead
+from handler.pairing import Pairing, PlaceOrder, read_ahead
 from handler.scoring import Scorer
 from handler.store import Store, StoredObject
 
@@ -46,8 +46,8 @@ class _Named(msgspec.Struct, frozen=True, array_like=True):
     size_bytes: int | None = None
 
     @property
-    def ref(self) -> ObjectRef:
-        return ObjectRef(self.bucket, self.key)
+    def source(self) -> StoredObject:
+        return StoredObject(ObjectRef(self.bucket, self.key), "", None, self.size_bytes or 0)
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -126,6 +126,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         part = read_part(self._store, place, budget.finish_by)
         if part is None:
             raise StaleRun(f"Expected the last part of a plan at {place}. Received: nothing there; plan it from the beginning.")
+        if part.results != self.scorer.documents.maker.results:  # what has an answer by it was left out
+            raise StaleRun(
+                f"Expected the model for which the run {self.run!r} was begun to be planned. Received: another one, since the "
+                "function was deployed anew; plan it from the beginning."
+            )
         return part.progress
 
     def _add_part(self, position: Position, progress: Progress, until: Deadline, budget: TimeBudget) -> Progress:
@@ -149,7 +154,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         """Lists from where `progress` ended; `reading` is later than `until`, so that no page that was begun is lost."""
         covered = Covered.read(self.scorer.documents, reading)
         with ThreadPoolExecutor(3) as readers, ThreadPoolExecutor(self.concurrency) as pool:
-            collector = Collector(self._store, self._places, self.run, progress, pool, reading)
+            results = self.scorer.documents.maker.results
+            collector = Collector(self._store, self._places, self.run, results, progress, pool, reading)
             listing = _Listing(progress, collector, covered, until, reading, readers, pool)
             return self._take_named(listing) if self.order.listed else self._take_found(listing)
 
@@ -158,14 +164,14 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         prefixes, marks, inputs = self._prefixes(), self.marks, self.scorer.inputs
         made_since = marks.made_since(listing.reading) if marks else None
         begin, after = listing.progress.at, listing.progress.after
-        waiting = [one.source(prefixes[begin].bucket) for one in listing.progress.waiting]
+        waiting = [one.source() for one in listing.progress.waiting]
         for at, prefix in enumerate(prefixes[begin:], begin):
             settled = Settled(made_since, marks.swept_since(prefix, listing.reading)) if marks else Settled()
             examiner = Examiner(inputs, self.scorer.documents, settled, listing.pool)
             pairing = self._pair(prefix, after, waiting, listing)
             for chunk in chunks_of(pairing):
                 for one in examiner.examine(chunk, listing.reading, may_look=True):
-                    self._sort(one.source, one.state, listing.collector)
+                    self._sort(one.source, one.document, one.state, listing.collector)
                 if listing.until.is_over:
                     reached = max(after, pairing.after or "")  # those that waited come first, and lie before
                     return listing.collector.close(at, reached, pairing.waiting, is_listed=False)
@@ -194,16 +200,21 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
     def _take_named(self, listing: _Listing) -> Part:
         """Collects the objects that lists name, after a look at each of which a document or a row is there."""
+        if self.marks:
+            self.marks.renew(listing.reading)  # the rows count only where the marker names their maker
         files = list(self._store.list(self._places.asked(self.run), listing.progress.after, deadline=listing.reading))
+        order = PlaceOrder(self.scorer.documents.layout.suffix, [one.source() for one in listing.progress.waiting])
         examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), listing.pool)
         for at, file in enumerate(files, listing.progress.at + 1):
-            for chunk in chunks_of(_names_in(read(self._store, file.ref, listing.reading), file.ref)):
+            for chunk in chunks_of(order.add(_names_in(read(self._store, file.ref, listing.reading), file.ref))):
                 self._take_chunk(chunk, examiner, listing)
             if listing.until.is_over and file is not files[-1]:
-                return listing.collector.close(at, file.ref.key, (), is_listed=False)
+                return listing.collector.close(at, file.ref.key, order.waiting, is_listed=False)
+        for chunk in chunks_of(order.rest()):
+            self._take_chunk(chunk, examiner, listing)
         return listing.collector.close(listing.progress.at + len(files), "", (), is_listed=True)
 
-    def _take_chunk(self, chunk: Sequence[_Named], examiner: Examiner, listing: _Listing) -> None:
+    def _take_chunk(self, chunk: Sequence[StoredObject], examiner: Examiner, listing: _Listing) -> None:
         rows = listing.covered.find((one.ref for one in chunk), listing.reading)
         has_documents = self.marks is not None
         looks = [
@@ -211,12 +222,12 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             for one in chunk
         ]
         for one, look in zip(chunk, looks, strict=True):
-            source, state = look.result()
-            self._sort(source or StoredObject(one.ref, "", None, one.size_bytes or 0), state, listing.collector)
+            source, document, state = look.result()
+            self._sort(source or one, document, state, listing.collector)
 
-    def _sort(self, source: StoredObject, state: State, collector: Collector) -> None:
+    def _sort(self, source: StoredObject, document: StoredObject | None, state: State, collector: Collector) -> None:
         if state is State.MISSING or (state is State.OUTDATED and self.order.replace):
-            collector.add(source)
+            collector.add(source, has_document=document is not None)
         else:
             collector.leave_out(state.name.lower())
 
@@ -259,9 +270,9 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         return count
 
 
-def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[_Named]:
-    """Yields what the lines of a file name that was read at `place`; None if it is gone."""
+def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[StoredObject]:
+    """Yields the objects that the lines of a file name, which was read at `place`; None if it is gone."""
     try:
-        yield from (_named.decode(line) for line in unpack_lines(content or b"", place) if line)
+        yield from (_named.decode(line).source for line in unpack_lines(content or b"", place) if line)
     except msgspec.MsgspecError as error:
         raise StorageUnavailable(f'Expected a line ["bucket","key",size]. Received in {place}: {error}.') from error

@@ -13,12 +13,12 @@ from handler.marks import RESERVED
 from handler.objects import ObjectRef, Prefix
 from handler.store import StoredObject
 
-RUN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$"
+RUN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}\Z"
 
 _MAKER_DIGITS = 16  # of a maker's digest, in the names of folders
 
 RunName = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -84,7 +84,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="sha
 
     run: RunName
     number: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
-    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
     bucket: str
     first: str
     last: str
@@ -93,8 +93,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="sha
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """An input that was listed, but whose turn had not come when the time of an invocation was over."""
+    """An input that was found, but whose turn had not come when the time of an invocation was over."""
 
+    bucket: str
     key: str
     etag: str
     size_bytes: Count
@@ -105,6 +106,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, source: StoredObject) -> Waiting:
         """Returns what must be kept of an input that waits."""
         return cls(
+            bucket=source.ref.bucket,
             key=source.ref.key,
             etag=source.etag,
             size_bytes=source.size_bytes,
@@ -112,10 +114,10 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             storage_class=source.storage_class,
         )
 
-    def source(self, bucket: str) -> StoredObject:
-        """Returns the input as the listing of its bucket showed it."""
+    def source(self) -> StoredObject:
+        """Returns the input as it was found."""
         return StoredObject(
-            ObjectRef(bucket, self.key),
+            ObjectRef(self.bucket, self.key),
             self.etag,
             None,
             self.size_bytes,
@@ -130,7 +132,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     It is small, whatever the keys are, since Step Functions passes no more than 256 KiB on.
     """
 
-    attempt: Annotated[str, msgspec.Meta(pattern="^[0-9TZ]{16}-[0-9a-f]{8}$")]
+    attempt: Annotated[str, msgspec.Meta(pattern=r"^[0-9TZ]{16}-[0-9a-f]{8}\Z")]
     planned_at: Annotated[str, msgspec.Meta(max_length=40)]
     parts: Count = 0
 
@@ -153,11 +155,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The shards that one invocation made, and the progress with which it ended.
+    """The shards that one invocation made, and the progress with which it ended. `results` is the maker that it planned for.
 
     It is written once. So an invocation that is repeated, since its answer was lost, answers the same again.
     """
 
+    results: Digest
     shards: list[Shard]
     progress: Progress
 

@@ -73,14 +73,17 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         done = self._read_index(shard, budget.finish_by)
         if done:
             return Done(done.head, was_done=True)
-        keys = self._read_keys(shard, budget.finish_by)
+        keys, replaced = self._read_keys(shard, budget.finish_by)
         began = self.clock()
         if plan.order.writes_documents:
-            reports = self._score(self.scorer, shard, keys, budget, record)
+            reports = self._score(self.scorer, shard, [*keys, *replaced], budget, record)
+            _require_few_failed(shard, reports)
             return self._finish(Index(self._head(shard, reports, began), []), shard, budget)
         with closing(RowStore(self._store, self._documents.output.prefix, self._documents.layout.suffix)) as rows:
-            reports = self._score(self._row_scorer(rows), shard, keys, budget, record)
-            return self._write(rows, keys, shard, self._head(shard, reports, began), budget)
+            others = self._score(self.scorer, shard, replaced, budget, record)
+            reports = {**self._score(self._row_scorer(rows), shard, keys, budget, record), **others}
+            _require_few_failed(shard, reports)
+            return self._write(rows, keys, others, shard, self._head(shard, reports, began), budget)
 
     @property
     def _documents(self) -> Documents:
@@ -101,7 +104,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
     def _score(
         self, scorer: Scorer, shard: Shard, keys: Sequence[str], budget: TimeBudget, record: Record
     ) -> Mapping[ObjectRef, Report]:
-        """Scores the objects, those that failed more than once, and requires that few failed by themselves."""
+        """Scores the objects, and those that failed more than once."""
         # With documents, a shard that is repeated passes over the objects that it has scored before.
         asked = {ref: Asked(ref, unless_done=scorer is self.scorer) for ref in (ObjectRef(shard.bucket, key) for key in keys)}
         reports: dict[ObjectRef, Report] = {}
@@ -119,7 +122,6 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         for ref, report in reports.items():
             if report.outcome is Outcome.FAILED:
                 record(ref, report)
-        _require_few_failed(shard, reports)
         return reports
 
     def _head(self, shard: Shard, reports: Mapping[ObjectRef, Report], began: float) -> IndexHead:
@@ -138,15 +140,25 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             unfinished=list(_unfinished(reports)),
         )
 
-    def _write(self, rows: RowStore, keys: Sequence[str], shard: Shard, head: IndexHead, budget: TimeBudget) -> Done:
-        """Writes the rows and the index; if other rows are there, the index is made of these."""
+    def _write(
+        self,
+        rows: RowStore,
+        keys: Sequence[str],
+        others: Mapping[ObjectRef, Report],
+        shard: Shard,
+        head: IndexHead,
+        budget: TimeBudget,
+    ) -> Done:
+        """Writes the rows of `keys` and the index; if other rows are there, the index is made of these.
+
+        `others` are the reports on the objects of the shard that get documents.
+        """
         entries = list(rows.entries(keys, head.rejections))
-        if entries:
-            metadata = {"run": shard.run, "shard": str(shard.number), "maker": head.rejections, "keys": _digest(keys)}
-            there = self._put_rows(rows, entries, shard, metadata, budget.finish_by)
-            if there:
-                return self._finish(self._index_of(there, keys, head, budget.finish_by), shard, budget)
-        return self._finish(Index(head, entries), shard, budget)
+        metadata = {"run": shard.run, "shard": str(shard.number), "maker": head.rejections, "keys": _digest(keys)}
+        # Also without any row, so that the rows which another worker writes meanwhile cannot lie beside an index of none.
+        there = self._put_rows(rows, entries, shard, metadata, budget.finish_by)
+        index = self._index_of(there, keys, others, head, budget.finish_by) if there else Index(head, entries)
+        return self._finish(index, shard, budget)
 
     def _put_rows(
         self,
@@ -176,7 +188,14 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             raise StorageUnavailable(f"Expected rows of this shard at {there.ref}. Received: other ones; delete them.")
         return there
 
-    def _index_of(self, there: StoredObject, keys: Sequence[str], head: IndexHead, deadline: Deadline) -> Index:
+    def _index_of(
+        self,
+        there: StoredObject,
+        keys: Sequence[str],
+        others: Mapping[ObjectRef, Report],
+        head: IndexHead,
+        deadline: Deadline,
+    ) -> Index:
         """Returns the index of rows that an earlier worker wrote, of which nothing else is known."""
         content = read(self._store, there.ref, deadline)
         rows = [_row.decode(line) for line in (content or b"").splitlines()]
@@ -186,13 +205,14 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         outcomes = Counter({Outcome.SCORED.value: 0})
         outcomes.update(Outcome.REJECTED.value if row.error else Outcome.SCORED.value for row in rows)
         outcomes[Outcome.FAILED.value] += len(missing)
+        outcomes.update(report.outcome.value for report in others.values())
         made = msgspec.structs.replace(
             head,
             rejections=there.metadata.get("maker", head.rejections),
             outcomes=+outcomes,
-            images=sum(row.summary.images for row in rows if row.summary),
-            bytes=sum(row.input.size_bytes for row in rows),
-            unfinished=[Unfinished(key, ConcurrentWrites.__name__, _NOT_AMONG) for key in missing],
+            images=sum(row.summary.images for row in rows if row.summary) + sum(one.images for one in others.values()),
+            bytes=sum(row.input.size_bytes for row in rows) + sum(one.size_bytes for one in others.values()),
+            unfinished=[Unfinished(key, ConcurrentWrites.__name__, _NOT_AMONG) for key in missing] + [*_unfinished(others)],
         )
         return Index(made, entries)
 
@@ -211,7 +231,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         content = read(self._store, place, deadline)
         return decode_index(content, place) if content is not None else None
 
-    def _read_keys(self, shard: Shard, deadline: Deadline) -> list[str]:
+    def _read_keys(self, shard: Shard, deadline: Deadline) -> tuple[list[str], list[str]]:
+        """Returns the keys of a shard, each once: of the objects that get a row, and of those whose document is replaced."""
         place = self._places.keys(shard)
         content = read(self._store, place, deadline)
         if content is None:
@@ -219,7 +240,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         head, keys = decode_keys(content, place)
         if (head.run, head.number, head.bucket) != (shard.run, shard.number, shard.bucket):
             raise StaleRun(f"Expected the keys of shard {shard.number} at {place}. Received: those of {head.number}.")
-        return keys
+        replaced = dict.fromkeys(head.replaced)
+        return [key for key in dict.fromkeys(keys) if key not in replaced], list(replaced)
 
 
 class _RowInput(msgspec.Struct):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from handler.backlog.covering import read_shards
 from handler.backlog.files import Index, decode_index, decode_keys
 from handler.backlog.keeping import JSON, JSON_LINES, read, replace
 from handler.backlog.runs import Places, Plan, Shard, Totals
@@ -66,7 +67,7 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
             OutOfTime: a call did not end by `deadline`.
         """
         places, store = self._places, self.scorer.documents.store
-        shards = self._shards(plan, deadline)
+        shards = read_shards(store, places, plan, deadline) or []
         outcomes: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         images = size = finished = 0
         seconds, failed = 0.0, []
@@ -106,10 +107,6 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _places(self) -> Places:
         return Places(self.scorer.documents.output)
-
-    def _shards(self, plan: Plan, deadline: Deadline) -> list[Shard]:
-        content = read(self.scorer.documents.store, self._places.shards(plan.run, plan.attempt), deadline)
-        return msgspec.json.decode(content or b"[]", type=list[Shard])
 
     def _index(self, shard: Shard, plan: Plan, deadline: Deadline) -> Index | None:
         place = self._places.index(plan.results, shard.run, shard.number)

@@ -192,7 +192,7 @@ def _planned(request: Request, sources: Sources, runs: Runs, *, is_shown: bool) 
         plan=planned,
         objects=planned.objects,
         estimate=estimate(planned, order, deployed.parameters),
-        execution=runs.executions.latest_of(run),
+        execution=runs.execution_of(run, planned.planned_at),
         output=str(deployed.places.output),
     )
 

@@ -46,6 +46,15 @@ class Runs:
         """Returns the next run of a name that is not planned yet."""
         return numbered(base, self._count_planned(base) + 1)
 
+    def execution_of(self, run: str, planned_at: str) -> Execution | None:
+        """Returns the latest execution of a run that was planned at a time; None if there is none.
+
+        One that was over by then is not: it is of an earlier run of the name, which somebody deleted.
+        """
+        found = self.executions.latest_of(run)
+        is_earlier = found and found.ended and planned_at and found.ended < datetime.fromisoformat(planned_at)
+        return None if is_earlier else found
+
     def summary_of(self, execution: Execution) -> Summary | None:
         """Returns the summary of a run, as its execution answered it or as it lies in S3; None if it cannot be read."""
         content: str | bytes | None = execution.output

@@ -75,18 +75,43 @@ def test_a_sweep_after_a_backlog_finds_nothing_to_do(invoke, do, upload):
     assert (sweep["examined"], sweep["missing"], sweep["outcomes"]) == (3, 0, {})
 
 
-def test_a_run_scores_with_a_model_that_it_brings(invoke, do, upload, s3, own_keys):
-    """One byte of the manifest is another, which makes it another model by its digest."""
+@pytest.fixture
+def own_model(s3, buckets):
+    """A model that a run brings, which is the bundled one under another version; returns its digest."""
     manifest = json.loads((BUNDLED_ARTIFACT / "manifest.json").read_bytes()) | {"version": "9.9.9"}
     text = json.dumps(manifest).encode()
     digest = hashlib.sha256(text).hexdigest()
-    s3.put_object(Bucket=OUTPUT, Key=f"{OWN}models/{digest}/manifest.json", Body=text)
     model = (BUNDLED_ARTIFACT / "model.tflite").read_bytes()
+    s3.put_object(Bucket=OUTPUT, Key=f"{OWN}models/{digest}/manifest.json", Body=text)
     s3.put_object(Bucket=OUTPUT, Key=f"{OWN}models/{digest}/model.tflite", Body=model)
+    return digest
+
+
+def test_a_list_that_a_brought_model_could_not_send_is_sent_once_the_model_is_deployed(
+    invoke, do, upload, own_model, work_queue_url, monkeypatch
+):
+    from handler.app import build_parts
+
+    monkeypatch.setenv("QUEUE_URL", work_queue_url)
+    upload("uploads/a.png", (IMAGES / "coat-0.png").read_bytes())
+    upload("uploads/all.jsonl", json.dumps({"source-ref": f"s3://{INPUT}/uploads/a.png"}).encode())
+    _, summary = do({"job": "plan", "run": "other", "model": own_model})
+    assert (summary["outcomes"]["scored"], summary["outcomes"]["rejected"]) == (1, 1)
+
+    monkeypatch.setenv("MODEL_URI", f"s3://{OUTPUT}/{OWN}models/{own_model}/")
+    build_parts.cache_clear()
+    answer, after = do({"job": "plan", "run": "after"})
+
+    assert (answer["plan"]["objects"], answer["plan"]["left_out"]) == (1, {"done": 1})
+    assert (after["outcomes"]["scored"], after["outcomes"]["rejected"]) == (1, 0)
+
+
+def test_a_run_scores_with_a_model_that_it_brings(invoke, do, upload, own_model, own_keys):
+    """One byte of the manifest is another, which makes it another model by its digest."""
     upload("uploads/a.png", (IMAGES / "coat-0.png").read_bytes())
     do({"job": "plan", "run": "first"})
 
-    _, summary = do({"job": "plan", "run": "other", "model": digest})
+    _, summary = do({"job": "plan", "run": "other", "model": own_model})
 
     assert summary["model"]["version"] == "9.9.9"
     makers = {key.split("/")[1] for key in own_keys() if key.startswith("shards/")}

@@ -83,6 +83,17 @@ def test_after_a_finished_run_comes_the_next_one(runs, planned, steps):
     assert runs.choose("photos", NOW) == "photos-2"
 
 
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED"])
+def test_an_execution_that_was_over_before_the_plan_is_of_a_run_that_was_deleted(runs, steps, status):
+    for _ in range(3):
+        steps.describe("photos", status, began=BEGAN, ended=ENDED)
+        steps.describe("photos-2")
+
+    assert runs.execution_of("photos", (ENDED + timedelta(minutes=1)).isoformat()) is None
+    assert runs.execution_of("photos", (ENDED - timedelta(minutes=1)).isoformat()).status == status
+    assert runs.execution_of("photos", "").status == status
+
+
 @pytest.mark.parametrize(("objects", "age"), [(0, timedelta(0)), (3, timedelta(hours=25))])
 def test_a_plan_without_objects_or_of_yesterday_is_not_used_any_more(runs, planned, steps, objects, age):
     planned("photos", objects=objects)
