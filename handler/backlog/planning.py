@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -245,7 +245,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             results=self.scorer.documents.maker.results,
             totals=progress.totals,
             shards=len(shards),
-            sampled=self._sample((ObjectRef(bucket, key) for _, bucket, key in progress.sample), budget.begin_by),
+            sampled=self._sample([ObjectRef(bucket, key) for _, bucket, key in progress.sample], budget),
         )
         create(store, places.plan(self.run), msgspec.json.encode(plan), JSON, by)
         planned = read_plan(store, places, self.run, by)
@@ -253,8 +253,14 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             raise StorageUnavailable(f"Expected {places.plan(self.run)}, which was just written. Received: nothing there.")
         return planned
 
-    def _sample(self, refs: Iterable[ObjectRef], until: Deadline) -> Sampled:
-        """Counts the images in some objects, in as many as there is time for."""
+    def _sample(self, refs: Sequence[ObjectRef], budget: TimeBudget) -> Sampled:
+        """Counts the images in some objects, in as many as there is time for, and in none if that was tried before.
+
+        An invocation that began to and left no plan may have died of one of them, and so would each further one.
+        """
+        if not refs or not create(self._store, self._places.sampling(self.run), b"", JSON, budget.finish_by):
+            return Sampled()
+        until = budget.begin_by
         counts = [self._count_images(ref, until) for ref in refs if not until.is_over]
         return Sampled(len(counts), sum(counts))
 

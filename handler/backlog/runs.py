@@ -186,6 +186,10 @@ class Places(msgspec.Struct, frozen=True):
         """Returns where the last part before `position` is."""
         return self._ref(f"runs/{run}/{position.attempt}/parts/{position.parts:07d}.json")
 
+    def sampling(self, run: str) -> ObjectRef:
+        """Returns where it is noted that an invocation began to look into some objects of a run."""
+        return self._ref(f"runs/{run}/sampling")
+
     def shards(self, run: str, attempt: str) -> ObjectRef:
         """Returns where the list of all shards of a run is, for Step Functions."""
         return self._ref(f"runs/{run}/{attempt}/shards.json")

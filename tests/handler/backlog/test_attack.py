@@ -207,3 +207,24 @@ def test_a_run_of_a_strange_name_is_refused(run):
     for event in ({"job": "plan", "run": run}, {"job": "summarise", "run": run}):
         with pytest.raises(UnrecognisedEvent):
             parse_task(event)
+
+
+class Died(BaseException):
+    """The end of the process, which nothing catches."""
+
+
+def test_a_run_is_planned_although_an_object_ends_every_process_that_reads_it(world):
+    bucket = world()
+    keys = bucket.put_many(5)
+
+    def die(method, place):
+        if method == "open" and getattr(place, "key", "") == keys[3]:
+            raise Died
+
+    bucket.store.before = die
+    with pytest.raises(Died):
+        bucket.plan()
+
+    plan = bucket.plan()["plan"]
+
+    assert (plan["objects"], plan["sampled"]) == (5, {"objects": 0, "images": 0})
