@@ -162,8 +162,7 @@ class Documents(msgspec.Struct, frozen=True):
         A rejection that says that the object was archived is not, since an object can be restored without any change.
         """
         described = Described.of(existing.metadata)
-        is_about = described.etag == source.etag and not belongs_to_another_bucket(existing, source)
-        return is_about and not described.is_archived and self.maker.has_made(described.maker)
+        return self.is_about(existing, source) and not described.is_archived and self.maker.has_made(described.maker)
 
     def is_sent_list(self, existing: StoredObject, source: StoredObject) -> bool:
         """Returns whether `existing` is the finished document of a list, whose objects were sent before it was written."""
@@ -172,6 +171,10 @@ class Documents(msgspec.Struct, frozen=True):
     def waits_for_restore(self, existing: StoredObject) -> bool:
         """Returns whether `existing` says that its input is archived, which may have changed without a trace in the input."""
         return Described.of(existing.metadata).is_archived
+
+    def is_about(self, existing: StoredObject, source: StoredObject) -> bool:
+        """Returns whether the document `existing` is about the present state of the object `source`."""
+        return Described.of(existing.metadata).etag == source.etag and not belongs_to_another_bucket(existing, source)
 
     def is_by_another_maker(self, existing: StoredObject) -> bool:
         """Returns whether `existing` was made by another maker than the present one, or names none."""

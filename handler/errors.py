@@ -20,6 +20,7 @@ ScoringError
 │   ├── QueueUnavailable      SQS refused, failed or broke off, or took only some of the messages
 │   ├── OutOfTime             the time of the invocation was over
 │   ├── OutOfRoom             the rows of a shard of a backlog have no room for one more
+│   ├── ProcessKilled         an object whose scoring ended the process at an earlier attempt
 │   ├── ConcurrentWrites      other writers won every attempt at a document
 │   ├── UnrecognisedEvent     an invocation by a source that no trigger knows, or that waits for a task token
 │   └── InvocationFailed      an event that is not finished, so that its source sends it again
@@ -121,6 +122,10 @@ class OutOfTime(TransientError):
 
 class OutOfRoom(TransientError):
     """The rows of a shard of a backlog would need more room than there is; another run has room for the object."""
+
+
+class ProcessKilled(TransientError):
+    """An object of a backlog that was being scored alone when the process was killed, so it is not scored again in this run."""
 
 
 class ConcurrentWrites(TransientError):

@@ -125,7 +125,7 @@ class Examiner(msgspec.Struct, frozen=True):
                 return State.REFUSED
             if self.documents.waits_for_restore(document) and self._is_archived(source, deadline):
                 return State.ARCHIVED
-            if self.documents.is_by_another_maker(document):
+            if self.documents.is_by_another_maker(document) and self.documents.is_about(document, source):
                 return State.OUTDATED
             return State.DONE if self.documents.is_finished(document, source) else State.MISSING
         except (StorageUnavailable, OutOfTime):

@@ -19,7 +19,7 @@ NEW = 2 * S3_GET + S3_PUT + SQS + LAMBDA + LOGS  # a look for the document, the 
 REPLACED = NEW + 3 * S3_GET + S3_PUT  # the document was there: a refused PUT, a look at it, and two at the object
 
 GB_SECOND, GB = 16.67, 1.728  # a million seconds of 1 GB, and the memory of the function in GB
-SHARD_CALLS = 2 * 25.0 + 0.20 + 3 * S3_PUT + 3 * S3_GET  # a million shards: a workflow and its task, an invocation, five files
+SHARD_CALLS = 2 * 25.0 + 0.20 + 4 * S3_PUT + 6 * S3_GET  # a million shards: a workflow, its task, an invocation, its files
 
 
 def estimate_dollars(new: int, replaced: int) -> float:

@@ -12,6 +12,7 @@ import heapq
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import itemgetter
 
@@ -27,6 +28,8 @@ from handler.maker import Maker
 from handler.objects import ObjectRef, Prefix
 from handler.pairing import RowRef
 from handler.store import Store
+
+_READERS = 16  # of the plans of runs at the same time
 
 _plan = msgspec.json.Decoder(Plan)
 _shards = msgspec.json.Decoder(list[Shard])
@@ -97,8 +100,9 @@ class Covered(msgspec.Struct, frozen=True):
             if number.isascii() and number.isdigit():
                 finished[run].add(int(number))
         suffix = documents.layout.suffix
-        runs = (_read_run(store, places, run, numbers, suffix, deadline) for run, numbers in finished.items())
-        return cls(store, places, maker, suffix, tuple(run for run in runs if run))
+        with ThreadPoolExecutor(_READERS) as pool:
+            runs = pool.map(lambda run: _read_run(store, places, run, finished[run], suffix, deadline), list(finished))
+            return cls(store, places, maker, suffix, tuple(run for run in runs if run))
 
     def rows(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[RowRef]:
         """Yields the rows of objects under `prefix`, lazily, of all whose documents' places follow that of the key `after`.

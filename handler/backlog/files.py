@@ -145,4 +145,6 @@ def _unpack(content: bytes) -> Iterator[bytes]:
 
 
 def _broken(what: str, place: object, error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(f"Expected {what}. Received at {place}: {error}.", operation="GetObject")
+    return StorageUnavailable(
+        f"Expected {what}. Received at {place}: {error}; delete it, and its objects are scored again.", operation="GetObject"
+    )

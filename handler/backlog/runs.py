@@ -198,6 +198,10 @@ class Places(msgspec.Struct, frozen=True):
         """Returns where the keys of a shard are."""
         return self._ref(f"runs/{shard.run}/keys/{shard.token}/{shard.number:07d}.jsonl.gz")
 
+    def note(self, shard: Shard) -> ObjectRef:
+        """Returns where the attempts at a shard note what they do."""
+        return self._ref(f"runs/{shard.run}/attempts/{shard.number:07d}.json")
+
     def results(self, run: str) -> Prefix:
         """Returns where Step Functions tells what became of each shard."""
         return self._prefix(f"runs/{run}/results/")

@@ -13,7 +13,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import msgspec
 
@@ -22,6 +22,7 @@ from handler.backlog.files import Entry, Index, IndexHead, Unfinished, decode_in
 from handler.backlog.keeping import GZIP, JSON_LINES, MAX_ATTEMPTS, create, read
 from handler.backlog.rows import RowStore
 from handler.backlog.runs import Places, Plan, Shard, require_current
+from handler.backlog.surviving import Attempts
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.errors import (
@@ -29,6 +30,8 @@ from handler.errors import (
     ConcurrentWrites,
     InvocationFailed,
     OutOfRoom,
+    ProcessKilled,
+    ScoringError,
     StaleRun,
     StorageUnavailable,
 )
@@ -53,6 +56,18 @@ class Done(msgspec.Struct, frozen=True):
     was_done: bool
 
 
+class _Work(msgspec.Struct, frozen=True):
+    """One attempt at a shard: its keys, those whose documents are to be replaced, and the notes of the attempts before."""
+
+    shard: Shard
+    plan: Plan
+    keys: Sequence[str]
+    replaced: Sequence[str]
+    attempts: Attempts
+    budget: TimeBudget
+    record: Record
+
+
 class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
     """Scores shards by `scorer`; `clock` returns seconds, and `sleep` waits for some."""
 
@@ -74,16 +89,32 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         if done:
             return Done(done.head, was_done=True)
         keys, replaced = self._read_keys(shard, budget.finish_by)
-        began = self.clock()
-        if plan.order.writes_documents:
-            reports = self._score(self.scorer, shard, [*keys, *replaced], budget, record)
-            _require_few_failed(shard, reports)
-            return self._finish(Index(self._head(shard, reports, began), []), shard, budget)
+        attempts = Attempts(self._store, self._places.note(shard), budget.finish_by)
+        try:
+            return self._try(_Work(shard, plan, keys, replaced, attempts, budget, record))
+        except Exception:
+            with suppress(ScoringError):  # the next attempt is only slower for it
+                attempts.end()
+            raise
+
+    def _try(self, work: _Work) -> Done:
+        """Makes one attempt at a shard."""
+        began, shard = self.clock(), work.shard
+        if not work.attempts.are_careful:
+            work.attempts.begin()
+        if work.plan.order.writes_documents:
+            reports = self._score(self.scorer, [*work.keys, *work.replaced], work)
+            _record_failed(reports, work)
+            return self._finish(Index(self._head(shard, reports, began), []), shard, work.budget)
         with closing(RowStore(self._store, self._documents.output.prefix, self._documents.layout.suffix)) as rows:
-            others = self._score(self.scorer, shard, replaced, budget, record)
-            reports = {**self._score(self._row_scorer(rows), shard, keys, budget, record), **others}
-            _require_few_failed(shard, reports)
-            return self._write(rows, keys, others, shard, self._head(shard, reports, began), budget)
+            reports = self._score(self._row_scorer(rows), work.keys, work)
+            others = list(work.replaced)
+            if not work.plan.order.model:  # whose documents would take the place of those of the deployed model
+                others += [ref.key for ref, report in reports.items() if isinstance(report.error, OutOfRoom)]
+            documented = self._score(self.scorer, others, work)
+            reports = {**reports, **documented}
+            _record_failed(reports, work)
+            return self._write(rows, work.keys, documented, shard, self._head(shard, reports, began), work.budget)
 
     @property
     def _documents(self) -> Documents:
@@ -101,10 +132,24 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         documents = msgspec.structs.replace(self._documents, store=rows, marks=None)
         return msgspec.structs.replace(self.scorer, documents=documents, layout=_ROWS)
 
-    def _score(
-        self, scorer: Scorer, shard: Shard, keys: Sequence[str], budget: TimeBudget, record: Record
-    ) -> Mapping[ObjectRef, Report]:
-        """Scores the objects, and those that failed more than once."""
+    def _score(self, scorer: Scorer, keys: Sequence[str], work: _Work) -> Mapping[ObjectRef, Report]:
+        """Scores objects: all together, or one at a time after attempts whose processes were killed."""
+        if not work.attempts.are_careful:
+            return self._score_together(scorer, keys, work)
+        numbers = {key: number for number, key in enumerate((*work.keys, *work.replaced))}
+        reports: dict[ObjectRef, Report] = {}
+        for key in keys:
+            at, ref = numbers[key], ObjectRef(work.shard.bucket, key)
+            if at in work.attempts.killers:
+                reports[ref] = Report(ref, Outcome.FAILED, error=ProcessKilled(_KILLED.format(ref)))
+            else:
+                work.attempts.begin(at)
+                reports |= self._score_together(scorer, [key], work)
+        return reports
+
+    def _score_together(self, scorer: Scorer, keys: Sequence[str], work: _Work) -> Mapping[ObjectRef, Report]:
+        """Scores objects, and those that failed more than once."""
+        shard, budget, record = work.shard, work.budget, work.record
         # With documents, a shard that is repeated passes over the objects that it has scored before.
         asked = {ref: Asked(ref, unless_done=scorer is self.scorer) for ref in (ObjectRef(shard.bucket, key) for key in keys)}
         reports: dict[ObjectRef, Report] = {}
@@ -114,14 +159,11 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
                 record(ref, report if scorer is self.scorer else msgspec.structs.replace(report, document=None))
 
         for pause_s in (0.0, *RETRY_AFTER_S):
-            again = [asked[ref] for ref in asked if ref not in reports or reports[ref].outcome is Outcome.FAILED]
+            again = [asked[ref] for ref in asked if ref not in reports or _may_be_tried_again(reports[ref])]
             if not again or (reports and budget.begin_by.left_s <= pause_s):
                 break
             self.sleep(pause_s)
             reports |= scorer.score(again, budget, note)
-        for ref, report in reports.items():
-            if report.outcome is Outcome.FAILED:
-                record(ref, report)
         return reports
 
     def _head(self, shard: Shard, reports: Mapping[ObjectRef, Report], began: float) -> IndexHead:
@@ -269,6 +311,8 @@ class _Row(msgspec.Struct):
 
 _row = msgspec.json.Decoder(_Row)
 
+_KILLED = "Expected to score {}. Received: the end of the process at an earlier attempt, while it was being scored alone."
+
 _NOT_AMONG = (
     "Expected a row. Received: the rows of an earlier worker, which did not come to tell why it has none of this object."
 )
@@ -282,6 +326,18 @@ def require_plan(store: Store, places: Places, run: str, deadline: Deadline) -> 
     return plan
 
 
+def _record_failed(reports: Mapping[ObjectRef, Report], work: _Work) -> None:
+    """Records the objects that failed at the last attempt, and requires that they are few."""
+    for ref, report in reports.items():
+        if report.outcome is Outcome.FAILED:
+            work.record(ref, report)
+    _require_few_failed(work.shard, reports)
+
+
+def _may_be_tried_again(report: Report) -> bool:
+    return report.outcome is Outcome.FAILED and not isinstance(report.error, OutOfRoom)
+
+
 def _is_left(report: Report) -> bool:
     """Returns whether an object failed for no other reason than that there was no more time, or no more room."""
     return report.can_be_postponed or isinstance(report.error, OutOfRoom)
@@ -289,8 +345,10 @@ def _is_left(report: Report) -> bool:
 
 def _require_few_failed(shard: Shard, reports: Mapping[ObjectRef, Report]) -> None:
     failed = [report for report in reports.values() if report.outcome is Outcome.FAILED]
-    own = [report for report in failed if not _is_left(report)]
-    if len(own) * 100 > TOLERATED_PERCENT * len(reports) or (failed and len(failed) == len(reports)):
+    killers = [report for report in failed if isinstance(report.error, ProcessKilled)]
+    own = [report for report in failed if not _is_left(report) and report not in killers]
+    is_in_vain = len(killers) < len(failed) == len(reports)
+    if len(own) * 100 > TOLERATED_PERCENT * len(reports) or is_in_vain:
         example = (own or failed)[0]
         raise InvocationFailed(
             f"{len(failed)} of {len(reports)} objects of shard {shard.number} of the run {shard.run!r} failed. One of them: "

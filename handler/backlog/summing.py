@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -19,6 +19,8 @@ from handler.predictions import ModelName, name_model
 from handler.prices import estimate_backlog_dollars
 from handler.scoring import Scorer
 
+MAX_LIST_BYTES = 2**27  # of what failed: a million objects; the run that scores them leaves no others out
+
 
 class ShardCounts(msgspec.Struct, frozen=True):
     """The number of shards of a run, and of those that are finished."""
@@ -33,7 +35,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag
     `planned_at` and `ended_at` are when the plan was begun and this was written. `outcomes` counts objects, and `images`
     predictions. `seconds` is the time of all workers together, and `dollars` about what that and the calls cost. `rows` is
     where the rows are; null if each object has a document. `failed` is the number of objects that have neither, which
-    `failed_list` names; null if there are none.
+    `failed_list` names, a million of them at most; null if there are none.
     """
 
     run: str
@@ -70,19 +72,18 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
         shards = read_shards(store, places, plan, deadline) or []
         outcomes: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         images = size = finished = 0
-        seconds, failed = 0.0, []
+        seconds, failed = 0.0, _Failed()
         with ThreadPoolExecutor(self.concurrency) as pool:
             for shard, index in zip(shards, pool.map(lambda one: self._index(one, plan, deadline), shards), strict=True):
                 if index is None:
-                    failed += [(shard.bucket, key) for key in self._keys(shard, deadline)]
+                    failed.add(shard.bucket, self._keys(shard, deadline))
                     continue
                 finished += 1
                 outcomes.update(index.head.outcomes)
                 images, size, seconds = images + index.head.images, size + index.head.bytes, seconds + index.head.seconds
-                failed += [(shard.bucket, one.key) for one in index.head.unfinished]
-        lines = b"".join(_line(bucket, key) for bucket, key in failed)
-        if lines:
-            replace(store, places.failed(plan.run), lines, JSON_LINES, deadline)
+                failed.add(shard.bucket, (one.key for one in index.head.unfinished))
+        if failed.count or store.head(places.failed(plan.run), deadline=deadline):  # of an earlier summary
+            replace(store, places.failed(plan.run), bytes(failed.lines), JSON_LINES, deadline)
         summary = Summary(
             run=plan.run,
             model=name_model(self.scorer.model.manifest),
@@ -98,8 +99,8 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
                 outcomes.total(), plan.shards, seconds, writes_documents=plan.order.writes_documents
             ),
             rows=None if plan.order.writes_documents else str(places.rows_of(plan.results, plan.run)),
-            failed=len(failed),
-            failed_list=str(places.failed(plan.run)) if failed else None,
+            failed=failed.count,
+            failed_list=str(places.failed(plan.run)) if failed.count else None,
         )
         replace(store, places.summary(plan.run), msgspec.json.encode(summary), JSON, deadline)
         return summary
@@ -119,5 +120,15 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
         return iter(decode_keys(content, place)[1] if content is not None else ())
 
 
-def _line(bucket: str, key: str) -> bytes:
-    return msgspec.json.encode({"source-ref": f"s3://{bucket}/{key}"}) + b"\n"
+class _Failed:
+    """The objects that a run could not score: their `count`, and the `lines` of a list of them, up to `MAX_LIST_BYTES`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lines = bytearray()
+
+    def add(self, bucket: str, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.count += 1
+            if len(self.lines) < MAX_LIST_BYTES:
+                self.lines += msgspec.json.encode({"source-ref": f"s3://{bucket}/{key}"}) + b"\n"

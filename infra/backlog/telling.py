@@ -69,9 +69,9 @@ class Told:
 
     @property
     def is_of_nothing(self) -> bool:
-        """True if no object was found at all, or some of those that were named may not be read, as after a typing error."""
-        plan = self.plan
-        return plan is not None and ((not plan.objects and not plan.left_out) or bool(plan.left_out.get("refused")))
+        """True if no object was found at all, or a list names some that may not be read, as after a typing error."""
+        plan, is_listed = self.plan, self.order is not None and self.order.listed
+        return plan is not None and (not (plan.objects or plan.left_out) or (is_listed and "refused" in plan.left_out))
 
 
 def to_json(told: Told) -> dict[str, Any]:

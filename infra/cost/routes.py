@@ -44,22 +44,23 @@ _PLAN = (
     Step("the plan looks at marks", "s3_get_dollars_per_million", Per.RUN, 2, operation="HeadObject"),
     Step("the plan reads its own files", "s3_get_dollars_per_million", Per.RUN, 4, operation="GetObject"),
     Step("the plan counts the images in some objects", "s3_get_dollars_per_million", Per.RUN, MAX_SAMPLED, "GetObject"),
-    Step("the plan writes its own files", "s3_put_dollars_per_million", Per.RUN, 3, operation="PutObject"),
+    Step("the plan writes its own files", "s3_put_dollars_per_million", Per.RUN, 4, operation="PutObject"),
     Step("the plan writes the keys of a shard", "s3_put_dollars_per_million", Per.INVOCATION, operation="PutObject"),
     Step("Step Functions reads the list of shards", "s3_get_dollars_per_million", Per.RUN),
 )
 _SHARD = (
     Step("a workflow is begun, and its task", "step_functions_dollars_per_million", Per.INVOCATION, 2),
     _INVOKE,
-    Step("the function reads the plan, the index, the keys", "s3_get_dollars_per_million", Per.INVOCATION, 3, "GetObject"),
+    Step("the function reads plan, index, keys and note", "s3_get_dollars_per_million", Per.INVOCATION, 4, "GetObject"),
+    Step("the function looks for a note", "s3_get_dollars_per_million", Per.INVOCATION, operation="HeadObject"),
     Step("the function reads the object", "s3_get_dollars_per_million", Per.OBJECT, operation="GetObject"),
-    Step("the function writes rows and their index", "s3_put_dollars_per_million", Per.INVOCATION, 2, "PutObject"),
+    Step("the function writes a note, rows, their index", "s3_put_dollars_per_million", Per.INVOCATION, 3, "PutObject"),
 )
 _SUM_UP = (
     Step("Step Functions writes its results, in two files", "s3_put_dollars_per_million", Per.RUN, 2),
     Step("the summary reads the plan and the list of shards", "s3_get_dollars_per_million", Per.RUN, 2, operation="GetObject"),
     Step("the summary reads each index", "s3_get_dollars_per_million", Per.INVOCATION, operation="GetObject"),
-    Step("the summary looks for an earlier one", "s3_get_dollars_per_million", Per.RUN, operation="HeadObject"),
+    Step("the summary looks for earlier ones", "s3_get_dollars_per_million", Per.RUN, 2, operation="HeadObject"),
     Step("the summary is written", "s3_put_dollars_per_million", Per.RUN, operation="PutObject"),
 )
 

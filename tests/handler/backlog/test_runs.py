@@ -595,19 +595,20 @@ def test_a_later_summary_takes_the_place_of_an_earlier_one(world):
     assert json.loads(bucket.store.content(ObjectRef("outbox", "results/_coatcheck/runs/first/summary.json")))["failed"] == 0
 
 
-def test_objects_for_which_there_is_no_room_are_left_to_another_run(world, monkeypatch):
+def test_what_another_model_has_no_room_for_is_left_to_another_run(world, monkeypatch):
+    """Its documents would take the place of those of the deployed model."""
     monkeypatch.setattr(row_module, "MAX_ROWS_BYTES", 3000)
     bucket = world()
-    keys = bucket.put_many(20)
+    bucket.put_many(20)
 
-    summary = bucket.run()
-    first = bucket.row_keys()
-    bucket.run("second")
+    summary = bucket.run(model="b" * 64)
+    first = bucket.row_keys(maker="a" * 64)
+    bucket.run("second", model="b" * 64)
 
     assert 0 < len(first) < 20
     assert summary["failed"] == 20 - len(first)
-    assert set(bucket.row_keys("second")).isdisjoint(first)
-    assert set(first) | set(bucket.row_keys("second")) <= set(keys)
+    assert set(bucket.row_keys("second", maker="a" * 64)).isdisjoint(first)
+    assert not any(ref.key.startswith("results/uploads/") for ref in bucket.store.refs())
 
 
 def test_objects_for_which_there_is_no_time_are_left_to_another_run(world):
@@ -739,3 +740,113 @@ def test_keys_outside_of_the_inputs_are_not_read(world):
 def test_a_task_that_is_none_is_refused(world, event):
     with pytest.raises(UnrecognisedEvent, match="Expected a task of a backlog"):
         world().do(event)
+
+
+# Objects that kill the process
+
+
+class Dead(BaseException):
+    """Ends a process as the system does: nothing catches it."""
+
+
+def poisoned(bucket, *keys):
+    def kill(method, place):
+        if method == "open" and getattr(place, "key", None) in keys:
+            raise Dead
+
+    bucket.store.before = kill
+
+
+def attempt(bucket, shard, most=10):
+    """Repeats a shard as Step Functions does; returns how many times the process was killed."""
+    for killed in range(most):
+        try:
+            bucket.do(shard)
+        except Dead:
+            continue
+        return killed
+    raise AssertionError(f"killed {most} times")
+
+
+def test_an_object_that_kills_the_process_fails_alone(world):
+    bucket = world()
+    keys = bucket.put_many(30)
+    (shard,) = bucket.shards(bucket.plan())
+    poisoned(bucket, keys[7])
+
+    assert attempt(bucket, shard) == 4  # twice among all, and twice alone
+
+    assert bucket.row_keys() == [key for key in keys if key != keys[7]]
+    (index,) = bucket.indexes()
+    assert [(one.key, one.error) for one in index.head.unfinished] == [(keys[7], "ProcessKilled")]
+    assert bucket.do({"job": "summarise", "run": "first"})["failed"] == 1
+
+
+def test_several_objects_that_kill_cost_two_attempts_each(world):
+    bucket = world()
+    keys = bucket.put_many(30)
+    (shard,) = bucket.shards(bucket.plan())
+    poisoned(bucket, keys[0], keys[29], keys[3])
+
+    assert attempt(bucket, shard) == 8
+
+    assert bucket.row_keys() == [key for key in keys if key not in {keys[0], keys[3], keys[29]}]
+
+
+def test_a_shard_of_one_object_that_kills_is_finished_all_the_same(world):
+    bucket = world()
+    keys = bucket.put_many(1)
+    (shard,) = bucket.shards(bucket.plan())
+    poisoned(bucket, *keys)
+
+    assert attempt(bucket, shard) == 4
+    assert bucket.rows() == []
+    assert bucket.indexes()[0].head.outcomes == {"failed": 1}
+
+
+def test_who_kills_now_and_then_is_not_taken_for_an_object_that_kills(world):
+    """Each time, another object is being scored when the machine goes down."""
+    bucket = world()
+    keys = bucket.put_many(12)
+    (shard,) = bucket.shards(bucket.plan())
+    for key in [keys[3], keys[5], keys[2], keys[9], keys[2], keys[7]]:
+        poisoned(bucket, key)
+        with pytest.raises(Dead):
+            bucket.do(shard)
+    bucket.store.before = lambda *_: None
+
+    bucket.do(shard)
+
+    assert bucket.row_keys() == keys
+
+
+def test_after_an_attempt_that_ended_by_itself_all_objects_are_scored_together(world):
+    bucket = world()
+    keys = bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+    failing(bucket, keys[:5])
+    with pytest.raises(InvocationFailed):
+        bucket.do(shard)
+    calls = Counter()
+    bucket.store.before = lambda method, place: calls.update(["note" if "/attempts/" in getattr(place, "key", "") else method])
+
+    bucket.do(shard)
+
+    assert bucket.row_keys() == keys
+    assert calls["note"] == 3  # read once, and written once with a look at what is there
+
+
+def test_an_object_whose_row_has_no_room_has_a_document(world, monkeypatch):
+    """However large it is: another run would have no more room for it."""
+    monkeypatch.setattr(row_module, "MAX_ROWS_BYTES", 1000)
+    bucket = world()
+    bucket.put("uploads/large.zip", archive(20))
+    bucket.put_many(2)
+
+    summary = bucket.run()
+
+    assert summary["failed"] == 0
+    assert "uploads/large.zip" not in bucket.row_keys()
+    assert json.loads(bucket.document("uploads/large.zip"))["summary"]["images"] == 20
+    bucket.settle()
+    assert bucket.sweep().missing == 0

@@ -59,11 +59,12 @@ def test_the_first_command_has_the_name_itself(runs):
     assert runs.choose("photos", NOW) == "photos"
 
 
-def test_a_run_that_is_planned_is_found_again(runs, planned, steps):
+@pytest.mark.parametrize(("seconds", "name"), [(9, "photos"), (11, "photos-2")])
+def test_a_plan_that_nobody_started_is_for_whoever_comes_within_seconds(runs, planned, steps, seconds, name):
     planned("photos")
     steps.describe("photos")
 
-    assert runs.choose("photos", NOW + timedelta(hours=23)) == "photos"
+    assert runs.choose("photos", NOW + timedelta(seconds=seconds)) == name
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "FAILED", "ABORTED", "TIMED_OUT", "PENDING_REDRIVE"])

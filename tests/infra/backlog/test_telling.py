@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from handler.backlog.runs import Order, Totals
 from handler.backlog.summing import ShardCounts, Summary
@@ -88,12 +89,29 @@ def test_a_plan_of_documents_has_no_rows_and_one_of_a_list_may_know_no_size():
         "images     about 1, by 0 in 0 objects",
         "time       less than a minute, with 1 worker at the same time",
         "cost       about $0.00010",
+        "documents  s3://outbox/results/",
     ]
     assert list(plan_lines(replace(TOLD, plan=None))) == []
 
 
 def test_nothing_to_do_is_said():
     assert list(nothing_lines(TOLD)) == ["nothing to do: every object of s3://shop/photos/ has its answer, or is left out"]
+
+
+@pytest.mark.parametrize(
+    ("order", "left_out", "has_failed"),
+    [
+        (Order(), {}, True),
+        (Order(), {"done": 3}, False),
+        (Order(), {"done": 3, "refused": 1}, False),
+        (Order(listed=True), {"done": 3, "refused": 1}, True),
+    ],
+)
+def test_addresses_at_which_nothing_lies_fail_the_command(order, left_out, has_failed):
+    told = replace(TOLD, order=order, plan=replace_struct(TOLD.plan, objects=0, left_out=left_out), summary=None)
+
+    assert told.has_failed is has_failed
+    assert ("look at the address" in next(iter(nothing_lines(told)))) is (not left_out)
 
 
 def test_the_end_tells_what_became_of_the_objects_and_how_to_go_on_with_what_failed():
@@ -104,6 +122,7 @@ def test_the_end_tells_what_became_of_the_objects_and_how_to_go_on_with_what_fai
         "time       12 min, and 30 min of all workers together",
         "cost       about $0.012",
         "rows       s3://outbox/results/_coatcheck/shards/a/photos/",
+        "rejected   8; `coatcheck table` tells the reason of each, as its error",
         "failed     2 objects, listed in s3://outbox/results/_coatcheck/runs/photos/failed.jsonl",
         "again      coatcheck backlog s3://outbox/results/_coatcheck/runs/photos/failed.jsonl",
     ]

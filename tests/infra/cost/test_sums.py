@@ -134,12 +134,12 @@ def test_a_map_pays_for_two_transitions_of_each_hundred():
     assert items("distributed-map")["S3 requests"] == pytest.approx(5.405)
 
 
-def test_a_backlog_pays_for_a_read_of_each_object_and_for_three_files_of_each_shard():
+def test_a_backlog_pays_for_a_read_of_each_object_and_for_four_files_of_each_shard():
     shards = 400  # of 2,500 objects
     expected = {
-        # A GET for each object; keys, rows and index of each shard, which reads three files, and whose index is read again; a
-        # page for each thousand inputs; and of the run 6 PUTs, 3 lists and 26 GETs or HEADs.
-        "S3 requests": 0.40 + shards * (3 * 5e-6 + 4 * 0.4e-6) + 1000 * 5e-6 + (6 + 3) * 5e-6 + 26 * 0.4e-6,
+        # A GET for each object; keys, note, rows and index of each shard, which looks for five files, and whose index is read
+        # again; a page for each thousand inputs; and of the run 7 PUTs, 3 lists and 27 GETs or HEADs.
+        "S3 requests": 0.40 + shards * (4 * 5e-6 + 6 * 0.4e-6) + 1000 * 5e-6 + (7 + 3) * 5e-6 + 27 * 0.4e-6,
         "queue": 0,
         "senders": (shards * 2 + 7) * 25e-6,
         "Lambda": (shards + 2) * 0.2e-6 + (1e6 * 0.3 + 1e6 * 3.0) / 1000 * 1769 / 1024 * 0.0000166667,
@@ -155,7 +155,7 @@ def test_a_packed_backlog_pays_for_two_shards_since_they_are_full_by_their_bytes
 
     assert bill.lots.invocations() == ((1, 537, 537_000), (1, 463, 463_000))  # 537 x (1 / 2,500 + 784,000 / 2**29) = 0.9990
     assert bill.dollars_of("S3 requests") == pytest.approx(
-        1000 * 0.4e-6 + 2 * (3 * 5e-6 + 4 * 0.4e-6) + 10 * 5e-6 + 26 * 0.4e-6
+        1000 * 0.4e-6 + 2 * (4 * 5e-6 + 6 * 0.4e-6) + 11 * 5e-6 + 27 * 0.4e-6
     )
     assert bill.dollars_of("senders") == pytest.approx(11 * 25e-6)
     assert bill.dollars_of("Lambda") == pytest.approx(4 * 0.2e-6 + (0.3 + 700) * 1769 / 1024 * 0.0000166667)
