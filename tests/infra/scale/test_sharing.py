@@ -147,7 +147,7 @@ def test_shards_are_those_that_the_function_plans(size_bytes):
         if not group.has_room(size_bytes, len(sizes) + 1):
             sizes.append(len(group.keys))
             group = Group()
-        group.add(str(number), size_bytes)
+        group.add(str(number), size_bytes, has_document=False)
 
     assert plan_shards(3_000, size_bytes) == [*sizes, len(group.keys)]
 
