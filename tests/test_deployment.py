@@ -407,7 +407,7 @@ def test_the_state_machine_is_the_file_with_the_real_function_and_the_chosen_lim
     assert {task["Parameters"]["FunctionName"] for task in tasks} == {deployment.alias}
     assert {task["Resource"] for task in tasks} == {"arn:aws:states:::lambda:invoke"}
     assert states["Limits"]["Parameters"] == {
-        "max_concurrency.$": f"States.StringToJson('{200 if is_scheduled else 50}')",
+        "max_concurrency.$": f"States.StringToJson('{200 if is_scheduled else 16}')",
         "tolerated_failure_percentage.$": f"States.StringToJson('{0 if is_scheduled else 5}')",
     }
     assert "${" not in machine["definition"]

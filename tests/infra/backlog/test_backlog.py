@@ -136,11 +136,17 @@ def test_a_backlog_is_planned_scored_and_then_done(shop_of):
     assert "objects    130 scored, 1 rejected\n" in shown.out
 
 
+# Who starts the tests in the background, as nohup does, has the signal ignored by all processes that come of them.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from infra.__main__ import main; main()"
+)
+
+
 def test_a_run_that_is_left_and_stopped_goes_on_without_scoring_anything_twice(shop_of, tmp_path):
     shop = shop_of("tests.infra.backlog.functions.slow")
     shop.fill()
     watching = subprocess.Popen(
-        [sys.executable, "-m", "infra", "backlog", shop.prefix, "--run", "photos"],
+        [sys.executable, "-c", INTERRUPTIBLE, "backlog", shop.prefix, "--run", "photos"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
