@@ -121,7 +121,10 @@ class OutOfTime(TransientError):
 
 
 class OutOfRoom(TransientError):
-    """The rows of a shard of a backlog would need more room than there is; another run has room for the object."""
+    """The rows of a shard of a backlog would need more room than there is, so the object gets a document of its own.
+
+    In a run of a model that is not deployed, it is left to another run.
+    """
 
 
 class ProcessKilled(TransientError):

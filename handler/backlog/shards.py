@@ -143,7 +143,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             if at in work.attempts.killers:
                 reports[ref] = Report(ref, Outcome.FAILED, error=ProcessKilled(_KILLED.format(ref)))
             else:
-                work.attempts.begin(at)
+                if not work.budget.begin_by.is_over:  # afterwards nothing is begun, and notes would take the time for the rows
+                    work.attempts.begin(at)
                 reports |= self._score_together(scorer, [key], work)
         return reports
 

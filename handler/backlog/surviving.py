@@ -23,9 +23,9 @@ MAX_TOGETHER = 2  # attempts in a row that may be killed before objects are scor
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt at a shard notes.
 
-    So many attempts before it were killed in a row. The objects with the numbers `killers` killed two of them, and the one with
-    the number `suspect` the last one. `at` is the number of the object that is being scored alone, in the order of the keys;
-    None while all are scored together, or once the attempt `has_ended` by itself.
+    `killed` is the number of attempts before it that were killed in a row. The objects with the numbers `killers` killed two
+    attempts each, and the one with the number `suspect` killed the last one. `at` is the number of the object that is being
+    scored alone, in the order of the keys; None while all are scored together, or once the attempt `has_ended` by itself.
     """
 
     killed: int = 0

@@ -804,6 +804,31 @@ def test_a_shard_of_one_object_that_kills_is_finished_all_the_same(world):
     assert bucket.indexes()[0].head.outcomes == {"failed": 1}
 
 
+def test_a_careful_attempt_that_runs_out_of_time_keeps_the_rows_that_it_has(world):
+    """It notes nothing of the objects that it does not begin, so that there is time to write."""
+    bucket = world()
+    bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+    poisoned(bucket, "uploads/000000.png")
+    for _ in range(2):
+        with pytest.raises(Dead):
+            bucket.do(shard)
+    now, notes = [0.0], []
+
+    def pass_time(method, place):
+        now[0] += method == "open" and place.bucket == "inbox"
+        notes.extend([place.key] if method == "replace" and "/attempts/" in place.key else [])
+
+    def clock():
+        return now[0]
+
+    bucket.store.before = pass_time
+    bucket.do(shard, TimeBudget(Deadline(5.5, clock), Deadline(10**6, clock), Deadline(1, clock)))
+
+    assert (len(bucket.rows()), len(notes)) == (5, 6)  # the time was over while the sixth was read
+    assert len(bucket.rows()) + len(bucket.indexes()[0].head.unfinished) == 20
+
+
 def test_who_kills_now_and_then_is_not_taken_for_an_object_that_kills(world):
     """Each time, another object is being scored when the machine goes down."""
     bucket = world()
