@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate ray sam-local lock clean
+.PHONY: help demo score test check format train bench build emulate soak ray sam-local lock clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -45,7 +45,7 @@ score: .venv/coatcheck ## score IMAGES=FOLDER here; the documents, a table and a
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1
-test: .venv/test .venv/train .venv/coatcheck ## run every test but those of the package, which emulate runs
+test: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready ## run every test but those of the package, which emulate runs
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --cov=handler $(ARGS)
 
 check: .venv/test .venv/train .venv-sam/ready .venv-checkov/ready ## check format, lint, types and the template
@@ -77,6 +77,10 @@ emulate: export GLIBCXX ?= 3.4.30
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator $(ARGS)
 
+# The tests that `make test` runs in a bounded form are run in full here; nothing depends on it, so it is run by hand and nightly.
+soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready ## run every fault, history and fuzzer in full (up to an hour)
+	$(BIN)/python -m pytest -m soak --no-cov $(ARGS)
+
 ray: .venv/test .venv-ray/ready ## score files over a cluster of Ray, and compare the rows with those of coatcheck score
 	$(BIN)/python -m pytest -m ray --no-cov tests/infra/ray $(ARGS)
 
@@ -87,7 +91,7 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-uv *.egg-info .aws-sam .demo .training
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-uv *.egg-info .aws-sam .demo .training
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
@@ -129,6 +133,13 @@ build-ScoringFunction: .venv/coatcheck
 .venv-ray/ready: requirements/ray.txt
 	$(call create,$(@D))
 	@echo "installing $< into $(@D), 0.7 GB"
+	@$(call install,$(@D),--require-hashes --no-deps -r $<)
+	@touch $@
+
+# A second emulator, which `make test` and `make rehearse` start on 127.0.0.1.
+.venv-ministack/ready: requirements/ministack.txt
+	$(call create,$(@D))
+	@echo "installing $< into $(@D)"
 	@$(call install,$(@D),--require-hashes --no-deps -r $<)
 	@touch $@
 

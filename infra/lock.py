@@ -27,12 +27,16 @@ LOCKS = {
     "emulator": ROOT / "requirements" / "emulator.txt",
     "peers": ROOT / "requirements" / "peers.txt",
     "ray": ROOT / "requirements" / "ray.txt",
+    "ministack": ROOT / "requirements" / "ministack.txt",
+    "mutants": ROOT / "requirements" / "mutants.txt",
 }
 ENVIRONMENTS = (
     ("function", "heic", "cloud", "test", "train"),
     ("emulator",),
     ("peers",),
     ("ray",),
+    ("ministack",),
+    ("mutants",),
 )  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 
