@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate soak ray sam-local lock clean
+.PHONY: help demo score test check format train bench build emulate soak mutants ray sam-local lock clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -80,6 +80,12 @@ emulate: build .venv/test ## run every event through the package under AWS's own
 # The tests that `make test` runs in a bounded form are run in full here; nothing depends on it, so it is run by hand and nightly.
 soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready ## run every fault, history and fuzzer in full (up to an hour)
 	$(BIN)/python -m pytest -m soak --no-cov $(ARGS)
+
+MUTANTS ?= 1000
+SEED ?= 27
+mutants: .venv/test .venv/train .venv/coatcheck .venv/mutants .venv-ministack/ready ## break each guard, and MUTANTS=1000 places of the function drawn by SEED, and count what the tests notice (hours)
+	$(BIN)/python -m tests.mutants.guards
+	$(BIN)/python -m tests.mutants.sampling $(MUTANTS) $(SEED)
 
 ray: .venv/test .venv-ray/ready ## score files over a cluster of Ray, and compare the rows with those of coatcheck score
 	$(BIN)/python -m pytest -m ray --no-cov tests/infra/ray $(ARGS)
