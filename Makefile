@@ -98,7 +98,7 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 
 clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-uv *.egg-info .aws-sam .demo .training
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64
