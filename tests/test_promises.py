@@ -1,4 +1,4 @@
-"""The checker of the promises has teeth: it passes a world in which all is well, and finds one that breaks it for each promise."""
+"""The checker of the promises has teeth: a world in which all is well passes, and one that breaks a promise is found."""
 
 import dataclasses
 import json
