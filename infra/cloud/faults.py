@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 _PIECE_S = 0.1  # between two bytes of a slow answer: sooner than any time-out of a client
 _UPSTREAM_S = 60
@@ -163,6 +164,13 @@ class Run:
                 self.sent += [entry["MessageBody"] for entry in entries if entry["Id"] in taken]
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Does nothing, since a caller that was killed, or that gave up a call, is no error here."""
+
+
 class Proxy:
     """Passes calls on to `upstream`, http://host:port."""
 
@@ -182,8 +190,7 @@ class Proxy:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), Handler)
 
     @property
     def endpoint(self) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Forks:
         self._process = context.Process(target=_serve, args=(theirs, environment), daemon=True)
         self._process.start()
         theirs.close()
-        self.threads = self._connection.recv()
+        threads = self._connection.recv()
+        if threads != 1:
+            raise RuntimeError(f"Expected one thread in the process that forks. Received: {threads}.")
 
     def invoke(self, event: dict, timeout_s: float, started: Callable[[int], None]) -> Ended:
         """Invokes the function; `started` is given the id of the process. It is killed when its time is over."""
@@ -63,7 +66,7 @@ def _serve(connection, environment):
 
     if environment["S3_CLIENT"] == "boto3":  # the other one has threads of its own as soon as it is built
         build_parts()
-    connection.send(len(os.listdir("/proc/self/task")))
+    connection.send(len(list(Path("/proc/self/task").iterdir())))
     with suppress(EOFError):
         while True:
             event, timeout_s = connection.recv()
