@@ -137,10 +137,10 @@ class Run:
     _counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def strike(self, request: Request) -> Fault | None:
+    def strike(self, operation: str, key: str) -> Fault | None:
         """Names a call, and returns the fault that strikes it; None if none does."""
         with self._lock:
-            name = f"{request.operation} {request.key}".rstrip()
+            name = f"{operation} {key}".rstrip()
             self._counts[name] += 1
             name = f"{name}#{self._counts[name]}"
             self.calls.append(name)
@@ -206,7 +206,7 @@ class Proxy:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         request = Request(handler.command, handler.path, tuple(handler.headers.items()), body)
         run = self.run
-        fault = run.strike(request)
+        fault = run.strike(request.operation, request.key)
         if fault is None or fault in _PASSED_ON:
             status, headers, content = self._pass_on(request)
             run.note(request, status, content)

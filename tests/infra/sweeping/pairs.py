@@ -2,14 +2,20 @@
 
 import multiprocessing
 import random
+import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
+from pathlib import Path
 
 from infra.cloud.faults import Fault
+from tests.infra.sweeping.file_world import FileWorld
+from tests.infra.sweeping.table import reason
 from tests.infra.sweeping.world import Outcome, World, open_world
+
+CLIENTS = ("boto3", "obstore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +32,10 @@ class Pair:
         return self.call.partition(" ")[0].partition("#")[0]
 
 
-def all_pairs(client: str, calls: Iterable[str]) -> list[Pair]:
-    """Returns every pair of a call and a fault."""
-    return [Pair(client, call, fault) for call in sorted(calls) for fault in Fault]
+def all_pairs(storage: str, client: str, calls: Iterable[str]) -> list[Pair]:
+    """Returns every pair of a call and a fault that strikes it; `tests.infra.sweeping.table` has the reasons of the others."""
+    pairs = [Pair(client, call, fault) for call in sorted(calls) for fault in Fault]
+    return [pair for pair in pairs if reason(storage, pair.operation, pair.fault) is None]
 
 
 def sample(pairs: Iterable[Pair], seed: int, count: int = 0) -> list[Pair]:
@@ -43,6 +50,11 @@ def sample(pairs: Iterable[Pair], seed: int, count: int = 0) -> list[Pair]:
             operations.add(pair.operation)
     rest = [pair for pair in shuffled if pair not in chosen]
     return chosen + rest[: max(0, count - len(chosen))]
+
+
+def told(storage: str, pair: Pair, outcome: Outcome) -> list[str]:
+    """Returns the promises that were broken, and last the command that runs the pair again; empty if none was."""
+    return [*outcome.violations, replay(storage, pair)] if outcome.violations else []
 
 
 def replay(storage: str, pair: Pair) -> str:
@@ -82,13 +94,17 @@ class Sweep:
         self.close()
 
 
-_world: list[World] = []  # of this process
+_world: list[World | FileWorld] = []  # of this process
 _learnt: dict[str, Outcome] = {}
 
 
 def _open(storage: str, endpoint: str | None) -> None:
     stack = ExitStack()
-    _world.append(stack.enter_context(open_world(storage, endpoint)))
+    if storage == "files":
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        _world.append(FileWorld(Path(folder)))
+    else:
+        _world.append(stack.enter_context(open_world(storage, endpoint)))
     Finalize(None, stack.close, exitpriority=10)
 
 
