@@ -213,7 +213,8 @@ class Proxy:
         else:
             status, headers, content = _own_answer(request, fault)
         try:
-            handler.close_connection = _reply(handler, request, _head(status, headers), content, fault, run)
+            if _reply(handler, request, _head(status, headers), content, fault, run):
+                handler.close_connection = True
         except OSError:  # the caller has gone
             handler.close_connection = True
 

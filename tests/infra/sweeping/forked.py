@@ -67,7 +67,7 @@ def _serve(connection, environment):
     if environment["S3_CLIENT"] == "boto3":  # the other one has threads of its own as soon as it is built
         build_parts()
     connection.send(len(list(Path("/proc/self/task").iterdir())))
-    with suppress(EOFError):
+    with suppress(EOFError, OSError):  # whoever asked has gone
         while True:
             event, timeout_s = connection.recv()
             ours, theirs = os.pipe()
