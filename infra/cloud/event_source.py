@@ -89,10 +89,10 @@ class EventSource:
         returned = set(ids) if error else reported
         for message in received:
             handle = {"QueueUrl": self.cloud.queue_url, "ReceiptHandle": message["ReceiptHandle"]}
-            if message["MessageId"] not in returned:
-                self.cloud.sqs.delete_message(**handle)
-            elif self.is_impatient:
-                with suppress(ClientError):  # of a message that the function itself deleted
+            with suppress(ClientError):  # of a message that the function itself deleted
+                if message["MessageId"] not in returned:
+                    self.cloud.sqs.delete_message(**handle)
+                elif self.is_impatient:
                     self.cloud.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
