@@ -20,6 +20,9 @@
 #ifndef VERSIONED
 #define VERSIONED 1
 #endif
+#ifndef REPEATS
+#define REPEATS 1               /* an upload may bring back an earlier content, and so its ETag */
+#endif
 #ifndef LATE
 #define LATE 0
 #endif
@@ -89,7 +92,7 @@
 #define SEEN(version) (VERSIONED -> version : 0)        /* what a store says of a version */
 
 byte changes, uploads;          /* so far; the number of an upload is its version */
-byte input;                     /* the ETag of the input, 1 or 2, or 0 if there is none */
+byte input;                     /* the ETag of the input, from 1 on, or 0 if there is none */
 byte about, about_version;      /* what the document is about, 0 if there is none */
 byte messages, busy, undone;    /* messages that wait, workers at work, uploads whose message is not done */
 bit late;                       /* whether there is a write that was given up: of what, and what it is to replace */
@@ -108,7 +111,7 @@ inline require_settled() {      /* once nothing is left to happen but uploads, a
 }
 
 inline write(etag_, version_) { /* the document of these is written */
-    P2 = !CHECKED(2) || !VERSIONED || version_ >= about_version; assert(P2);
+    P2 = !CHECKED(2) || version_ > about_version || (version_ == about_version && (REPEATS || etag_ >= about)); assert(P2);
     P3 = !CHECKED(3) || about != etag_ || about_version != version_; assert(P3);
     about = etag_; about_version = version_
 }
@@ -120,8 +123,9 @@ proctype Uploads() {
     :: atomic {
         changes < CHANGES ->
         if
-        :: input = 1
-        :: uploads -> input = 2 /* the first is called 1, since names mean nothing */
+        :: REPEATS -> input = 1
+        :: REPEATS && uploads -> input = 2      /* the first is called 1, since names mean nothing */
+        :: !REPEATS -> input = uploads + 1
         fi;
         changes++; uploads++; messages++; undone++; printf("The input becomes e%d, version %d.\n", input - 1, uploads)
        }
