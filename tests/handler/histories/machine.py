@@ -105,6 +105,15 @@ class Histories(RuleBasedStateMachine):
             one.begin(batch)
             self.go_on(worker, calls)
 
+    @rule(key=keys, first=some_contents, second=some_contents, calls=st.integers(2, 7))
+    def overtake(self, key, first, second, calls):
+        """One worker is on an object when it changes, and another worker does the change before the first goes on."""
+        self.upload(key, first, 1)
+        self.deliver(0, 1, newest_first=True, calls=calls)
+        self.upload(key, second, 1)
+        self.deliver(1, 1, newest_first=True, calls=100)
+        self.go_on(0, 100)
+
     @precondition(lambda self: self.is_at_work)
     @rule(worker=workers, calls=st.sampled_from([1, 1, 2, 3, 5, 100]))
     def go_on(self, worker, calls):
