@@ -17,6 +17,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.ministack import ministack  # noqa: F401  # a fixture of all tests
+
 ROOT = Path(__file__).parent.parent
 EVENTS = ROOT / "events"
 IMAGES = EVENTS / "images"

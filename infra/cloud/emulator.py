@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,6 +27,7 @@ from threading import Thread
 from typing import IO
 
 from infra.cloud.invocation import Invocation, parse_reply
+from infra.cloud.processes import STOP_S, direct, free_addresses, listens, stop
 from infra.cloud.runtime import find_binary, install_runtime_client
 from infra.errors import InfraError
 
@@ -37,7 +35,6 @@ HANDLER = "handler.app.lambda_handler"
 
 _START_S = 10
 _INVOKE_S = 60
-_STOP_S = 5
 _SILENCE_S = 1  # enough, because the lines of an invocation are in the pipe before its reply is sent
 _ENDED_AT_START = b'{"errorType": "Runtime.ExitError", "errorMessage": "The process ended while it started."}'
 _INVOCATIONS = "/2015-03-31/functions/function/invocations"
@@ -58,7 +55,7 @@ class Emulator:
         """
         request = urllib.request.Request(f"http://{self.address}{_INVOCATIONS}", data=json.dumps(event).encode())
         try:
-            with _direct().open(request, timeout=_INVOKE_S) as response:
+            with direct().open(request, timeout=_INVOKE_S) as response:
                 answer, error = parse_reply(response.read())
         except urllib.error.HTTPError as refusal:  # the process has ended, or could not load the function
             with refusal:
@@ -95,7 +92,7 @@ def start_emulator(package: Path, interpreter: str, environment: dict[str, str])
         InfraError: the binary or the interpreter is missing, or the emulator does not start.
     """
     variables = _system_variables(install_runtime_client(interpreter)) | environment
-    address, api_address = _free_addresses(2)
+    address, api_address = free_addresses(2)
     command = [
         *(find_binary(), "--runtime-interface-emulator-address", address, "--runtime-api-address", api_address),
         *(interpreter, "-S", "-m", "awslambdaric", HANDLER),  # -S: no site-packages, not even those of a virtual environment
@@ -106,13 +103,13 @@ def start_emulator(package: Path, interpreter: str, environment: dict[str, str])
         reader = Thread(target=_read_lines, args=(process, output), daemon=True)
         reader.start()
         try:
-            if not _answers(address, process):
+            if not listens(address, process, _START_S):
                 errors.seek(0)
                 raise InfraError(f"The emulator did not start: {errors.read().decode(errors='replace')}")
             yield Emulator(address, output)
         finally:
-            _stop(process)
-            reader.join(_STOP_S)
+            stop(process)
+            reader.join(STOP_S)
 
 
 def _start_process(command: list[str], folder: Path, variables: dict[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -141,52 +138,9 @@ def _system_variables(client: Path) -> dict[str, str]:
     }
 
 
-def _free_addresses(count: int) -> list[str]:
-    """Returns `count` addresses that no process listens on; each is held until the last is known, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return ["{}:{}".format(*held.getsockname()) for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
-
-
-def _direct() -> urllib.request.OpenerDirector:
-    """Returns an opener that uses no proxy."""
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
-    """Returns whether a process listens on `address`; waits until one does, the emulator has ended, or the time is over."""
-    host, port = address.split(":")
-    deadline = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection((host, int(port))).close()
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-        else:
-            return True
-    return False
-
-
 def _read_lines(process: subprocess.Popen[bytes], output: SimpleQueue[str]) -> None:
     """Takes lines from the pipe as they arrive, because the function would wait while the pipe is full."""
     if process.stdout:
         for line in process.stdout:
             output.put(line.decode(errors="replace").rstrip("\n"))
         process.stdout.close()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks the emulator to end, then kills what is left of its session, since the function's process has its own group."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_S)
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(ProcessLookupError):
-            if os.getsid(int(path.name)) == process.pid:
-                os.kill(int(path.name), signal.SIGKILL)
-    process.wait()

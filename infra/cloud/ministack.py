@@ -1,0 +1,85 @@
+"""Runs ministack, an emulator of AWS that shares no code with moto, as a process of its own on 127.0.0.1.
+
+    with serve() as endpoint:
+        s3 = boto3.client("s3", endpoint_url=endpoint)
+
+It judges conditional writes in one step, gives events sequencers, checks checksums, and runs functions in processes.
+It is installed into `.venv-ministack`, since it is no library of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.cloud.processes import direct, free_addresses, listens, stop
+from infra.errors import InfraError
+from infra.paths import ROOT
+
+INTERPRETER = ROOT / ".venv-ministack" / "bin" / "python"
+ACCOUNT = "000000000000"  # of every caller whose access key is not an account of twelve digits
+
+_START_S = 30
+_RESET_S = 30
+
+
+@contextmanager
+def serve(command: tuple[str, ...] = (), environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Starts ministack on a free port, yields its endpoint, and leaves no process and no file behind.
+
+    Args:
+        command: how ministack is started, if not by the Python of `.venv-ministack`.
+        environment: further variables, which functions that run in it inherit; nothing else of this process's is passed on.
+
+    Raises:
+        InfraError: ministack is not installed, or does not start.
+    """
+    command = command or (str(INTERPRETER), "-m", "ministack")
+    if not Path(command[0]).exists():
+        raise InfraError(f"Expected ministack, which `make .venv-ministack/ready` installs. Received: no {command[0]}.")
+    (address,) = free_addresses(1)
+    with tempfile.TemporaryDirectory(prefix="ministack-", ignore_cleanup_errors=True) as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**_variables(address, folder), **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            if not listens(address, process, _START_S):
+                raise InfraError(f"ministack did not start: {log.read_text(errors='replace')}")
+            yield f"http://{address}"
+        finally:
+            stop(process)
+
+
+def reset(endpoint: str) -> None:
+    """Removes everything from the ministack at `endpoint`."""
+    request = urllib.request.Request(f"{endpoint}/_ministack/reset", method="POST")
+    direct().open(request, timeout=_RESET_S).close()
+
+
+def _variables(address: str, folder: str) -> dict[str, str]:
+    host, port = address.split(":")
+    return {
+        "PATH": os.defpath,
+        "HOME": folder,
+        "TMPDIR": folder,
+        "STATE_DIR": f"{folder}/state",
+        "S3_DATA_DIR": f"{folder}/s3",
+        "BIND_HOST": host,
+        "MINISTACK_HOST": host,
+        "GATEWAY_PORT": port,
+        "LOG_LEVEL": "WARNING",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
