@@ -2,14 +2,17 @@
 
 No database, no AWS here.
 
-A document carries the ETag of the input that it is about, its maker (see `handler.maker`), and its result, as metadata. An
-existing document is kept if all of these agree. Otherwise it is replaced if the input is still in the state that was scored,
-and left alone if the input has changed meanwhile, since the newer upload brings an event of its own. Conditional writes make
-each step safe against concurrent writers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+A document carries the ETag and the version of the input that it is about, its maker (see `handler.maker`), and its result, as
+metadata. An existing document is kept if all of these agree. Otherwise it is replaced if the input is still in the state that
+was scored, and left alone if the input has changed meanwhile, since the newer upload brings an event of its own. Conditional
+writes make each step safe: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
-There is one case that these writes cannot detect, an input that changes back and forth (ETags e0, e1, e0). The event of the
-second e0 finds the document of the first e0 and is done, and then a slow writer for e1 replaces this document. So after a
-replacement the input is looked at once more, and if it changed, the event fails, so that it is delivered again.
+There is one case that these writes cannot detect, an input without versions that changes back and forth (ETags e0, e1, e0). The
+event of the second e0 finds the document of the first e0 and is done, and then a slow writer for e1 replaces this document. So
+after a replacement the input is looked at once more, and if it changed, the event fails, so that it is delivered again. An
+input with versions needs no such care, since the second e0 is another version, whose document replaces that of the first.
+
+docs/protocol.md says which guard of this protocol keeps which promise, by a model of it that is checked exhaustively.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from handler.store import Store, StoredObject, WriteResult
 MAX_ATTEMPTS = 6
 FIRST_PAUSE_S = 0.05  # before the second attempt, and doubled before each further one: 1.55 s in all, before jitter
 
-_BUCKET, _ETAG, _MODEL, _MAKER, _RESULT = "input-bucket", "input-etag", "model-sha256", "maker", "result"
+_BUCKET, _ETAG, _VERSION = "input-bucket", "input-etag", "input-version"
+_MODEL, _MAKER, _RESULT = "model-sha256", "maker", "result"
 
 PREDICTIONS, LIST = "predictions", "list"  # the results of documents that are no rejections
 
@@ -59,7 +63,8 @@ class Document(msgspec.Struct, frozen=True):
     @property
     def metadata(self) -> dict[str, str]:
         """The metadata that are stored with the document, by which its input, model and result are recognised."""
-        return {
+        version = {} if self.source.version_id is None else {_VERSION: self.source.version_id}
+        return version | {
             _BUCKET: self.source.ref.bucket,
             _ETAG: self.source.etag,
             _MODEL: self.model_sha256,
@@ -228,7 +233,7 @@ class Documents(msgspec.Struct, frozen=True):
         current = self.store.head(document.source.ref, deadline=deadline)
         if current is None:
             return Outcome.GONE
-        if current.etag != document.source.etag:
+        if (current.etag, current.version_id) != (document.source.etag, document.source.version_id):
             return Outcome.SUPERSEDED
         if self._put(document, existing.etag, deadline) is not WriteResult.WRITTEN:
             return None

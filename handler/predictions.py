@@ -26,8 +26,7 @@ Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 class Input(msgspec.Struct, frozen=True):
     """The object that was scored, in the state that was scored.
 
-    Of several versions with equal content, the version that was scored first is named. `format` is the format by which the
-    content was recognised, whatever the key says; it is null if no format was recognised.
+    `format` is the format by which the content was recognised, whatever the key says; it is null if no format was recognised.
     """
 
     bucket: str
