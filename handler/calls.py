@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Threads = Callable[[int], Executor]  # makes an executor of some threads; tests pass one that makes every call at once
 
 
 class Calls(Generic[R]):
@@ -19,7 +23,7 @@ class Calls(Generic[R]):
     Each call costs the same, however many others are under way.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, pool: Executor) -> None:
         self._pool = pool
         self._ended: SimpleQueue[Future[R]] = SimpleQueue()
         self._under_way = 0
@@ -61,3 +65,23 @@ class Calls(Generic[R]):
 def threads(count: int) -> ThreadPoolExecutor:
     """Returns `count` threads, which are made as they are needed, and then stay for the later invocations of the process."""
     return ThreadPoolExecutor(count, thread_name_prefix="objects")
+
+
+@contextmanager
+def repeated(call: Callable[[], None], first_s: float, then_s: float) -> Iterator[None]:
+    """Makes a call on another thread after `first_s` seconds, and again every `then_s` seconds, until the end of the block."""
+    is_over = threading.Event()
+
+    def repeat() -> None:
+        wait_s = first_s
+        while not is_over.wait(wait_s):
+            call()
+            wait_s = then_s
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

@@ -7,14 +7,14 @@ told and not raised.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 
+from handler.calls import repeated
 from handler.deadline import Deadline
 from handler.errors import TransientError
 from handler.jobs import MAX_MESSAGES, Queue
@@ -35,11 +35,15 @@ T = TypeVar("T")
 
 
 class Custody(msgspec.Struct, frozen=True):
-    """The function's own queue, or None if it has none; each call ends by `deadline`, and `warn` takes the errors."""
+    """The function's own queue, or None if it has none; each call ends by `deadline`, and `warn` takes the errors.
+
+    `repeat` makes a call again and again while something else is done; see `handler.calls.repeated`.
+    """
 
     queue: Queue | None
     deadline: Deadline
     warn: Callable[[Exception], None]
+    repeat: Callable[[Callable[[], None], float, float], AbstractContextManager[None]] = repeated
     _deleted: set[str] = msgspec.field(default_factory=set)  # handles
 
     def owns(self, message: Message) -> bool:
@@ -72,27 +76,16 @@ class Custody(msgspec.Struct, frozen=True):
             for part in _parts(list(seconds.items())):
                 self._call(partial(self.queue.hide, dict(part)))
 
-    @contextmanager
-    def leased(self, messages: Iterable[Message], *, at_once: bool) -> Iterator[None]:
+    def leased(self, messages: Iterable[Message], *, at_once: bool) -> AbstractContextManager[None]:
         """Keeps messages hidden while they are worked on, by a lease that another thread renews."""
         handles = self._handles(messages)
-        is_over = threading.Event()
+        if not handles:
+            return nullcontext()
 
         def renew() -> None:
-            wait_s = 0 if at_once else FIRST_LEASE_S
-            while not is_over.wait(wait_s):
-                self.hide({handle: LEASE_S for handle in handles if handle not in self._deleted})
-                wait_s = RENEW_S
+            self.hide({handle: LEASE_S for handle in handles if handle not in self._deleted})
 
-        thread = threading.Thread(target=renew, daemon=True)
-        if handles:
-            thread.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            if handles:
-                thread.join()
+        return self.repeat(renew, 0 if at_once else FIRST_LEASE_S, RENEW_S)
 
     def _handles(self, messages: Iterable[Message]) -> list[str]:
         return [message.receipt_handle for message in messages if self.owns(message) and message.receipt_handle]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -37,7 +37,10 @@ _jitter = random.SystemRandom()
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What one invocation was asked for, and the parts of the function that do it; `record` takes each report."""
+    """What one invocation was asked for, and the parts of the function that do it; `record` takes each report.
+
+    `jitter` returns a number from 0 to 1, by which failed messages come again at different times.
+    """
 
     request: Request
     scorer: Scorer
@@ -45,6 +48,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     custody: Custody
     budget: TimeBudget
     record: Record
+    jitter: Callable[[], float] = _jitter.random
     reports: dict[ObjectRef, Report] = msgspec.field(default_factory=dict)
     sweeps: dict[Sweep, SweepReport] = msgspec.field(default_factory=dict)
 
@@ -119,7 +123,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def _hide_failed(self, messages: Iterable[Message]) -> None:
         """Has failed messages come again after a time that grows with every delivery."""
         failed = [it for it in messages if self.custody.owns(it) and not it.is_finished(self._results)]
-        self.custody.hide({it.receipt_handle or "": retry_after_s(it, self._results, _jitter.random()) for it in failed})
+        self.custody.hide({it.receipt_handle or "": retry_after_s(it, self._results, self.jitter()) for it in failed})
 
 
 def in_turn(messages: Sequence[Message]) -> list[Message]:

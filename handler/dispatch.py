@@ -9,7 +9,7 @@ the queue and the time are passed in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -46,7 +46,7 @@ class Dispatcher(msgspec.Struct, frozen=True, kw_only=True):
 
     documents: Documents
     queue: Queue
-    pool: ThreadPoolExecutor
+    pool: Executor
 
     def send(self, chunk: Sequence[Asked | Sweep], deadline: Deadline) -> None:
         """Sends one chunk of objects and sweeps, each as a message of its own.

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from itertools import count, islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -146,7 +146,7 @@ class Ahead(Generic[T]):
         return item if item is not None and self._place_of(item) == place else None
 
 
-def read_ahead(pool: ThreadPoolExecutor, items: Iterable[T]) -> Iterator[T]:
+def read_ahead(pool: Executor, items: Iterable[T]) -> Iterator[T]:
     """Has a thread of `pool` read the next block of `items` while the last one is used; an error is raised in its place.
 
     Reading begins at once.
@@ -155,7 +155,7 @@ def read_ahead(pool: ThreadPoolExecutor, items: Iterable[T]) -> Iterator[T]:
     return _used(pool, reading, _read(pool, reading))
 
 
-def _used(pool: ThreadPoolExecutor, reading: Iterator[T], coming: _Block[T]) -> Iterator[T]:
+def _used(pool: Executor, reading: Iterator[T], coming: _Block[T]) -> Iterator[T]:
     while True:
         error = coming.done.exception()
         block = coming.items
@@ -175,7 +175,7 @@ class _Block(msgspec.Struct, Generic[T], frozen=True):
     done: Future[None]
 
 
-def _read(pool: ThreadPoolExecutor, reading: Iterator[T]) -> _Block[T]:
+def _read(pool: Executor, reading: Iterator[T]) -> _Block[T]:
     items: list[T] = []
 
     def read() -> None:

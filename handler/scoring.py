@@ -17,7 +17,7 @@ from contextlib import closing
 import msgspec
 
 from handler.batching import Batcher
-from handler.calls import Calls, threads
+from handler.calls import Calls, Threads, threads
 from handler.contract import Model
 from handler.deadline import TimeBudget
 from handler.dispatch import Dispatcher, Listing
@@ -42,7 +42,8 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     """Scores objects. `dispatcher` sends the objects that lists name to the queue; it is None if there is no queue.
 
     `batch_images` is the number of images that the model sees in one call, `concurrency` the number of objects that are opened
-    or published at the same time. `layout` is that of what is written, if it is not that of the documents.
+    or published at the same time. `layout` is that of what is written, if it is not that of the documents. `threads` makes the
+    threads that do so.
     """
 
     model: Model
@@ -53,6 +54,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     batch_images: int
     concurrency: int
     layout: Layout | None = None
+    threads: Threads = threads
 
     def score(self, asked: Iterable[Asked], budget: TimeBudget, record: Record) -> dict[ObjectRef, Report]:
         """Scores each object once, however often it is asked for.
@@ -72,7 +74,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
                     report.error.__traceback__ = None
 
         try:
-            pool = threads(self.concurrency)
+            pool = self.threads(self.concurrency)
             with Calls[Work](pool) as opening, Calls[tuple[ObjectRef, Report]](pool) as finishing:
                 decoded = self._decoded(self._opener.open(works, opening, budget), budget)
                 for work in Batcher(self.model, self.batch_images).classify(decoded):

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import msgspec
 
 from handler.backlog.covering import Covered
+from handler.calls import Threads
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher, chunks_of
 from handler.documents import Documents
@@ -48,15 +49,15 @@ class _Run(msgspec.Struct, frozen=True):
     reading: Deadline
     tally: Tally
     covered: Covered
-    readers: ThreadPoolExecutor
-    lookers: ThreadPoolExecutor
+    readers: Executor
+    lookers: Executor
 
 
 class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
     """Sweeps the inputs. Without a queue, `dispatcher` is None, and `scorer` scores the inputs that are found, in place.
 
     A chain of sweeps has at most `max_objects` objects scored, and does not begin while more than `max_queue_messages` messages
-    wait. `now` returns the time of day.
+    wait. `now` returns the time of day, and `threads` makes the threads that list and look.
     """
 
     inputs: Inputs
@@ -67,6 +68,7 @@ class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
     max_objects: int
     max_queue_messages: int
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    threads: Threads = ThreadPoolExecutor
 
     def sweep(self, sweep: Sweep, budget: TimeBudget, record: Record) -> SweepReport:
         """Sweeps until the time is over, but one chunk at least, and returns a report.
@@ -84,8 +86,8 @@ class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
             if sweep.prefix:
                 self.inputs.require_accepted_prefix(sweep.prefix)
             if sweep.chain or not self._has_to_wait(tally, budget):
-                covered = Covered.read(self.documents, reading)
-                with ThreadPoolExecutor(3) as readers, ThreadPoolExecutor(self.concurrency) as lookers:
+                covered = Covered.read(self.documents, reading, self.threads)
+                with self.threads(3) as readers, self.threads(self.concurrency) as lookers:
                     self._sweep(_Run(sweep, budget, record, reading, tally, covered, readers, lookers))
         except Exception as error:  # the other messages of the batch must not fail with the sweep
             tally.error = error

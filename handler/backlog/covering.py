@@ -21,6 +21,7 @@ import msgspec
 from handler.backlog.files import Index, decode_index
 from handler.backlog.keeping import read
 from handler.backlog.runs import Places, Plan, Shard
+from handler.calls import Threads
 from handler.deadline import Deadline
 from handler.documents import Documents
 from handler.errors import StorageUnavailable
@@ -84,8 +85,8 @@ class Covered(msgspec.Struct, frozen=True):
     runs: tuple[_Run, ...]
 
     @classmethod
-    def read(cls, documents: Documents, deadline: Deadline) -> Covered:
-        """Returns what the rows of the maker of `documents` cover, beside these documents.
+    def read(cls, documents: Documents, deadline: Deadline, threads: Threads = ThreadPoolExecutor) -> Covered:
+        """Returns what the rows of the maker of `documents` cover, beside these documents, as read on threads of `threads`.
 
         Raises:
             StorageUnavailable: the store failed.
@@ -100,7 +101,7 @@ class Covered(msgspec.Struct, frozen=True):
             if number.isascii() and number.isdigit():
                 finished[run].add(int(number))
         suffix = documents.layout.suffix
-        with ThreadPoolExecutor(_READERS) as pool:
+        with threads(_READERS) as pool:
             runs = pool.map(lambda run: _read_run(store, places, run, finished[run], suffix, deadline), list(finished))
             return cls(store, places, maker, suffix, tuple(run for run in runs if run))
 

@@ -1,6 +1,7 @@
-"""Every store keeps every promise of `handler.store.Store`: S3 on moto, local files, memory.
+"""Every store keeps every promise of `handler.store.Store`: S3 on two emulators by two clients, local files, memory.
 
-Where moto is not S3: it judges the condition of a PUT and writes in two steps (see conftest.py), and sends no 409.
+Where a store differs, DIFFERENCES in conftest.py says so. Where moto is not S3: it judges the condition of a PUT and writes in
+two steps (see conftest.py), and sends no 409. ministack does both in one step, without help.
 """
 
 import hashlib
@@ -18,7 +19,8 @@ from handler.deadline import Deadline
 from handler.errors import ObjectChanged, OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
 from handler.store import STANDARD, WriteResult
-from tests.infra.stores.conftest import RACERS
+from infra.stores.files import FileStore
+from tests.infra.stores.conftest import DIFFERENCES, RACERS, STORES
 
 OVER = Deadline(at_s=0, clock=lambda: 1)
 CONTENT = b"0123456789"
@@ -181,10 +183,10 @@ def test_every_key_is_an_object_of_its_own(bucket):
     assert bucket.keys() == sorted(ODD_KEYS, key=str.encode)
 
 
-@pytest.mark.parametrize("kind", ["s3", "obstore", "memory", *(["files"] if sys.platform == "linux" else [])])
-def test_keys_that_look_alike_are_different_objects(kind, request):
+def test_keys_that_look_alike_are_different_objects(bucket, request):
     """The usual file systems of macOS take them for one name; `infra.stores.files` says so."""
-    bucket = request.getfixturevalue(f"{kind}_bucket")
+    if isinstance(bucket.store, FileStore) and sys.platform != "linux":
+        request.applymarker(pytest.mark.xfail(reason="most file systems here take such keys for one name", strict=False))
     bucket.put("a/é")
 
     for key in ("A/é", "a/É", "a/e\u0301"):
@@ -289,16 +291,7 @@ def test_a_part_is_read_from_its_start_up_to_and_without_its_end(bucket):
         assert opened.source == bucket.head("a"), (start, end)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "s3",
-        "files",
-        "memory",
-    ],
-)
-def test_a_part_of_no_bytes_is_empty(kind, request):
-    bucket = request.getfixturevalue(f"{kind}_bucket")
+def test_a_part_of_no_bytes_is_empty(bucket):
     bucket.put("a", CONTENT)
 
     for start, end in ((0, 0), (3, 3), (7, 3)):
@@ -353,10 +346,9 @@ def test_an_unknown_object_is_none(bucket):
         assert bucket.open(key, if_match="0" * 32) is None, key
 
 
-@pytest.mark.parametrize("kind", ["s3", "obstore", "files"])
-def test_an_unknown_bucket_is_no_unknown_object(kind, request):
+def test_an_unknown_bucket_is_no_unknown_object(bucket):
     """A HEAD has no body, so S3 cannot tell them apart there."""
-    store = request.getfixturevalue(f"{kind}_bucket").store
+    store = bucket.store
     ref, deadline = ObjectRef("no-such-bucket", "a"), Deadline.after(60)
 
     with pytest.raises(StorageUnavailable, match="s3://no-such-bucket/a"):
@@ -390,10 +382,8 @@ def test_when_the_deadline_is_over_nothing_is_done(bucket):
     assert bucket.keys() == ["a"]
 
 
-@pytest.mark.parametrize("kind", ["s3", "obstore", "files"])
-def test_a_body_is_read_by_the_deadline_too(kind, request):
-    """There is no waiting for memory."""
-    bucket, now = request.getfixturevalue(f"{kind}_bucket"), [0.0]
+def test_a_body_is_read_by_the_deadline_too(bucket):
+    now = [0.0]
     bucket.put("a", bytes(10**6))
 
     with bucket.open("a", deadline=Deadline(at_s=10, clock=lambda: now[0])).body as body:
@@ -415,3 +405,10 @@ def test_a_store_is_used_by_several_threads(bucket):
         (f"{n % 4}/{n}", f"{n % 4}/{n}".encode(), {"number": str(n)}, True)  # whatever others do
         for n in range(RACERS)
     ]
+
+
+def test_every_difference_is_of_a_test_and_a_store_that_there_are():
+    for name, stores in DIFFERENCES.items():
+        assert callable(globals()[name])
+        assert stores.keys() <= set(STORES)
+        assert all(stores.values())

@@ -1,15 +1,19 @@
-"""Whatever is done in whatever order, files and memory do what a dict would."""
+"""Whatever is done in whatever order, every store does what a dict would: files, memory, and S3 on ministack by each client."""
 
+import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.store import WriteResult
+from handler.stores import make_store
 from infra.stores.files import FileStore
 from infra.stores.memory import MemoryStore
 from tests.infra.stores.conftest import BUCKET, Bucket
+from tests.ministack import reset
 
 # Few characters, so that keys are often equal or one begins with another. Some can be no names of files, some sort next to "/".
 KEYS = st.text(st.sampled_from("ab/.-0\0é😀"), min_size=1, max_size=5) | st.sampled_from(
@@ -18,6 +22,9 @@ KEYS = st.text(st.sampled_from("ab/.-0\0é😀"), min_size=1, max_size=5) | st.s
 CONTENTS = st.sampled_from([b"", b"1", b"2"])
 METADATA = st.dictionaries(st.sampled_from(["k", "l"]), st.sampled_from(["v", ""]), max_size=2)
 STATES = st.sampled_from(["nothing", "what stands there", "another state"])
+
+EXAMPLES = 200
+BOUNDED = 10  # of the examples, on ministack in `make test`
 
 
 @st.composite
@@ -31,11 +38,28 @@ def some_operations(draw):
 
 
 @given(some_operations())
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 def test_files_and_memory_do_what_a_dict_would(operations):
     with tempfile.TemporaryDirectory() as folder:
         for bucket in (Bucket(FileStore({BUCKET: Path(folder)})), Bucket(MemoryStore())):
             check(bucket, operations)
+
+
+@pytest.mark.parametrize("client", ["boto3", "obstore"])
+@pytest.mark.parametrize("examples", [BOUNDED, pytest.param(EXAMPLES, marks=pytest.mark.soak)])
+def test_s3_does_what_a_dict_would(client, examples, ministack, ministack_s3):
+    """The bounded form takes the same examples at each run."""
+    store = make_store(client, 1, os.environ)
+
+    @given(some_operations())
+    @settings(max_examples=examples, derandomize=examples == BOUNDED)
+    def check_all(operations):
+        reset(ministack)
+        ministack_s3.create_bucket(Bucket=BUCKET)
+        check(Bucket(store), operations)
+
+    check_all()
+    print(f"{examples} of {EXAMPLES} examples")  # noqa: T201  # how bounded it is
 
 
 def check(bucket, operations):
