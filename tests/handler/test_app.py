@@ -404,9 +404,12 @@ def test_lines_are_written_where_the_settings_say_so(invoke, upload, stored, mon
     assert len(content.splitlines()) == 5
 
 
-def test_an_event_of_nobody_is_an_error(invoke, buckets):
+@pytest.mark.parametrize(
+    "event", [{"detail-type": "Object Created"}, {}, [], [{"job": "plan"}], "text", 7, True, None], ids=str
+)
+def test_an_event_of_nobody_is_an_error(invoke, buckets, event):
     with pytest.raises(UnrecognisedEvent):
-        invoke({"detail-type": "Object Created"})
+        invoke(event)
 
 
 def test_settings_client_and_model_are_built_once(invoke, upload, monkeypatch):
