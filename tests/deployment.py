@@ -49,8 +49,10 @@ def make_bucket(name, given, *context):
     return bucket
 
 
-def lifecycle_rule(*, Id, ExpiredObjectDeleteMarker, **rest):  # noqa: N803 - CloudFormation's words
-    return {"ID": Id, "Expiration": {"ExpiredObjectDeleteMarker": ExpiredObjectDeleteMarker}, "Filter": {"Prefix": ""}, **rest}
+def lifecycle_rule(*, Id, **rest):  # noqa: N803 - CloudFormation's words
+    marker = "ExpiredObjectDeleteMarker"
+    expiration = {"Expiration": {marker: rest.pop(marker)}} if marker in rest else {}
+    return {"ID": Id, "Filter": {"Prefix": ""}, **expiration, **rest}
 
 
 def notification(given):

@@ -315,6 +315,9 @@ def test_only_the_input_keeps_what_was_replaced_and_for_a_month(deployment):
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert rule["Expiration"] == {"ExpiredObjectDeleteMarker": True}  # and no object by its age
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=OUTPUT)["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert "Expiration" not in rule
 
 
 @deployed(*ALL_TRIGGERS)

@@ -12,7 +12,7 @@ from handler.app import build_parts, lambda_handler
 from handler.model import BUNDLED_ARTIFACT
 from infra.cloud.event_source import Context
 from tests.conftest import INPUT, OUTPUT
-from tests.permissions import LAMBDAS_OWN, Need, allows, granting, statements
+from tests.permissions import LAMBDAS_OWN, Need, allows, aslist, granting, statements
 
 GRANTED = statements(ModelUri="s3://models/v1/")
 
@@ -96,6 +96,20 @@ def test_without_any_one_statement_some_call_is_refused(calls, sid):
     fewer = {name: statement for name, statement in GRANTED.items() if name != sid}
 
     assert any(not sids for call in calls for sids in granting(call, fewer))
+
+
+def test_without_any_one_action_some_call_is_refused(calls):
+    """Not even by another statement, unless that one is for Lambda's own calls."""
+    own = {sid: statement for sid, statement in GRANTED.items() if sid not in LAMBDAS_OWN}
+
+    def refused(granted):
+        return sum(not sids for call in calls for sids in granting(call, granted))
+
+    for sid, statement in own.items():
+        actions = aslist(statement["Action"])
+        for action in actions:
+            fewer = own | {sid: statement | {"Action": [other for other in actions if other != action]}}
+            assert refused(fewer) > refused(own), f"no call needs {action} of {sid}"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ ACCOUNT = {"Ref": "AWS::AccountId"}
 NOTHING = {"Ref": "AWS::NoValue"}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm", "FailedBacklogsAlarm")
+ROLES = ("ScoringRole", "SweepRole", "BacklogRole", "ScheduledBacklogRole")
 DEFINITION = ROOT / "infra/backlog/machine.asl.json"
 
 PAIRS = []  # of a fact and one of its mutants
@@ -158,10 +159,27 @@ def only_unfinished_messages_come_back(template):
     assert mapping(template)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-@fact(drop("ScoringFunction/Events/Uploads/Properties/ScalingConfig"))
+@fact(
+    put("ScoringFunction/Events/Uploads/Type", "SNS"),
+    put("ScoringFunction/Events/Uploads/Properties/Queue", DEAD_LETTERS),
+    put("ScoringFunction/Events/Uploads/Properties/BatchSize", 10_001),
+)
+def the_queue_feeds_the_function(template):
+    assert properties(template, "ScoringFunction")["Events"]["Uploads"]["Type"] == "SQS"
+    assert mapping(template)["Queue"] == {"Fn::GetAtt": ["UploadQueue", "Arn"]}
+    assert 1 <= mapping(template)["BatchSize"] <= 10_000
+
+
+@fact(
+    drop("ScoringFunction/Events/Uploads/Properties/ScalingConfig"),
+    put("ScoringFunction/Events/Uploads/Properties/ScalingConfig/MaximumConcurrency", 1),
+    put("ScoringFunction/Events/Uploads/Properties/ScalingConfig/MaximumConcurrency", 1001),
+    put("ScoringFunction/ReservedConcurrentExecutions", 9),
+)
 def messages_are_not_taken_faster_than_the_account_can_run_the_function(template):
     """A message whose invocation Lambda throttles has been delivered once more, and so comes nearer to the dead letters."""
-    assert 2 <= mapping(template)["ScalingConfig"]["MaximumConcurrency"] <= 1000
+    most = properties(template, "ScoringFunction").get("ReservedConcurrentExecutions", 1000)
+    assert 2 <= mapping(template)["ScalingConfig"]["MaximumConcurrency"] <= most
 
 
 @fact(put("UploadQueue/VisibilityTimeout", 901), put("ScoringFunction/Timeout", 120))
@@ -344,6 +362,7 @@ def what_the_rule_cannot_deliver_is_tried_again_and_then_kept(template):
     rule = {"Fn::GetAtt": ["UploadRule", "Arn"]}
     (kept,) = (each for each in statements(template, "DeadLetterQueuePolicy") if each["Effect"] == "Allow")
 
+    assert allowed(template, "DeadLetterQueuePolicy") == {}  # there is no rule
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86400}
     assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
     assert kept["Principal"] == {"Service": "events.amazonaws.com"}
@@ -376,11 +395,13 @@ def an_invocation_that_nobody_waits_for_is_tried_again_and_then_kept(template):
 @fact(
     put("Sweep/Target/Input", '{"job": "sweep", "scheduled_time": "<aws.scheduler.scheduled-time>"}'),
     put("Sweep/ScheduleExpression", "rate(1 hour)"),
+    put("Sweep/FlexibleTimeWindow/Mode", "FLEXIBLE"),
 )
 def a_sweep_is_told_what_it_is_and_for_when(template):
     sweep = properties(template, "Sweep")
 
     assert sweep["ScheduleExpression"] == {"Ref": "SweepSchedule"}
+    assert sweep["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert sweep["Target"]["Input"] == '{"job":"sweep","scheduled_time":"<aws.scheduler.scheduled-time>"}'
 
 
@@ -442,6 +463,7 @@ def a_schedule_starts_either_the_function_or_the_state_machine(template):
 
 @fact(
     put("ScheduledBacklog/ScheduleExpression", "rate(1 hour)"),
+    put("ScheduledBacklog/FlexibleTimeWindow/Mode", "FLEXIBLE"),
     put("ScheduledBacklog/Target/Arn", ALIAS),
     put("ScheduledBacklog/Target/Input", '{"job":"sweep","scheduled_time":"<aws.scheduler.scheduled-time>"}'),
     put("ScheduledBacklog/Target/Input", '{"job":"plan","run":"scheduled-<aws.scheduler.execution-id>"}'),  # of each attempt
@@ -454,6 +476,7 @@ def a_scheduled_run_is_named_after_its_time_so_that_a_start_that_is_repeated_sta
     target = schedule["Target"]
 
     assert schedule["ScheduleExpression"] == {"Ref": "SweepSchedule"}
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert target["Arn"] == {"Ref": "Backlog"}
     assert target["Input"] == '{"job":"plan","run":"scheduled-<aws.scheduler.scheduled-time>"}'
     assert target["RetryPolicy"] == properties(template, "Sweep")["Target"]["RetryPolicy"]
@@ -638,7 +661,62 @@ def buckets_are_named_for_each_region_and_keep_their_older_names_if_asked_to(tem
     assert f"at most {longest_stack} characters" in (ROOT / "samconfig.toml").read_text()
 
 
+_OLDER = {"Fn::Sub": "${AWS::StackName}-input"}
+_NEWER = {"Fn::Sub": "${AWS::StackName}-input-${AWS::AccountId}-${AWS::Region}"}
+
+
 @fact(
+    put(f"{_ENVIRONMENT}/OUTPUT_URI/Fn::Sub/1/Bucket/Fn::If/1/Fn::If/2", _OLDER),
+    put("ScoringRole/Policies/0/PolicyDocument/Statement/WriteDocuments/Resource/Fn::Sub/1/Bucket/Fn::If/1/Fn::If/2", _OLDER),
+    put("UploadQueuePolicy/PolicyDocument/Statement/0/Fn::If/1/Condition/ArnEquals/aws:SourceArn/Fn::Sub/1/Bucket", _NEWER),
+)
+def whatever_names_a_bucket_names_it_as_it_is_called(template):
+    """With older names, every resource and output says the same of the bucket of the older name."""
+
+    def everything(**parameters):
+        evaluator = Evaluator(template, {"AlarmEmail": "me@example.com", **parameters})
+        parts = [part["Properties"] for part in template["Resources"].values()]
+        values = [output["Value"] for output in template["Outputs"].values()]
+        return json.dumps([evaluator.value(part) for part in [*parts, *values]])
+
+    newer, older = everything(), everything(BucketNames="without-region")
+    assert "-us-east-1" not in older
+    assert older == re.sub("(-(?:input|output)-123456789012)-us-east-1", r"\1", newer).replace("with-region", "without-region")
+
+
+_ON_DEMAND = {  # the parameters without which there is no such resource, besides those of buckets, which other facts tell of
+    "DirectPermission": {"UploadTrigger": "direct"},
+    "UploadRule": {"UploadTrigger": "eventbridge"},
+    "UploadRulePermission": {"UploadTrigger": "eventbridge"},
+    "Sweep": {"SweepSchedule": "rate(1 hour)"},
+    "SweepRole": {"SweepSchedule": "rate(1 hour)"},
+    "Backlog": {"Backlogs": "on"},
+    "BacklogRole": {"Backlogs": "on"},
+    **{name: {"AlarmEmail": "me@example.com", "Backlogs": "on"} for name in ("AlarmTopic", *ALARMS)},
+    **{
+        name: {"Backlogs": "on", "SweepSchedule": "rate(1 hour)", "SweepBy": "backlog"}
+        for name in ("ScheduledBacklog", "ScheduledBacklogRole")
+    },
+}
+
+
+@fact(
+    drop("Resources/UploadRule/Condition"),
+    drop("Resources/AlarmTopic/Condition"),
+    drop("Conditions/HasUploadRule/Fn::Or/0"),
+    put("Resources/DirectPermission/Condition", "TriggerIsQueue"),
+)
+def what_was_not_asked_for_is_not_made(template):
+    assert made(template) == set(template["Resources"]) - set(_ON_DEMAND)
+    for name, parameters in _ON_DEMAND.items():
+        assert name in made(template, **parameters)
+
+
+@fact(
+    put("ScoringFunction/Handler", "app.lambda_handler"),
+    put("ScoringFunction/CodeUri", "handler/"),
+    drop("ScoringFunction/AutoPublishAlias"),
+    drop("ScoringFunction/MemorySize"),
     put("ScoringFunction/Runtime", "python3.12"),
     put("ScoringFunction/Architectures", ["x86_64"]),
     put("Resources/ScoringFunction/Metadata/BuildMethod", "python3.13"),
@@ -646,6 +724,11 @@ def buckets_are_named_for_each_region_and_keep_their_older_names_if_asked_to(tem
 def the_function_is_the_package_that_make_build_makes(template):
     function = properties(template, "ScoringFunction")
 
+    assert function["Handler"] == "handler.app.lambda_handler"
+    assert "\ndef lambda_handler(" in (ROOT / "handler" / "app.py").read_text()
+    assert (ROOT / function["CodeUri"]) == ROOT
+    assert function["AutoPublishAlias"]
+    assert 128 <= function["MemorySize"] <= 10_240
     assert function["Runtime"] == f"python{PYTHON_VERSION}"
     assert function["Architectures"] == [{"Ref": "Architecture"}]
     assert template["Resources"]["ScoringFunction"]["Metadata"]["BuildMethod"] == "makefile"
@@ -711,8 +794,10 @@ def whoever_invokes_the_function_invokes_the_version_in_use(template):
     drop("ScoringLogGroup/RetentionInDays"),
     put("ScoringFunction/LoggingConfig/LogGroup", "/aws/lambda/coatcheck"),
     put("ScoringFunction/LoggingConfig/LogFormat", "Text"),
+    put("ScoringLogGroup/LogGroupName", "/aws/lambda/coatcheck"),  # in which a second stack could not be made
 )
 def the_log_is_json_and_does_not_grow_for_ever(template):
+    assert properties(template, "ScoringLogGroup")["LogGroupName"] == {"Fn::Sub": "/aws/lambda/${AWS::StackName}"}
     assert properties(template, "ScoringLogGroup")["RetentionInDays"] == {"Ref": "LogRetentionDays"}
     assert properties(template, "ScoringFunction")["LoggingConfig"] == {
         "LogFormat": "JSON",
@@ -824,18 +909,29 @@ def buckets_are_listed_under_their_prefix_only(template):
     put("ScoringFunction/Policies", ["AmazonS3ReadOnlyAccess"]),
     put("ScoringFunction/Role", {"Fn::GetAtt": ["SweepRole", "Arn"]}),
     put("ScoringRole/AssumeRolePolicyDocument/Statement/0/Principal", {"AWS": "*"}),
+    *(put(f"{role}/AssumeRolePolicyDocument/Statement/0/Effect", "Deny") for role in ROLES),
+    *(put(f"{role}/AssumeRolePolicyDocument/Statement/0/Action", "sts:TagSession") for role in ROLES),
+    *(put(f"{role}/Policies/0/PolicyDocument/Statement/0/Effect", "Deny") for role in ROLES),
+    drop("SweepRole/Policies/0/PolicyDocument/Version"),
+    put("UploadQueuePolicy/PolicyDocument/Version", "2008-10-17"),
 )
 def every_permission_is_spelt_out_here_with_its_reason(template):
     roles = named(template, "AWS::IAM::Role")
 
     assert properties(template, "ScoringFunction")["Role"] == {"Fn::GetAtt": ["ScoringRole", "Arn"]}
     assert "Policies" not in properties(template, "ScoringFunction")
+    assert set(roles) == set(ROLES)
     for role in roles:
         assert set(properties(template, role)) == {"AssumeRolePolicyDocument", "Policies"}
         assert all(each["Sid"] for each in statements(template, role))
         assert all("*" not in (each["Resource"], *each["Resource"]) for each in statements(template, role))
+        (trust,) = properties(template, role)["AssumeRolePolicyDocument"]["Statement"]
+        assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+        assert {each["Effect"] for each in statements(template, role)} == {"Allow"}
     (trust,) = properties(template, "ScoringRole")["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+    documents = [value for value in inside(template) if isinstance(value, dict) and "Statement" in value]
+    assert {document["Version"] for document in documents} == {"2012-10-17"}
 
 
 _SENDER = "UploadQueuePolicy/PolicyDocument/Statement/TakeNotificationsOfTheInputBucketOnly"
@@ -959,6 +1055,18 @@ def an_image_replaced_by_mistake_can_be_had_back_for_a_month(template):
 
 
 @fact(
+    drop("OutputBucket/LifecycleConfiguration"),
+    put("OutputBucket/LifecycleConfiguration/Rules/0/ExpirationInDays", 30),
+    put("OutputBucket/LifecycleConfiguration/Rules/0/Status", "Disabled"),
+)
+def parts_that_a_broken_off_run_has_written_do_not_stay_and_documents_do(template):
+    """Step Functions writes large results in parts."""
+    (rule,) = properties(template, "OutputBucket")["LifecycleConfiguration"]["Rules"]
+
+    assert rule == {"Id": rule["Id"], "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+
+
+@fact(
     put("Resources/InputBucket/DeletionPolicy", "Delete"),
     drop("Resources/OutputBucket/UpdateReplacePolicy"),
 )
@@ -1027,6 +1135,8 @@ def alarms_watch_what_a_person_must_know_of(template):
     put("ThrottlesAlarm/TreatMissingData", "missing"),
     put("DeadLettersAlarm/AlarmActions", []),
     put("ErrorsAlarm/Statistic", "Average"),
+    *(put(f"{name}/Period", 3600) for name in ALARMS),
+    *(put(f"{name}/EvaluationPeriods", 12) for name in ALARMS),
     put("AlarmTopic/Subscription", []),
     put("FailedBacklogsAlarm/Threshold", 1),
     put("FailedBacklogsAlarm/Statistic", "Average"),
@@ -1039,6 +1149,7 @@ def alarms_go_off_when_they_should_and_reach_the_person(template):
         assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
         assert alarm["Statistic"] == ("Maximum" if alarm["Namespace"] == "AWS/SQS" else "Sum")
         assert alarm["TreatMissingData"] == "notBreaching"
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (300, 1)
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     thresholds = {name: properties(template, name)["Threshold"] for name in ALARMS}
     assert {name for name in ALARMS if thresholds[name] == 0} == set(ALARMS) - {"WaitingUploadsAlarm"}
@@ -1062,6 +1173,52 @@ def test_a_template_that_does_not_is_noticed(check, mutate):
     assert mutant != TEMPLATE
     with pytest.raises((AssertionError, KeyError, ValueError)):  # something is wrong, or missing, or not the only one
         check(mutant)
+
+
+# What may be left out of a resource without a fact being broken: words for people and names that nothing refers to.
+_WORDS = {"Description", "AlarmDescription", "Metadata", "Sid", "PolicyName", "Id"}
+
+
+def _places(node, path=()):
+    """The path of every part of a template that is more than words."""
+    steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for step, inner in steps:
+        if step not in _WORDS:
+            yield (*path, step)
+            yield from _places(inner, (*path, step))
+
+
+def _is_noticed(template, facts):
+    """Whether one of `facts` is broken; it is moved to the front, where it is broken soonest by the next mutant."""
+    for place, check in enumerate(facts):
+        try:
+            check(template)
+        except Exception:  # noqa: BLE001  # whatever a fact stumbles over
+            facts.insert(0, facts.pop(place))
+            return True
+    return False
+
+
+def test_whatever_is_left_out_of_the_resources_and_their_conditions_is_noticed():
+    """Each part of them in turn, the parts of parts as well."""
+    template, facts = copy.deepcopy(TEMPLATE), list(FACTS)
+    unnoticed, tried = [], 0
+    for path in [path for part in ("Resources", "Conditions") for path in _places(template[part], (part,))]:
+        *parents, last = path
+        node = template
+        for step in parents:
+            node = node[step]
+        saved = copy.copy(node)
+        del node[last]
+        tried += 1
+        if not _is_noticed(template, facts):
+            unnoticed.append("/".join(map(str, path)))
+        node.clear()
+        node.update(saved) if isinstance(node, dict) else node.extend(saved)
+
+    assert template == TEMPLATE
+    assert tried > 1000
+    assert unnoticed == []
 
 
 def test_no_fact_is_left_out():

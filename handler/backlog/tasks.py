@@ -68,13 +68,13 @@ Task = PlanTask | Shard | SummariseTask
 _JOBS = ("plan", "shard", "summarise")
 
 
-def parse_task(event: dict[str, Any]) -> Task | None:
+def parse_task(event: object) -> Task | None:
     """Returns the task that an event asks for; None if it is an event of another kind.
 
     Raises:
         UnrecognisedEvent: it is a task, but not as this module's docstring describes it.
     """
-    if event.get("job") not in _JOBS:
+    if not isinstance(event, dict) or event.get("job") not in _JOBS:
         return None
     try:
         task: Task = msgspec.convert(event, Task)

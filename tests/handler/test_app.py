@@ -114,6 +114,144 @@ def test_of_a_mixed_batch_only_what_cannot_be_read_comes_back(invoke, upload, st
     assert list(stored()) == ["predictions/uploads/bag-0.png.json", "predictions/uploads/coat-0.png.json"]
 
 
+def queued(*bodies, receive_count=1):
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:sqs",
+                "messageId": f"m{number}",
+                "body": json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": str(receive_count)},
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def failed(answer):
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def written(recorded_calls):
+    return [
+        arguments["Key"]
+        for operation, arguments, _ in recorded_calls
+        if operation == "PutObject" and "_coatcheck/" not in arguments["Key"]
+    ]
+
+
+def test_an_object_that_a_batch_names_again_and_again_is_written_once(invoke, upload, recorded_calls):
+    """In two messages, twice in one of them, and in three spellings."""
+    upload("uploads/a b.png", (IMAGES / "bag-1.png").read_bytes())
+    event = uploaded("uploads/a b.png")
+    spellings = ["uploads/a+b.png", "uploads%2Fa%20b.png", "uploads%2Fa+b.png"]
+    thrice = {
+        "Records": [
+            record | {"s3": {**record["s3"], "object": {"key": key}}} for record in event["Records"] for key in spellings
+        ]
+    }
+
+    assert failed(invoke(queued(event, thrice, event))) == []
+    assert written(recorded_calls) == ["predictions/uploads/a b.png.json"]
+
+
+def test_a_message_that_is_half_readable_comes_back_and_its_object_is_written_once(invoke, upload, recorded_calls):
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    event = uploaded("uploads/a.png")
+    event["Records"].append({**event["Records"][0], "s3": {"bucket": {"name": INPUT}, "object": {"key": "%FF"}}})
+
+    for receive_count in (1, 2, 3):
+        assert failed(invoke(queued(event, receive_count=receive_count))) == ["m0"]
+    assert written(recorded_calls)[0] == "predictions/uploads/a.png.json"
+    assert [
+        status for operation, arguments, status in recorded_calls if arguments.get("Key") == written(recorded_calls)[0]
+    ] == [
+        200,  # written
+        200,  # and seen to be there, twice
+        200,
+    ]
+
+
+@pytest.mark.parametrize(
+    "sequencers", [("0055AE", "0055AED6DCD90281E5"), ("0055AED6DCD90281E5", "0055AE"), (None, None), (7, [])], ids=str
+)
+def test_events_out_of_order_leave_the_document_of_the_object_that_is_there(invoke, stored, s3, buckets, sequencers):
+    """Whatever an event says of versions and of the order of uploads, the object is scored as it is now."""
+    s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
+    names, events = ("bag-1.png", "sneaker-1.png"), []
+    for name, sequencer in zip(names, sequencers, strict=True):
+        put = s3.put_object(Bucket=INPUT, Key="uploads/a.png", Body=(IMAGES / name).read_bytes())
+        event = uploaded("uploads/a.png")
+        told = {"sequencer": sequencer, "versionId": put["VersionId"], "eTag": put["ETag"].strip('"')}
+        event["Records"][0]["s3"]["object"] |= told if sequencer else {}
+        events.append(event)
+    older, newer = events
+
+    assert outcomes(invoke(newer)) == {"a.png": "scored"}
+    before = stored()
+    assert outcomes(invoke(older)) == {"a.png": "duplicate"}
+
+    assert stored() == before
+    document = json.loads(before["predictions/uploads/a.png.json"])
+    assert document["input"]["version_id"] == put["VersionId"]
+    assert document["predictions"][0]["class_name"] == "Sneaker"
+
+
+@pytest.mark.parametrize("size", [0, 1, -5, 10**15, "text", None])
+def test_the_size_that_an_event_tells_is_not_believed(invoke, upload, stored, monkeypatch, size):
+    monkeypatch.setenv("MAX_OBJECT_BYTES", "100")
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    event = uploaded("uploads/a.png")
+    event["Records"][0]["s3"]["object"]["size"] = size
+
+    assert outcomes(invoke(event)) == {"a.png": "rejected"}
+    assert json.loads(stored()["predictions/uploads/a.png.json"])["error"]["name"] == "ObjectTooLarge"
+
+
+@pytest.fixture
+def forbid(aws, monkeypatch):
+    """Has S3 answer calls that name some keys as if the function's role lacked a permission."""
+    from botocore.awsrequest import AWSResponse
+    from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
+
+    answer, forbidden = BotocoreStubber.__call__, set()
+    refusal = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+    def answering(stubber, event_name, request, **rest):
+        if request.url.partition("?")[0].rpartition(".amazonaws.com/")[2] in forbidden:
+            return AWSResponse(request.url, 403, {}, MockRawResponse(refusal))
+        return answer(stubber, event_name, request, **rest)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", answering)
+    return forbidden.update
+
+
+@pytest.mark.parametrize("bad", [{3, 7}, {0}, {9}, set(range(10)), set()], ids=str)
+def test_of_ten_messages_exactly_those_come_back_whose_object_s3_does_not_give(invoke, upload, stored, forbid, bad):
+    for number in range(10):
+        upload(f"uploads/{number}", (IMAGES / "bag-1.png").read_bytes())
+    forbid(f"uploads/{number}" for number in bad)
+
+    answer = invoke(queued(*(uploaded(f"uploads/{number}") for number in range(10))))
+
+    assert failed(answer) == [f"m{number}" for number in sorted(bad)]
+    assert sorted(stored()) == [f"predictions/uploads/{number}.json" for number in range(10) if number not in bad]
+
+
+@pytest.mark.parametrize("place", ["uploads/a.png", "predictions/uploads/a.png.json"])
+def test_what_the_role_does_not_allow_comes_back_is_not_taken_for_gone_and_is_named_in_the_log(
+    invoke, upload, stored, forbid, logged, place
+):
+    upload("uploads/a.png", (IMAGES / "bag-1.png").read_bytes())
+    forbid([place])
+
+    assert failed(invoke(queued(uploaded("uploads/a.png")))) == ["m0"]
+    (line,) = logged()
+    assert (line["level"], line["outcome"], line["error"]) == ("ERROR", "failed", "StorageUnavailable")
+    assert "AccessDenied" in line["reason"]
+    assert place in line["reason"]
+
+
 def test_the_images_of_an_invocation_share_the_model_s_batches(invoke, upload, monkeypatch):
     """100 objects of an image each make seven calls; one object at a time would make a hundred."""
     stopwatch, sizes = build_parts().stopwatch, []
@@ -266,9 +404,12 @@ def test_lines_are_written_where_the_settings_say_so(invoke, upload, stored, mon
     assert len(content.splitlines()) == 5
 
 
-def test_an_event_of_nobody_is_an_error(invoke, buckets):
+@pytest.mark.parametrize(
+    "event", [{"detail-type": "Object Created"}, {}, [], [{"job": "plan"}], "text", 7, True, None], ids=str
+)
+def test_an_event_of_nobody_is_an_error(invoke, buckets, event):
     with pytest.raises(UnrecognisedEvent):
-        invoke({"detail-type": "Object Created"})
+        invoke(event)
 
 
 def test_settings_client_and_model_are_built_once(invoke, upload, monkeypatch):

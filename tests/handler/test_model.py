@@ -254,12 +254,17 @@ def test_a_manifest_that_tells_of_a_familiarity_needs_a_model_with_one(ignorant)
             load_model(changed(ignorant, **change))
 
 
-def make_small(*, familiarity):
+def test_a_model_that_takes_other_numbers_than_bytes_is_refused():
+    with pytest.raises(BadArtifact, match="uint8 in and float32 out"):
+        load_model(reader(make_small(familiarity=None, pixels="float32")))
+
+
+def make_small(*, familiarity, pixels="uint8"):
     import keras
 
     from training.export.litert import quantise
 
-    pixels = keras.Input((4, 4, 1), dtype="uint8")
+    pixels = keras.Input((4, 4, 1), dtype=pixels)
     values = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(pixels))
     outputs = {"probabilities": keras.layers.Softmax()(keras.layers.Dense(2, kernel_initializer="zeros")(values))}
     if familiarity:

@@ -310,20 +310,40 @@ def test_the_error_in_a_report_holds_no_frame_and_so_none_of_the_object_s_bytes(
     assert [report.error.__traceback__ for report in reports.values()] == [None] * 3
 
 
-def test_a_bug_that_one_object_brings_out_fails_that_object_alone(score):
-    reports, _ = score({"a": ZeroDivisionError("a bug"), "b": npy(0)})
+@pytest.mark.parametrize("bug", [ZeroDivisionError, MemoryError, RecursionError, UnicodeError])
+def test_a_bug_that_one_object_brings_out_fails_that_object_alone(score, bug):
+    reports, _ = score({"a": bug(), "b": npy(0)})
 
     assert [report.outcome for report in reports.values()] == [Outcome.FAILED, Outcome.SCORED]
-    assert isinstance(reports["a"].error, ZeroDivisionError)
+    assert isinstance(reports["a"].error, bug)
 
 
-def test_a_document_that_cannot_be_written_fails_its_object_alone(score, store):
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("call", ["open", "create"])
+def test_the_end_of_the_process_ends_the_invocation_and_leaves_whole_documents_alone(score, store, budget, call, end):
+    """It is no error of an object, so nothing is reported, and all messages come again."""
+
+    def interrupt(method, place):
+        if (method, place.key.removesuffix(".json")) == (call, "b"):
+            raise end
+
+    store.before = interrupt
+    with pytest.raises(end):
+        score({key: npy(0) for key in "abc"}, concurrency=1)
+
+    documents = documents_in(store, budget)
+    assert "b.json" not in documents
+    assert all(classes(document) == ["dark"] for document in documents.values())
+
+
+@pytest.mark.parametrize("content", [npy(0), b"<html>"], ids=["predictions", "rejection"])
+def test_a_document_that_cannot_be_written_fails_its_object_alone(score, store, content):
     def full(method, place):
         if (method, place.key) == ("create", "a.json"):
             raise StorageUnavailable("S3 is full.")
 
     store.before = full
-    reports, _ = score({"a": npy(0), "b": npy(0)})
+    reports, _ = score({"a": content, "b": npy(0)})
 
     assert [report.outcome for report in reports.values()] == [Outcome.FAILED, Outcome.SCORED]
 
@@ -363,6 +383,29 @@ def test_an_object_above_the_limit_is_rejected(score, size):
 
     assert json.loads(documents["a.json"].content)["error"]["name"] == "ObjectTooLarge"
     assert reports["a"].outcome is Outcome.REJECTED
+
+
+class StoreOfUnreadBodies(MemoryStore):
+    """A store of which no byte may be read."""
+
+    def open(self, ref, **options):
+        return msgspec.structs.replace(super().open(ref, **options), body=UnreadBody())
+
+
+class UnreadBody(io.BytesIO):
+    """A body that must not be read."""
+
+    def read(self, size=-1):
+        pytest.fail("it was read")
+
+
+def test_no_byte_is_read_of_a_large_object_above_the_limit(score):
+    store = StoreOfUnreadBodies()
+    store.place(ObjectRef("in", "a"), bytes(MAX_WHOLE_BYTES + 1))
+
+    reports, _ = score({}, asked=["a"], store=store, max_object_bytes=MAX_WHOLE_BYTES)
+
+    assert isinstance(reports["a"].error, ObjectTooLarge)
 
 
 def test_a_folder_is_rejected_as_one(score):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from unittest import mock
@@ -17,7 +18,7 @@ from handler.documents import Document, Documents
 from handler.errors import InvocationFailed, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject
 from handler.examining import Examined, State
 from handler.inputs import Inputs
-from handler.jobs import Chain, Sweep
+from handler.jobs import Asked, Chain, Sweep
 from handler.layout import Layout, LayoutName
 from handler.marks import RESERVED, SETTLED, Marks
 from handler.objects import ObjectRef, Prefix
@@ -157,6 +158,26 @@ def test_what_has_no_document_is_sent(world):
 
     assert bucket.sent == [{"objects": ["s3://in/uploads/b"], "unless_done": True}]
     assert (report.examined, report.missing, report.sent, report.is_finished) == (2, 1, 1, True)
+
+
+def test_two_sweeps_at_once_send_each_object_twice_at_most_and_it_is_scored_once(world):
+    """An object that was uploaded a moment ago is sent too, beside its own event: it is scored once all the same."""
+    bucket = world("uploads/a", "uploads/b", "uploads/c")
+
+    bucket.sweep()
+    bucket.sweep()  # before anything of what the first has sent is scored
+    asked = [Asked(ObjectRef("in", key), unless_done=True) for key in bucket.sent_keys]
+    outcomes = [
+        report.outcome
+        for one in asked
+        for report in bucket.scorer.score([one], TimeBudget.of(3600, 10, 1), lambda *_: None).values()
+    ]
+    bucket.sent.clear()
+    bucket.sweep()
+
+    assert sorted(one.ref.key for one in asked) == sorted(["uploads/a", "uploads/b", "uploads/c"] * 2)
+    assert Counter(outcomes) == {Outcome.DUPLICATE: 3, Outcome.REJECTED: 3}  # nothing in the bucket is an image
+    assert bucket.sent == []
 
 
 @pytest.mark.parametrize(("stale", "counts"), [({"etag": "older"}, (1, 0)), ({"maker": "0" * 64}, (0, 1))])

@@ -54,6 +54,24 @@ def test_a_row_is_byte_for_byte_the_document_of_an_upload(world):
     assert summary["shards"] == {"planned": 1, "finished": 1}
 
 
+def test_of_a_hundred_objects_three_bad_ones_are_rejected_rows_and_another_run_does_none_again(world):
+    bucket = world()
+    bucket.put_many(97)
+    for key, content in {"cut.png": picture(1)[:-20], "empty": b"", "page.png": b"<html>"}.items():
+        bucket.put(f"uploads/{key}", content)
+
+    summary = bucket.run()
+    rows = bucket.rows()
+
+    assert {name: count for name, count in summary["outcomes"].items() if count} == {"scored": 97, "rejected": 3}
+    errors = [json.loads(row)["error"]["name"] for row in rows if b'"error"' in row]
+    assert sorted(errors) == ["EmptyObject", "UnreadableImage", "UnrecognisedFormat"]
+    assert bucket.plan("second")["plan"]["objects"] == 0
+    again = bucket.run()  # by the same name
+    assert again | {"ended_at": summary["ended_at"]} == summary
+    assert bucket.rows() == rows
+
+
 def test_each_object_is_reported_as_an_upload_is(world):
     bucket = world()
     bucket.put_many(3)

@@ -98,7 +98,7 @@ def test_images_of_another_size_are_refused_and_never_broadcast(shape, fashion_t
         pixels_of(npy(np.zeros(shape, np.uint8)), fashion_target)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int64", ">u2", "int8", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", ">f8", "int64", ">u2", "int8", "bool", "S1", "V1", [("a", "u1")]])
 def test_another_dtype_is_refused_with_what_to_do(dtype, fashion_target):
     with pytest.raises(UnreadableArray, match=r"astype\('uint8'\)"):
         pixels_of(npy(PIXELS.astype(dtype)), fashion_target)

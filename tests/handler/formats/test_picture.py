@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import PIL.features
 import PIL.Image
+import PIL.ImageFile
 import pytest
 
 from handler.contract import Conversion, PixelShape
@@ -123,8 +124,9 @@ def test_an_animated_png_counts_as_its_first_frame(fashion_target):
     assert np.unique(image.pixels).tolist() == [10]
 
 
-@pytest.mark.parametrize("size", [(20_000, 20_000), (1001, 1000)])
-def test_a_bomb_is_refused_by_its_header(size, fashion_target):
+@pytest.mark.parametrize("size", [(20_000, 20_000), (1001, 1000), (2**31 - 1, 2**31 - 1)])
+def test_a_bomb_is_refused_by_its_header(size, fashion_target, monkeypatch):
+    monkeypatch.setattr(PIL.ImageFile.ImageFile, "__init__", pytest.fail)
     with pytest.raises(ObjectTooLarge, match="pixels"):
         list(decode(io.BytesIO(bomb(*size)), "bomb.png", fashion_target))
 
@@ -226,6 +228,9 @@ def parts(content):
         lambda header, data, end: [data, end],
         lambda header, data, end: [header, chunk(b"FAKE", b""), data, end],
         lambda header, data, end: [header, end],
+        lambda header, data, end: [header, end, data],
+        lambda header, data, end: [header[:-1] + bytes([header[-1] ^ 1]), data, end],  # a wrong checksum
+        lambda header, data, end: [header, data[:-1] + bytes([data[-1] ^ 1]), end],
         lambda header, data, end: [end],
     ],
 )
@@ -241,6 +246,12 @@ def test_a_cmyk_photo_is_read(fashion_target):
 
     (image,) = decoded(jpeg(picture), fashion_target)
     assert image.pixels.mean() == pytest.approx(250, abs=2)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 28), (28, 0)])
+def test_a_picture_without_pixels_is_refused(size, fashion_target):
+    with pytest.raises(UnreadableImage, match=f"at least 1x1 pixels. Received: {size[0]}x{size[1]}"):
+        decoded(bomb(*size), fashion_target)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 1000), (29, 28), (1000, 1)])

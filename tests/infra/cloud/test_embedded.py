@@ -101,6 +101,22 @@ def test_a_poison_message_ends_in_the_dead_letters_intact_and_takes_no_other_wit
     assert list(documents(cloud)) == ["predictions/uploads/a.png.json"]
 
 
+def test_while_no_document_can_be_written_no_message_is_lost_and_then_each_is_done(cloud):
+    for number in range(10):
+        put(cloud, f"uploads/{number}.png", (IMAGES / "trouser-0.png").read_bytes())
+    source = EventSource(cloud, lambda_handler, is_impatient=True)
+    cloud.s3.delete_bucket(Bucket=cloud.output_bucket)
+
+    delivery = source.deliver()
+    assert (len(delivery.returned), len(delivery.deleted)) == (10, 0)
+    assert waiting(cloud, cloud.queue_url) == 10
+
+    cloud.s3.create_bucket(Bucket=cloud.output_bucket)
+    source.drain()
+    assert sorted(documents(cloud)) == [f"predictions/uploads/{number}.png.json" for number in range(10)]
+    assert waiting(cloud, cloud.queue_url) == waiting(cloud, cloud.dead_letter_url) == 0
+
+
 def test_boto3_finds_the_cloud_by_its_environment(cloud):
     assert boto3.client("s3").list_buckets()["Buckets"]
 
