@@ -23,6 +23,10 @@ THREADS = 4  # each with ten letters in hand: the calls of a batch take about 50
 HIDDEN_S = 600  # of a letter from when it is received; after an end without warning it can be received again then
 
 _SERVICES = {Way.QUEUE: "sqs", Way.FUNCTION: "lambda", Way.MACHINE: "stepfunctions"}
+# Codes with which SQS refuses a whole batch for one of its messages, such as one that is too large for the queue.
+_ONE_AT_FAULT = {"InvalidParameterValue", "InvalidMessageContents", "BatchRequestTooLong"} | {
+    "AWS.SimpleQueueService.BatchRequestTooLong",
+}
 _STARTED_BEFORE = "ExecutionAlreadyExists"
 
 
@@ -144,7 +148,7 @@ class Places:
         entries = [{"Id": str(index), "MessageBody": content} for index, content in enumerate(contents)]
         answer = self.cloud.ask("sqs", "send_message_batch", QueueUrl=self.queue, Entries=entries)
         _require_allowed(answer, f"send to {self.queue}")
-        if answer.code and len(letters) > 1:  # one of them may be at fault, such as one that is too large
+        if answer.code in _ONE_AT_FAULT and len(letters) > 1:
             for letter, content in zip(letters, contents, strict=True):
                 yield from self._enqueue([letter], [content])
             return
