@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from infra.commands import backlog, cloud, cost, doctor, explain, files, function, judging, scoring, sheet, tables
+from infra.commands import backlog, cloud, cost, doctor, explain, files, function, judging, redrive, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
 from infra.printable import as_line
 
@@ -36,6 +36,7 @@ for commands in (
     files.commands,
     cloud.commands,
     doctor.commands,
+    redrive.commands,
     cost.commands,
 ):
     app.add_typer(commands)

@@ -1,0 +1,1 @@
+"""Sends dead letters of every kind back to where they are scored."""
