@@ -6,6 +6,7 @@ told and not raised.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -84,7 +85,7 @@ class Custody(msgspec.Struct, frozen=True):
                 self.hide({handle: LEASE_S for handle in handles if handle not in self._deleted})
                 wait_s = RENEW_S
 
-        thread = threading.Thread(target=renew, daemon=True)
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(renew,), daemon=True)
         if handles:
             thread.start()
         try:
