@@ -198,13 +198,13 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
             marked = sum(getattr(report, mark) for report in scored)
             metrics.add_metric(f"{mark.capitalize()}Images", MetricUnit.Count, marked)
             metrics.add_metric(f"{mark.capitalize()}Share", MetricUnit.Percent, round(100 * marked / images, 3))
-    metrics.flush_metrics()
+    _flush(metrics)
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MAX_CLASSES):
         metrics = _metrics(function_name)
         metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MAX_CHARACTERS].strip() or "?")
         metrics.add_metric("Predictions", MetricUnit.Count, count)
-        metrics.flush_metrics()
+        _flush(metrics)
 
 
 def _metrics(function_name: str) -> EphemeralMetrics:
@@ -215,3 +215,13 @@ def _metrics(function_name: str) -> EphemeralMetrics:
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     metrics.add_dimension("function_name", function_name)
     return metrics
+
+
+def _flush(metrics: EphemeralMetrics) -> None:
+    """Writes a line of metrics, between those of the log: a line and its end are written one after the other."""
+    handler = logger.registered_handler
+    handler.acquire()
+    try:
+        metrics.flush_metrics()
+    finally:
+        handler.release()

@@ -2,6 +2,7 @@
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -184,6 +185,15 @@ def test_the_stopwatch_adds_up_and_begins_anew():
     first = stopwatch.take_s()
     assert first > 0
     assert stopwatch.take_s() == 0
+
+
+def test_the_stopwatch_keeps_the_time_of_each_thread_apart():
+    stopwatch = Stopwatch(lambda images: images)
+    stopwatch(np.zeros(1))
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(stopwatch.take_s).result() == 0
+    assert stopwatch.take_s() > 0
 
 
 def test_the_stopwatch_passes_on_what_goes_wrong():
