@@ -17,6 +17,7 @@ gc.disable()  # until all of this is imported: it makes no garbage, and looking 
 import functools
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,19 +33,30 @@ from handler.deadline import Deadline, TimeBudget
 from handler.delivery import Delivery
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
-from handler.errors import BadArtifact
+from handler.errors import BadArtifact, InvocationFailed, ScoringError
 from handler.formats.picture import readable_kinds
 from handler.inputs import Inputs
 from handler.maker import Maker
 from handler.marks import Marks
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
 from handler.objects import Prefix
+from handler.plain_text import plain
 from handler.scoring import Scorer
 from handler.settings import Settings, load_settings
 from handler.store import Store
 from handler.stores import make_store
 from handler.sweeping import Sweeper
-from handler.telemetry import Journal, Stopwatch, log_queue_error, log_request, log_sweep, log_task, logger, write_metrics
+from handler.telemetry import (
+    Journal,
+    Stopwatch,
+    log_queue_error,
+    log_request,
+    log_sweep,
+    log_task,
+    logged_as,
+    logger,
+    write_metrics,
+)
 from handler.triggers import parse_event
 from handler.work_queue import WorkQueue
 
@@ -54,10 +66,12 @@ ANSWER_RESERVE_S = 1.0  # the part of DEADLINE_RESERVE_MS that is kept for the l
 gc.enable()
 gc.freeze()  # what was imported stays, so that no later collection looks at it
 
+MAX_OTHER_MODELS = 2  # in memory, of those that backlogs brought, in the order of their last use
+
 _is_cold_start = itertools.chain([True], itertools.repeat(False))
+_building = threading.Lock()
 
 
-@logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
     """Scores the objects that an event names, and returns the answer to the event's source.
 
@@ -66,24 +80,37 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> object:
         UnrecognisedEvent: no trigger recognises the event.
         InvocationFailed: the source must deliver the event again.
     """
-    journal = Journal()
-    try:
-        return _handle(event, context, journal)
-    except Exception as error:
-        logger.exception("invocation_failed", error=type(error).__name__)
-        raise
-    finally:
-        journal.write()
-        write_metrics(
-            journal,
-            is_cold_start=next(_is_cold_start),
-            function_name=context.function_name,
-            request_id=context.aws_request_id,
-        )
+    journal, is_cold_start = Journal(), next(_is_cold_start)
+    with logged_as(context, is_cold_start=is_cold_start):
+        try:
+            return _handle(event, context, journal)
+        except Exception as error:
+            logger.exception("invocation_failed", error=type(error).__name__)
+            _require_plain(error)
+            raise
+        finally:
+            journal.write()
+            write_metrics(
+                journal,
+                is_cold_start=is_cold_start,
+                function_name=context.function_name,
+                request_id=context.aws_request_id,
+            )
+
+
+def _require_plain(error: Exception) -> None:
+    """Raises an error with a text that Lambda may log and answer as it is, if that of `error` is not such a text.
+
+    Errors of our own are.
+    """
+    text = f"{type(error).__name__}: {error}"
+    if not isinstance(error, ScoringError) and plain(text) != text:
+        raise InvocationFailed(text) from error
 
 
 def _handle(event: dict[str, Any], context: LambdaContext, journal: Journal) -> object:
-    parts = build_parts()
+    with _building:  # several invocations may be the first
+        parts = build_parts()
     budget = TimeBudget.of(context.get_remaining_time_in_millis() / 1000, parts.reserve_s, ANSWER_RESERVE_S)
     task = parse_task(event)
     if task:
@@ -168,7 +195,7 @@ def _build_parts(settings: Settings) -> Parts:
         max_objects=settings.max_sweep_objects,
         max_queue_messages=settings.max_sweep_queue_messages,
     )
-    other = functools.cache(functools.partial(_scorer_of, settings, scorer))
+    other = functools.lru_cache(MAX_OTHER_MODELS)(functools.partial(_scorer_of, settings, scorer))
     backlog = Backlog(scorer=scorer, scorer_of=other, concurrency=concurrency)
     return Parts(settings.deadline_reserve_ms / 1000, stopwatch, scorer, sweeper, backlog, queue)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import threading
 from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def repeated(call: Callable[[], None], first_s: float, then_s: float) -> Iterato
             call()
             wait_s = then_s
 
-    thread = threading.Thread(target=repeat, daemon=True)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(repeat,), daemon=True)
     thread.start()
     try:
         yield

@@ -33,14 +33,21 @@ ScoringError
     └── BadArtifact           the model's files disagree with their manifest
 
 A message says what was expected, what was received, and for which object; a class decides what is done about it.
-Nothing ever branches on the text of a message.
+Nothing ever branches on the text of a message. What a message quotes may come from strangers or from other software, so the
+text of an error is printable and holds no credentials, wherever it goes: into logs, answers and documents.
 """
+
+from handler.plain_text import plain
 
 _MAX_CHARACTERS = 1000  # of the text of an error that quotes a message
 
 
 class ScoringError(Exception):
     """The base class of the handler's own errors; the module's docstring shows the tree."""
+
+    def __str__(self) -> str:
+        """Returns the message on one line."""
+        return plain(super().__str__())
 
 
 class RejectedInput(ScoringError):
@@ -175,6 +182,10 @@ class MisconfiguredError(ScoringError):
 
 class BadSettings(MisconfiguredError):
     """Environment variables that are missing or cannot be understood; one error names all of them."""
+
+    def __str__(self) -> str:
+        """Returns the message, which has a line for each variable."""
+        return "\n".join(map(plain, str(self.args[0]).split("\n")))
 
 
 class StaleRun(MisconfiguredError):

@@ -2,26 +2,34 @@
 
 A line has a fixed name and fields: the request's id, the trigger, and for each object its address, outcome and counts. Objects
 of one outcome share a line, since a line of its own would take 500 bytes for each, which CloudWatch charges; an object that has
-something to tell, such as an error, has a line of its own. A line holds no image and no secret. Metrics need no API call,
-because CloudWatch extracts them from the log:
+something to tell, such as an error, has a line of its own. A line holds no image and no credentials, and whatever is not
+printable is escaped in it, so that no name and no text of an error ends a line or turns what stands around it. Metrics need no
+API call, because CloudWatch extracts them from the log:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 import numpy as np
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.lambda_context import build_lambda_context_model
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler.contract import Scores
 from handler.jobs import SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report, count_outcomes
+from handler.plain_text import escape_json, without_credentials
 from handler.triggers.request import Request
 
 SERVICE = "coatcheck"
@@ -33,17 +41,38 @@ MAX_SHARED = 40  # objects in one line: keys of 1,024 bytes, each escaped as six
 _COLUMNS = ("key", "images", "unsure", "unfamiliar", "bytes")
 _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
 
-logger = Logger(service=SERVICE, location=None)
+
+def render_line(fields: Mapping[str, Any]) -> str:
+    """Returns a line of the log as JSON; this is the one place through which every line passes."""
+    text = json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=False)
+    return escape_json(without_credentials(text))
+
+
+logger = Logger(service=SERVICE, location=None, json_serializer=render_line)
+
+
+@contextmanager
+def logged_as(context: LambdaContext, *, is_cold_start: bool) -> Iterator[None]:
+    """Adds the names of an invocation to each line that is written meanwhile in its thread, or in a copy of its context.
+
+    So each line has the id of its own request, however many invocations there are at once in one process.
+    """
+    logger.thread_safe_clear_keys()
+    logger.thread_safe_append_keys(cold_start=is_cold_start, **vars(build_lambda_context_model(context)))
+    try:
+        yield
+    finally:
+        logger.thread_safe_clear_keys()
 
 
 class Stopwatch(msgspec.Struct):
-    """A wrapper of a model's `classify` that adds up the seconds spent in it."""
+    """A wrapper of a model's `classify` that adds up the seconds that each thread spends in it."""
 
     classify: Callable[[np.ndarray], Scores]
-    seconds: float = 0.0
+    _spent: threading.local = msgspec.field(default_factory=threading.local)
 
     def __call__(self, images: np.ndarray) -> Scores:
-        """Classifies a batch, and adds the time to `seconds`.
+        """Classifies a batch, and adds the time to the sum of this thread.
 
         `images` is `(n, height, width, channels)` uint8, 0..255.
         """
@@ -51,12 +80,16 @@ class Stopwatch(msgspec.Struct):
         try:
             return self.classify(images)
         finally:
-            self.seconds += time.perf_counter() - began
+            self._spent.seconds = self._seconds + time.perf_counter() - began
 
     def take_s(self) -> float:
-        """Returns the seconds spent in `classify` since the last call of this method, and resets the sum."""
-        seconds, self.seconds = self.seconds, 0.0
+        """Returns the seconds that this thread spent in `classify` since its last call of this method, and resets the sum."""
+        seconds, self._spent.seconds = self._seconds, 0.0
         return seconds
+
+    @property
+    def _seconds(self) -> float:
+        return float(getattr(self._spent, "seconds", 0.0))
 
 
 class Journal(msgspec.Struct):
@@ -88,7 +121,7 @@ class Journal(msgspec.Struct):
 
 def log_request(request: Request) -> None:
     """Adds the trigger to every line from now on, and writes a line for each message that cannot be read."""
-    logger.append_keys(trigger=request.trigger)
+    logger.thread_safe_append_keys(trigger=request.trigger)
     for message in request.messages:
         if message.problem:
             logger.error("message_unreadable", message_id=message.id, reason=str(message.problem))
@@ -96,7 +129,7 @@ def log_request(request: Request) -> None:
 
 def log_task(trigger: str, run: str) -> None:
     """Adds the trigger, and the run over a backlog that asks for a task, to every line from now on."""
-    logger.append_keys(trigger=trigger, run=run)
+    logger.thread_safe_append_keys(trigger=trigger, run=run)
 
 
 def log_report(named: ObjectRef, report: Report) -> None:
@@ -165,13 +198,13 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
             marked = sum(getattr(report, mark) for report in scored)
             metrics.add_metric(f"{mark.capitalize()}Images", MetricUnit.Count, marked)
             metrics.add_metric(f"{mark.capitalize()}Share", MetricUnit.Percent, round(100 * marked / images, 3))
-    metrics.flush_metrics()
+    _flush(metrics)
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MAX_CLASSES):
         metrics = _metrics(function_name)
         metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MAX_CHARACTERS].strip() or "?")
         metrics.add_metric("Predictions", MetricUnit.Count, count)
-        metrics.flush_metrics()
+        _flush(metrics)
 
 
 def _metrics(function_name: str) -> EphemeralMetrics:
@@ -182,3 +215,13 @@ def _metrics(function_name: str) -> EphemeralMetrics:
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     metrics.add_dimension("function_name", function_name)
     return metrics
+
+
+def _flush(metrics: EphemeralMetrics) -> None:
+    """Writes a line of metrics, between those of the log: a line and its end are written one after the other."""
+    handler = logger.registered_handler
+    handler.acquire()
+    try:
+        metrics.flush_metrics()
+    finally:
+        handler.release()

@@ -1,9 +1,11 @@
 """Makes the text of strangers harmless on a terminal. Pure."""
 
+from handler.plain_text import plain
+
 
 def printable(text: str) -> str:
-    r"""Returns a text that moves no cursor and sets no colour, whatever it quotes: the rest is written as `\x1b`."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    r"""Returns a text that moves no cursor and sets no colour, whatever it quotes, and from which credentials are removed."""
+    return plain(text)
 
 
 def as_line(text: str) -> str:

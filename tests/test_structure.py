@@ -30,6 +30,7 @@ LEAVES = {
     "maker",
     "objects",
     "outcomes",
+    "plain_text",
     "prices",
     "store",
 }

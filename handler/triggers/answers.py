@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from handler.errors import InvocationFailed
 from handler.outcomes import Report, count_outcomes
+from handler.plain_text import plain
 from handler.triggers.request import Message, Results
 
 MAX_REASONS = 10  # in one error or summary, since logs and answers are of limited size
@@ -53,4 +54,4 @@ def _row(report: Report) -> dict[str, object]:
         "outcome": report.outcome.value,
         "document": str(report.document) if report.document else None,
     }
-    return row | {"error": type(report.error).__name__, "reason": str(report.error)} if report.error else row
+    return row | {"error": type(report.error).__name__, "reason": plain(str(report.error))} if report.error else row

@@ -15,6 +15,7 @@ import msgspec
 
 from handler.errors import UnreadableMessage, UnrecognisedEvent
 from handler.outcomes import Report, Verdict
+from handler.plain_text import plain
 from handler.triggers.answers import reports_of
 from handler.triggers.keys import decode_key
 from handler.triggers.request import Message, Request, Results, name_object
@@ -103,7 +104,7 @@ def _result(message: Message, results: Results) -> dict[str, str]:
     else:
         (report,) = reports_of([message], results)
         verdict, text = report.verdict, _text(report)
-    return {"taskId": message.id, "resultCode": _RESULT_CODES[verdict], "resultString": text[:_MAX_CHARACTERS]}
+    return {"taskId": message.id, "resultCode": _RESULT_CODES[verdict], "resultString": plain(text)[:_MAX_CHARACTERS]}
 
 
 def _text(report: Report) -> str:

@@ -11,6 +11,7 @@ from handler.errors import UnreadableMessage
 from handler.jobs import Asked, Sweep, SweepReport
 from handler.objects import MAX_BUCKET_CHARACTERS, MAX_KEY_BYTES, ObjectRef
 from handler.outcomes import Report, Reports
+from handler.plain_text import plain
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ class Message(msgspec.Struct, frozen=True):
     def reasons(self, results: Results) -> list[str]:
         """Returns the reasons why the message is not finished; none if it is finished."""
         failed = [(asked, results.of(asked).error) for asked in self.asked if not results.of(asked).is_finished]
-        reasons = [f"{asked} ({type(error).__name__}: {error})" for asked, error in failed]
+        reasons = [plain(f"{asked} ({type(error).__name__}: {error})") for asked, error in failed]
         return [str(self.problem), *reasons] if self.problem else reasons
 
 

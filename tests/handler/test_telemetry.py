@@ -2,6 +2,7 @@
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from handler.errors import EmptyObject, OutOfTime
 from handler.jobs import Sweep, SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
-from handler.telemetry import MAX_CLASSES, MAX_SHARED, Journal, Stopwatch, log_sweep, logger, write_metrics
+from handler.telemetry import MAX_CLASSES, MAX_SHARED, Journal, Stopwatch, log_sweep, logged_as, logger, write_metrics
 from infra.cloud.event_source import Context
 
 A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
@@ -163,17 +164,14 @@ def test_the_log_of_an_event_of_25_scored_objects_has_less_than_6_000_bytes(caps
     context = Context("52fdfc07-2182-454f-963f-5f0f9a621d72", function_name=name)
     refs = [ObjectRef("coatcheck-inputs-123456789012", f"uploads/{number:04}.png") for number in range(25)]
 
-    @logger.inject_lambda_context(clear_state=True)
-    def invocation(event, context):
-        logger.append_keys(trigger="SQS")
+    with logged_as(context, is_cold_start=False):
+        logger.thread_safe_append_keys(trigger="SQS")
         journal = Journal()
         for number, ref in enumerate(refs):
             by_class = {f"class name {number % 10}": 1}
             journal.record(ref, Report(ref, Outcome.SCORED, images=1, size_bytes=544, by_class=by_class))
         journal.write()
         write_metrics(journal, is_cold_start=False, function_name=name, request_id=context.aws_request_id)
-
-    invocation({}, context)
 
     lines = stream.getvalue() + capsys.readouterr().out
     assert len(lines.splitlines()) == 1 + 1 + 10
@@ -187,6 +185,15 @@ def test_the_stopwatch_adds_up_and_begins_anew():
     first = stopwatch.take_s()
     assert first > 0
     assert stopwatch.take_s() == 0
+
+
+def test_the_stopwatch_keeps_the_time_of_each_thread_apart():
+    stopwatch = Stopwatch(lambda images: images)
+    stopwatch(np.zeros(1))
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(stopwatch.take_s).result() == 0
+    assert stopwatch.take_s() > 0
 
 
 def test_the_stopwatch_passes_on_what_goes_wrong():

@@ -1,0 +1,56 @@
+"""Makes text of strangers and of other software fit for logs, answers and terminals: printable, without credentials. Pure.
+
+What is not printable are control and format characters, such as those that end a line or turn the text around them, lone
+surrogates, unassigned characters, and every space but the common one. Letters of all scripts stay as they are.
+
+Other software quotes credentials in the text of its errors: S3 repeats the token and the canonical request in some answers,
+Python's HTTP client quotes the value of a header that it refuses, and a URL may hold a password or a signature.
+"""
+
+from __future__ import annotations
+
+import re
+
+REMOVED = "[removed]"  # stands for a credential
+
+_VALUE = r"[^&\s\"'<>\\]+"
+_CREDENTIALS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(://)[^/\s\"'<>\\@?#]+(?=@)",  # a URL's user and password
+        # A parameter of a presigned URL, or a header.
+        rf"(X-Amz-(?:Signature|Credential|Security-Token)\\?[\"']?(?:=|%3D|:)\s*b?\\?[\"']?){_VALUE}",
+        rf"([?&](?:Signature|AWSAccessKeyId|[\w-]*(?:token|secret|password|api_?key|sig))=){_VALUE}",  # a URL's parameter
+        r"(AWS4-HMAC-SHA256 Credential=)[^\"'<>\\]+",  # the header Authorization
+        r"(Invalid header value )b?'[^']*'",  # http.client's error
+        r"(<(?:Token-0|AWSAccessKeyId|SignatureProvided|(?:StringToSign|CanonicalRequest)(?:Bytes)?)>)[^<]+",  # S3's answers
+        r"((?:\b|\\[nrt]))(?-i:(?:AKIA|ASIA)[A-Z0-9]{16})\b",  # an access key's id
+    )
+]
+
+
+def printable(text: str) -> str:
+    r"""Returns a text that moves no cursor and sets no colour, whatever it quotes: the rest is written as `\x1b`."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def without_credentials(text: str) -> str:
+    """Returns a text in which `REMOVED` stands for everything that looks like a credential."""
+    for pattern in _CREDENTIALS:
+        text = pattern.sub(rf"\1{REMOVED}", text)
+    return text
+
+
+def plain(text: str) -> str:
+    """Returns a text that is printable and holds no credentials."""
+    return printable(without_credentials(text))
+
+
+def escape_json(line: str) -> str:
+    r"""Returns a JSON value in which everything that is not printable is written as `\u202e`, so that the value stays exact."""
+    return line if line.isprintable() else "".join(one if one.isprintable() else _as_escape(one) for one in line)
+
+
+def _as_escape(character: str) -> str:
+    code_units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{code_units[at]:02x}{code_units[at + 1]:02x}" for at in range(0, len(code_units), 2))
