@@ -29,6 +29,8 @@ LOCKS = {
     "ray": ROOT / "requirements" / "ray.txt",
     "ministack": ROOT / "requirements" / "ministack.txt",
     "mutants": ROOT / "requirements" / "mutants.txt",
+    "fuzz": ROOT / "requirements" / "fuzz.txt",
+    "audit": ROOT / "requirements" / "audit.txt",
 }
 ENVIRONMENTS = (
     ("function", "heic", "cloud", "test", "train"),
@@ -37,6 +39,8 @@ ENVIRONMENTS = (
     ("ray",),
     ("ministack",),
     ("mutants",),
+    ("fuzz",),
+    ("audit",),
 )  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 
