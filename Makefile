@@ -102,7 +102,7 @@ build-ScoringFunction: .venv/coatcheck
 	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX)) $(if $(HEIC),--heic)
 
 # Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
-.venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python
+.venv/cloud .venv/test .venv/train .venv/mutants: .venv/%: requirements/%.txt | .venv/python
 	@echo "installing $< into .venv$(SIZE)"
 	@$(call install,.venv,--require-hashes --no-deps -r $<)
 	@touch $@

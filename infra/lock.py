@@ -33,12 +33,11 @@ LOCKS = {
     "audit": ROOT / "requirements" / "audit.txt",
 }
 ENVIRONMENTS = (
-    ("function", "heic", "cloud", "test", "train"),
+    ("function", "heic", "cloud", "test", "train", "mutants"),
     ("emulator",),
     ("peers",),
     ("ray",),
     ("ministack",),
-    ("mutants",),
     ("fuzz",),
     ("audit",),
 )  # groups that are installed into one environment
