@@ -142,10 +142,10 @@ def test_the_manifest_says_how_the_model_came_to_be(fitted, tiny_folder):
     assert np.argmax(manifest.golden.probabilities, axis=1).tolist() == [0, 1, 2]
 
 
-def test_a_finished_run_can_be_exported_again(fitted, tiny_folder, here):
+def test_a_finished_run_can_be_exported_again(fitted, tiny_folder):
     folder, _ = fitted
 
-    done = here(
+    done = command(
         *("export", "--run", folder / "work" / "smoke-0", "--data-dir", tiny_folder, "--out", folder / "again"),
         *("--classes", folder / "classes.txt", "--version", "0.1.0"),
     )
@@ -232,9 +232,7 @@ def test_folders_of_images_end_in_an_artifact(colours, tmp_path, here):
 
 @pytest.mark.slow
 def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path, here):
-    done = here(
-        "fit", "--images", colours, "--size", "64", "--backbone", "efficientnet-lite0", "--out", tmp_path / "artifact"
-    )
+    done = here("fit", "--images", colours, "--size", "64", "--backbone", "efficientnet-lite0", "--out", tmp_path / "artifact")
 
     assert done.returncode == 0, done.stderr
     model = load_model(directory_reader(tmp_path / "artifact"))
