@@ -36,6 +36,10 @@ A message says what was expected, what was received, and for which object; a cla
 Nothing ever branches on the text of a message.
 """
 
+# What msgspec raises for bytes that are not the JSON that was expected. Its own errors are ValueErrors, and so is that of bytes
+# that are not UTF-8; JSON of more than a thousand levels raises the other one.
+BROKEN_JSON = (ValueError, RecursionError)
+
 _MAX_CHARACTERS = 1000  # of the text of an error that quotes a message
 
 
