@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate soak mutants ray sam-local lock clean
+.PHONY: help demo score test check format train bench build emulate soak mutants ray sam-local lock audit clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -78,7 +78,9 @@ emulate: build .venv/test ## run every event through the package under AWS's own
 	$(BIN)/python -m pytest -m emulator $(ARGS)
 
 # The tests that `make test` runs in a bounded form are run in full here; nothing depends on it, so it is run by hand and nightly.
-soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready ## run every fault, history and fuzzer in full (up to an hour)
+# SOAK_SECONDS is the time of all fuzzers together.
+soak: export SOAK_SECONDS ?= 1800
+soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready .venv-fuzz/ready ## run every fault, history and fuzzer in full (up to an hour)
 	$(BIN)/python -m pytest -m soak --no-cov $(ARGS)
 
 MUTANTS ?= 1000
@@ -96,9 +98,12 @@ sam-local: build ## run every event through sam local invoke (needs Docker)
 lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml needs; LOCK_OPTIONS=--upgrade takes newer versions
 	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
+audit: .venv-audit/ready ## ask the database of known vulnerabilities about everything that is locked (needs the network)
+	@.venv-audit/bin/python -m infra.audit
+
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-uv *.egg-info .aws-sam .demo .training
-	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info .aws-sam
+	rm -rf .demo .fuzz .training mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64
@@ -144,6 +149,13 @@ build-ScoringFunction: .venv/coatcheck
 
 # A second emulator, which `make test` and `make rehearse` start on 127.0.0.1.
 .venv-ministack/ready: requirements/ministack.txt
+	$(call create,$(@D))
+	@echo "installing $< into $(@D)"
+	@$(call install,$(@D),--require-hashes --no-deps -r $<)
+	@touch $@
+
+# A fuzzer, with what the function needs and no more; and what asks about known vulnerabilities.
+.venv-fuzz/ready .venv-audit/ready: .venv-%/ready: requirements/%.txt
 	$(call create,$(@D))
 	@echo "installing $< into $(@D)"
 	@$(call install,$(@D),--require-hashes --no-deps -r $<)

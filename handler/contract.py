@@ -270,7 +270,10 @@ def parse_manifest(text: bytes) -> Manifest:
     Raises:
         ValueError: `text` is not JSON, or not of schema `coatcheck.artifact/1`; the message names the place in the file.
     """
-    return msgspec.json.decode(text, type=Manifest)
+    try:
+        return msgspec.json.decode(text, type=Manifest)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
 
 
 def render_manifest(manifest: Manifest) -> bytes:

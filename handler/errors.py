@@ -39,6 +39,10 @@ text of an error is printable and holds no credentials, wherever it goes: into l
 
 from handler.plain_text import plain
 
+# What msgspec raises for bytes that are not the JSON that was expected. Its own errors are ValueErrors, and so is that of bytes
+# that are not UTF-8; JSON of more than a thousand levels raises the other one.
+BROKEN_JSON = (ValueError, RecursionError)
+
 _MAX_CHARACTERS = 1000  # of the text of an error that quotes a message
 
 

@@ -29,6 +29,8 @@ LOCKS = {
     "ray": ROOT / "requirements" / "ray.txt",
     "ministack": ROOT / "requirements" / "ministack.txt",
     "mutants": ROOT / "requirements" / "mutants.txt",
+    "fuzz": ROOT / "requirements" / "fuzz.txt",
+    "audit": ROOT / "requirements" / "audit.txt",
 }
 ENVIRONMENTS = (
     ("function", "heic", "cloud", "test", "train", "mutants"),
@@ -36,6 +38,8 @@ ENVIRONMENTS = (
     ("peers",),
     ("ray",),
     ("ministack",),
+    ("fuzz",),
+    ("audit",),
 )  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 

@@ -4,7 +4,9 @@ make build                         calls `coatcheck package` through `sam build`
 ARCHITECTURE=arm64 make build      does the same for arm64, on any machine, because only ready-made wheels are installed
 HEIC=1 make build                  adds pi-heif, with which the function reads HEIC
 
-The command fails if Lambda's image, as far as is known, could not load a native library of the package; see `infra.native`.
+Beside the package, a bill of materials is written in CycloneDX's JSON: `.aws-sam/build/ScoringFunction.cdx.json`. The command
+fails if a licence is not allowed (`infra.licences`), or if Lambda's image, as far as is known, could not load a native library
+of the package (`infra.native`).
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from infra.bill import Wheel, bill_of, read_report
 from infra.errors import InfraError
 from infra.native import IMAGE, Version, require_loadable
 from infra.paths import ROOT
@@ -69,18 +73,20 @@ class Architecture(StrEnum):
 
 
 def build(target: Path, architecture: Architecture, python_version: str = PYTHON_VERSION, *, heic: bool = False) -> int:
-    """Fills the folder `target` with the package, and returns the package's unzipped size in bytes.
+    """Fills the folder `target` with the package, writes its bill beside it, and returns its unzipped size in bytes.
 
     With `heic`, the package holds the decoder of HEIC too.
 
     Raises:
-        InfraError: pip could not install the requirements, or the modules could not be compiled.
+        InfraError: pip could not install the requirements, a licence is not allowed, or the modules could not be compiled.
         OSError: the folder cannot be written to.
     """
     target.mkdir(parents=True, exist_ok=True)
+    wheels: list[Wheel] = []
     for requirements in ("handler/requirements.txt", *(["requirements/heic.txt"] if heic else [])):
-        install_wheels(target, ROOT / requirements, architecture, python_version)
+        wheels += install_wheels(target, ROOT / requirements, architecture, python_version)
     shutil.copytree(ROOT / "handler", target / "handler", dirs_exist_ok=True)
+    bill_path(target).write_text(bill_of(target, wheels))
     for pattern in (*_UNUSED, *_unused_services(target)):
         for path in list(target.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -91,6 +97,11 @@ def build(target: Path, architecture: Architecture, python_version: str = PYTHON
     if interpreter:
         _compile(target, interpreter)
     return size_bytes(target)
+
+
+def bill_path(target: Path) -> Path:
+    """Returns the path of the bill of materials of the package in the folder `target`, which lies beside that folder."""
+    return target.with_name(f"{target.name}.cdx.json")
 
 
 def _trim_descriptions(data: Path) -> None:
@@ -117,8 +128,10 @@ def _unused_services(target: Path) -> list[str]:
     return [f"botocore/data/{path.name}" for path in data.iterdir() if path.is_dir() and path.name not in _SERVICES]
 
 
-def install_wheels(target: Path, requirements: Path, architecture: Architecture, python_version: str) -> None:
-    """Installs ready-made wheels for Lambda's Linux into `target`: exactly those that the file `requirements` locks.
+def install_wheels(target: Path, requirements: Path, architecture: Architecture, python_version: str) -> list[Wheel]:
+    """Installs ready-made wheels for Lambda's Linux into `target`, exactly those that the file `requirements` locks.
+
+    Returns what was installed.
 
     Raises:
         InfraError: pip found no such wheel, or one with another hash.
@@ -130,8 +143,11 @@ def install_wheels(target: Path, requirements: Path, architecture: Architecture,
         *("--only-binary=:all:", "--implementation=cp", f"--python-version={python_version}", *platforms),
         *("--target", str(target), "--upgrade", "--require-hashes", "-r", str(requirements)),
     ]
-    if subprocess.run(command, check=False).returncode:  # pip itself has said why
-        raise InfraError(f"Expected pip to install {requirements} for {architecture.value}.")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        if subprocess.run([*command, "--report", str(report)], check=False).returncode:  # pip itself has said why
+            raise InfraError(f"Expected pip to install {requirements} for {architecture.value}.")
+        return read_report(report.read_text())
 
 
 def find_interpreter(python_version: str = PYTHON_VERSION) -> str | None:

@@ -105,7 +105,9 @@ ARROWS = {
 INFRA_SHARED = {"errors", "paths", "printable"}
 INFRA_ARROWS = {
     "__main__": {"commands"},
+    "audit": {"audit", "lock"},
     "backlog": {"backlog", "cost", "doctor", "locations", "score", "template"},
+    "bill": {"licences"},
     "bench": {"bench", "cloud", "package", "stores", "template"},
     "cloud": {"cloud", "locations", "package", "schemas", "show", "template"},
     "commands": {
@@ -129,7 +131,7 @@ INFRA_ARROWS = {
     "doctor": {"doctor", "locations", "template"},
     "explain": {"explain", "locations", "score"},
     "judging": {"judging", "locations", "score", "show"},
-    "package": {"native"},
+    "package": {"bill", "native"},
     "ray": {"locations", "ray", "score", "show", "stores"},
     "redrive": {"doctor", "redrive"},
     "scale": {"bench", "cloud", "cost", "scale", "template"},

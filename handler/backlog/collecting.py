@@ -15,7 +15,7 @@ from handler.backlog.grouping import Group
 from handler.backlog.keeping import GZIP, create, read
 from handler.backlog.runs import Part, Places, Progress, Shard, Totals, Waiting
 from handler.deadline import Deadline
-from handler.errors import StorageUnavailable
+from handler.errors import BROKEN_JSON, StorageUnavailable
 from handler.objects import ObjectRef
 from handler.store import Store, StoredObject
 
@@ -136,5 +136,5 @@ def read_part(store: Store, place: ObjectRef, deadline: Deadline) -> Part | None
     content = read(store, place, deadline)
     try:
         return msgspec.json.decode(content, type=Part) if content is not None else None
-    except msgspec.MsgspecError as error:
+    except BROKEN_JSON as error:
         raise StorageUnavailable(f"Expected a part of a plan. Received at {place}: {error}.") from error

@@ -24,7 +24,7 @@ from handler.backlog.runs import Places, Plan, Shard
 from handler.calls import Threads
 from handler.deadline import Deadline
 from handler.documents import Documents
-from handler.errors import StorageUnavailable
+from handler.errors import BROKEN_JSON, StorageUnavailable
 from handler.maker import Maker
 from handler.objects import ObjectRef, Prefix
 from handler.pairing import RowRef
@@ -47,7 +47,7 @@ def read_plan(store: Store, places: Places, run: str, deadline: Deadline) -> Pla
     content = read(store, place, deadline)
     try:
         return _plan.decode(content) if content is not None else None
-    except msgspec.MsgspecError as error:
+    except BROKEN_JSON as error:
         raise StorageUnavailable(f"Expected the plan of a run. Received at {place}: {error}.", operation="GetObject") from error
 
 
@@ -62,7 +62,7 @@ def read_shards(store: Store, places: Places, plan: Plan, deadline: Deadline) ->
     content = read(store, place, deadline)
     try:
         return _shards.decode(content) if content is not None else None
-    except msgspec.MsgspecError as error:
+    except BROKEN_JSON as error:
         raise StorageUnavailable(
             f"Expected the shards of a run. Received at {place}: {error}.", operation="GetObject"
         ) from error

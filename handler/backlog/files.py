@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from handler.backlog.runs import Count, Digest, RunName
-from handler.errors import StorageUnavailable
+from handler.errors import BROKEN_JSON, StorageUnavailable
 
 MAX_FILE_BYTES = 2**26  # unpacked: a shard of 2,500 keys, each of 1,024 bytes that JSON writes as six characters, has 16 MB
 
@@ -97,7 +97,7 @@ def decode_keys(content: bytes, place: object) -> tuple[KeysHead, list[str]]:
     try:
         head, *lines = _unpack(content)
         return _keys_head.decode(head), [_key.decode(line) for line in lines]
-    except (msgspec.MsgspecError, zlib.error, ValueError) as error:
+    except (*BROKEN_JSON, zlib.error) as error:
         raise _broken("the keys of a shard", place, error) from error
 
 
@@ -115,7 +115,7 @@ def decode_index(content: bytes, place: object) -> Index:
     try:
         head, *lines = _unpack(content)
         return Index(_index_head.decode(head), [_entry.decode(line) for line in lines])
-    except (msgspec.MsgspecError, zlib.error, ValueError) as error:
+    except (*BROKEN_JSON, zlib.error) as error:
         raise _broken("the index of a shard", place, error) from error
 
 

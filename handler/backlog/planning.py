@@ -27,7 +27,7 @@ from handler.backlog.keeping import JSON, create, read
 from handler.backlog.runs import Order, Part, Places, Plan, Position, Progress, RunName, Sampled, Shard, Totals, require_current
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import chunks_of
-from handler.errors import StaleRun, StorageUnavailable, UnacceptedObject
+from handler.errors import BROKEN_JSON, StaleRun, StorageUnavailable, UnacceptedObject
 from handler.examining import Examiner, State
 from handler.formats import decode
 from handler.formats.image import Image
@@ -280,5 +280,5 @@ def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[StoredObject]
     """Yields the objects that the lines of a file name, which was read at `place`; None if it is gone."""
     try:
         yield from (_named.decode(line).source for line in unpack_lines(content or b"", place) if line)
-    except msgspec.MsgspecError as error:
+    except BROKEN_JSON as error:
         raise StorageUnavailable(f'Expected a line ["bucket","key",size]. Received in {place}: {error}.') from error

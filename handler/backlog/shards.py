@@ -26,6 +26,7 @@ from handler.backlog.surviving import Attempts
 from handler.deadline import Deadline, TimeBudget
 from handler.documents import Documents
 from handler.errors import (
+    BROKEN_JSON,
     ArchivedObject,
     ConcurrentWrites,
     InvocationFailed,
@@ -241,7 +242,10 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Index:
         """Returns the index of rows that an earlier worker wrote, of which nothing else is known."""
         content = read(self._store, there.ref, deadline)
-        rows = [_row.decode(line) for line in (content or b"").splitlines()]
+        try:
+            rows = [_row.decode(line) for line in (content or b"").splitlines()]
+        except BROKEN_JSON as error:
+            raise StorageUnavailable(f"Expected rows of this shard at {there.ref}. Received: {error}; delete them.") from error
         entries = [Entry(row.input.key, row.input.etag, row.has_rejected) for row in rows]
         named = {entry.key for entry in entries}
         missing = [key for key in keys if key not in named]

@@ -13,7 +13,7 @@ import msgspec
 
 from handler.backlog.keeping import JSON, read, replace
 from handler.deadline import Deadline
-from handler.errors import StorageUnavailable
+from handler.errors import BROKEN_JSON, StorageUnavailable
 from handler.objects import ObjectRef
 from handler.store import Store
 
@@ -49,7 +49,7 @@ class Attempts:
         content = read(store, place, deadline)
         try:
             before = msgspec.json.decode(content, type=Note) if content is not None else Note(has_ended=True)
-        except msgspec.MsgspecError as error:
+        except BROKEN_JSON as error:
             raise StorageUnavailable(f"Expected the note of an attempt. Received at {place}: {error}; delete it.") from error
         self._note = following(before)
 

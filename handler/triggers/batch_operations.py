@@ -17,6 +17,7 @@ from handler.errors import UnreadableMessage, UnrecognisedEvent
 from handler.outcomes import Report, Verdict
 from handler.plain_text import plain
 from handler.triggers.answers import reports_of
+from handler.triggers.converting import convert
 from handler.triggers.keys import decode_key
 from handler.triggers.request import Message, Request, Results, name_object
 
@@ -58,7 +59,7 @@ def parse(event: dict[str, Any]) -> Request:
             answered.
     """
     try:
-        invocation = msgspec.convert(event, _Event)
+        invocation = convert(event, _Event)
     except msgspec.ValidationError as error:
         raise UnrecognisedEvent(f"Expected an invocation by S3 Batch Operations. Received: {error}.") from error
     if invocation.invocationSchemaVersion not in _VERSIONS:

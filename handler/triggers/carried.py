@@ -14,6 +14,7 @@ import msgspec
 
 from handler.errors import UnreadableMessage, UnrecognisedEvent
 from handler.triggers import cloudtrail, direct, distributed_map, eventbridge, s3, schedule
+from handler.triggers.converting import convert
 from handler.triggers.request import Message, Trigger
 from handler.triggers.task_token import refuse_task_token
 
@@ -74,7 +75,7 @@ def _joined(message_id: str, parts: Iterator[Message]) -> Message:
 
 def _parse_record(record: object, envelopes: int) -> Iterator[Message]:
     try:
-        text = msgspec.convert(record, _Record).Sns.Message
+        text = convert(record, _Record).Sns.Message
     except msgspec.ValidationError as error:
         yield Message("", problem=UnreadableMessage(f"Expected a record of SNS. Received: {error}."))
     else:

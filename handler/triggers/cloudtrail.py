@@ -15,6 +15,7 @@ import msgspec
 
 from handler.errors import UnreadableMessage
 from handler.triggers.answers import answer_or_raise
+from handler.triggers.converting import convert
 from handler.triggers.keys import name_raw
 from handler.triggers.request import Message, Request
 
@@ -55,7 +56,7 @@ def parse(event: dict[str, Any]) -> Request:
 
 def _parse(message_id: str, detail: object) -> Message:
     try:
-        call = msgspec.convert(detail, _Call)
+        call = convert(detail, _Call)
         if call.eventSource != "s3.amazonaws.com":
             raise UnreadableMessage(f"Expected a call of s3.amazonaws.com. Received: {call.eventSource!r}.")
         if call.errorCode or _IDLE.fullmatch(call.eventName):
@@ -63,7 +64,7 @@ def _parse(message_id: str, detail: object) -> Message:
         if call.eventName not in _MADE:
             known = ", ".join(sorted(_MADE))
             raise UnreadableMessage(f"Expected {known}, or a call that makes no object. Received: {call.eventName!r}.")
-        made = msgspec.convert(call.requestParameters, _Parameters)
+        made = convert(call.requestParameters, _Parameters)
         return name_raw(message_id, made.bucketName, made.key)
     except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected a call that CloudTrail reports. Received: {error}."))

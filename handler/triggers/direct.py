@@ -17,6 +17,7 @@ import msgspec
 from handler.errors import UnreadableMessage, UnrecognisedEvent
 from handler.objects import parse_ref
 from handler.triggers.answers import answer_or_raise
+from handler.triggers.converting import convert
 from handler.triggers.request import Message, Request, name_object
 
 NAME = "direct invocation"
@@ -40,8 +41,8 @@ def parse(event: dict[str, Any]) -> Request:
         UnrecognisedEvent: `objects` is not a list, or is empty, or another field is unknown or of a wrong type.
     """
     try:
-        asked = msgspec.convert(event, _Asked)
-    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        asked = convert(event, _Asked)
+    except msgspec.ValidationError as error:
         uris = event["objects"]
         raise UnrecognisedEvent(
             'Expected {"objects": ["s3://bucket/key", …]} with one object or more, perhaps "unless_done": true, and nothing '

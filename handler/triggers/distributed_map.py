@@ -25,6 +25,7 @@ import msgspec
 from handler.errors import InvocationFailed, UnreadableMessage, UnrecognisedEvent
 from handler.objects import parse_ref
 from handler.triggers.answers import MAX_REASONS, reports_of, shorten, summarise
+from handler.triggers.converting import convert
 from handler.triggers.keys import decode_key, name_raw
 from handler.triggers.request import Message, Request, Results, name_object
 
@@ -65,7 +66,7 @@ def parse(event: dict[str, Any]) -> Request:
 
 def _parse_batch(event: dict[str, Any]) -> _Batch:
     try:
-        batch = msgspec.convert(event, _Batch, strict=False)  # numbers may be text
+        batch = convert(event, _Batch, strict=False)  # numbers may be text
     except msgspec.ValidationError as error:
         raise UnrecognisedEvent(f"Expected Items, and a BatchInput with a bucket. Received: {error}.") from error
     if not 0 <= batch.BatchInput.tolerated_failure_percentage <= 100:

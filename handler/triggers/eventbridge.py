@@ -15,6 +15,7 @@ import msgspec
 from handler.errors import UnreadableMessage
 from handler.triggers import cloudtrail
 from handler.triggers.answers import answer_or_raise
+from handler.triggers.converting import convert
 from handler.triggers.keys import name_raw
 from handler.triggers.request import Message, Request
 
@@ -59,7 +60,7 @@ def _parse(event: dict[str, Any]) -> Message:
     try:
         if detail_type not in {_CREATED, _RESTORED}:
             raise UnreadableMessage(f"Expected detail-type {_CREATED}, or one that makes no object. Received: {detail_type!r}.")
-        detail = msgspec.convert(event.get("detail"), _Detail)
+        detail = convert(event.get("detail"), _Detail)
         message = name_raw(message_id, detail.bucket.name, detail.object.key)
         return msgspec.structs.replace(message, unless_done=detail_type == _RESTORED)
     except msgspec.ValidationError as error:

@@ -16,6 +16,7 @@ import msgspec
 
 from handler.errors import UnreadableMessage
 from handler.triggers.answers import answer_or_raise
+from handler.triggers.converting import convert
 from handler.triggers.keys import decode_key, name_raw
 from handler.triggers.request import Message, Request, name_object
 
@@ -94,13 +95,13 @@ def _is_test(event: dict[str, Any]) -> bool:
 
 def _parse_record(message_id: str, raw: dict[str, Any]) -> Message:
     try:
-        record = msgspec.convert(raw, _Record)
+        record = convert(raw, _Record)
         if record.eventVersion.split(".")[0] != _MAJOR_VERSION:
             raise UnreadableMessage(f"Expected eventVersion {_MAJOR_VERSION}.x. Received: {record.eventVersion}.")
         name = record.eventName.removeprefix(_PREFIX)
         if not _made_object(name):
             return Message(message_id)
-        message = _name(message_id, record.eventSource, msgspec.convert(record.s3, _Entity))
+        message = _name(message_id, record.eventSource, convert(record.s3, _Entity))
         return msgspec.structs.replace(message, unless_done=name in _READABLE)
     except msgspec.ValidationError as error:
         return Message(message_id, problem=UnreadableMessage(f"Expected a record of an S3 notification. Received: {error}."))

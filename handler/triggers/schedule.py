@@ -20,6 +20,7 @@ from handler.errors import UnreadableMessage
 from handler.jobs import Chain, Sweep
 from handler.objects import Prefix, parse_prefix
 from handler.triggers.answers import answer_or_raise
+from handler.triggers.converting import convert
 from handler.triggers.request import Message, Request
 
 NAME = "schedule"
@@ -86,8 +87,8 @@ def _parse_envelope(event: dict[str, Any]) -> Sweep:
 
 def _parse_job(event: dict[str, Any]) -> Sweep:
     try:
-        job = msgspec.convert(event, _Job)
-    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        job = convert(event, _Job)
+    except msgspec.ValidationError as error:
         raise UnreadableMessage(
             f'Expected {{"job": "sweep", "prefix": "s3://bucket/prefix/", "scheduled_time": "…"}}. Received: {error}.'
         ) from error

@@ -15,6 +15,7 @@ import msgspec
 
 from handler.errors import UnrecognisedEvent
 from handler.triggers.carried import parse_carried
+from handler.triggers.converting import convert
 from handler.triggers.request import Message, Request, Results
 
 NAME = "SQS"
@@ -60,7 +61,7 @@ def parse(event: dict[str, Any]) -> Request:
         UnrecognisedEvent: a message has no id, so that its failure could not be reported.
     """
     try:
-        records = msgspec.convert(event["Records"], list[_Record])
+        records = convert(event["Records"], list[_Record])
     except msgspec.ValidationError as error:
         raise UnrecognisedEvent(f"Expected SQS records with messageId and body. Received: {error}.") from error
     if not all(record.messageId for record in records):

@@ -1,25 +1,32 @@
 """The package as `sam build` makes it; needs a package index, so it runs with `make test` where one can be reached."""
 
+import json
 import platform
+import re
 import subprocess
 from functools import cache
+from importlib.metadata import distributions
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
+from infra.bill import normalised
 from infra.errors import InfraError
+from infra.lock import LOCKS
 from infra.native import IMAGE, require_loadable
-from infra.package import OUR_LIMIT_BYTES, Architecture, build, find_interpreter, install_wheels, run, size_bytes
+from infra.package import OUR_LIMIT_BYTES, Architecture, bill_path, build, find_interpreter, install_wheels, run, size_bytes
 from infra.paths import ROOT
 
 
 @pytest.fixture(scope="module")
 def build_once(tmp_path_factory):
-    """Returns the package for a processor, and the size that its build stated."""
+    """Returns the package for a processor, with or without the decoder of HEIC, and the size that its build stated."""
 
     @cache
-    def build_once(architecture):
-        package = tmp_path_factory.mktemp("package")
-        return package, build(package, architecture)
+    def build_once(architecture, *, heic=False):
+        package = tmp_path_factory.mktemp("build") / "package"
+        return package, build(package, architecture, heic=heic)
 
     return build_once
 
@@ -36,6 +43,31 @@ def test_the_package_is_small_and_holds_nothing_that_trains(architecture, build_
     assert (package / "handler" / "artifact" / "model.tflite").is_file()
     assert not list(package.rglob("libLiteRtWebGpuAccelerator.so"))
     assert (package / "handler" / "__pycache__" / "app.cpython-313.pyc").is_file() == bool(find_interpreter())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("heic", [False, True])
+@pytest.mark.parametrize("architecture", Architecture)
+def test_the_bill_names_each_locked_distribution_and_every_file_is_of_one_or_ours(architecture, heic, build_once):
+    package, _ = build_once(architecture, heic=heic)
+    bill = bill_path(package).read_text()
+    libraries = [part for part in json.loads(bill)["components"] if part["type"] == "library"]
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    locks = "".join(LOCKS[name].read_text() for name in ("function", *(["heic"] if heic else [])))
+    assert sorted(f"{part['name']}=={part['version']}" for part in libraries) == sorted(
+        line.replace("_", "-") for line in re.findall(r"^[\w.-]+==[\w.]+", locks, re.MULTILINE)
+    )
+    for part in libraries:
+        assert part["purl"] == f"pkg:pypi/{part['name']}@{part['version']}"
+        assert f"--hash=sha256:{part['hashes'][0]['content']}" in locks
+        assert part["licenses"]
+    theirs = {f"{one.locate_file(path)}" for one in distributions(path=[str(package)]) for path in one.files}
+    ours = ("handler", "LICENSE", "NOTICE")
+    files = {path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    strangers = {path for path in files if f"{path}" not in theirs and path.relative_to(package).parts[0] not in ours}
+    assert {path for path in strangers if path.name not in {"REQUESTED", "INSTALLER"}} == set()  # pip's own notes
+    assert {normalised(one.name) for one in distributions(path=[str(package)])} == {part["name"] for part in libraries}
 
 
 @pytest.mark.slow
@@ -116,12 +148,9 @@ print(json.loads(written[0])["predictions"][0]["class_name"])
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", Architecture)
-def test_the_decoder_of_heic_is_added_if_wanted(architecture, tmp_path, build_once):
+def test_the_decoder_of_heic_is_added_if_wanted(architecture, build_once):
     """AVIF needs no such choice: its decoder is in Pillow's wheels for both processors."""
-    build(tmp_path, architecture, heic=True)
-    plain, _ = build_once(architecture)
-
-    for package, count in ((tmp_path, 1), (plain, 0)):
+    for package, count in ((build_once(architecture, heic=True)[0], 1), (build_once(architecture)[0], 0)):
         assert len(list(package.glob("_pi_heif*.so"))) == len(list(package.glob("pi_heif.libs/libde265*"))) == count
         assert not list(package.rglob("*x265*"))
         assert len(list(package.glob("PIL/_avif*.so"))) == len(list(package.glob("pillow.libs/libavif*"))) == 1
@@ -129,9 +158,7 @@ def test_the_decoder_of_heic_is_added_if_wanted(architecture, tmp_path, build_on
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_interpreter() is None or platform.machine() != "x86_64", reason="needs Python 3.13 on x86-64")
-def test_a_heic_is_read_out_of_the_package_that_was_built_for_it(tmp_path, build_once):
-    heic_package = tmp_path / "package"
-    build(heic_package, Architecture.x86_64, heic=True)
+def test_a_heic_is_read_out_of_the_package_that_was_built_for_it(build_once):
     sample = ROOT / "tests" / "handler" / "formats" / "pictures" / "heic" / "upright.heic"
     program = f"""
 import pathlib, sys
@@ -143,7 +170,7 @@ print(read_picture(pathlib.Path({str(sample)!r}).read_bytes()).size)
 """
     with_it, without_it = (
         subprocess.run([find_interpreter(), "-I", "-S", "-c", program, package], capture_output=True, text=True, check=False)
-        for package in (heic_package, build_once(Architecture.x86_64)[0])
+        for package in (build_once(Architecture.x86_64, heic=True)[0], build_once(Architecture.x86_64)[0])
     )
 
     assert with_it.stdout == "True (128, 64)\n", with_it.stderr

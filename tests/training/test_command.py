@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import signal
@@ -15,11 +16,13 @@ import keras
 import numpy as np
 import PIL.Image
 import pytest
+import typer.main
 
 from handler.contract import MODEL_FILE, golden_images
 from handler.conversion import convert
 from handler.errors import BadArtifact
 from handler.model import directory_reader, load_model
+from training.__main__ import app
 from training.artifact import score
 from training.data.folders import load_folders
 from training.data.mnist import load_dataset
@@ -37,6 +40,34 @@ def command(*arguments, **environment):
         cwd=ROOT,
         env={**os.environ, **environment},
     )
+
+
+@pytest.fixture
+def here(capfd, monkeypatch):
+    """Runs a command in this process, which has loaded Keras, and returns what a process of its own would end with.
+
+    An error that such a process would end with a traceback is raised.
+    """
+    monkeypatch.chdir(ROOT)
+
+    def run(*arguments):
+        capfd.readouterr()
+        log, level = logging.StreamHandler(sys.stderr), logging.root.level
+        logging.root.addHandler(log)
+        logging.root.setLevel(logging.INFO)
+        status = 0
+        try:
+            typer.main.get_command(app).main([*map(str, arguments)], prog_name="python -m training")
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                sys.stderr.write(f"{end.code}\n")
+            status = 1 if isinstance(end.code, str) else end.code or 0
+        finally:
+            logging.root.removeHandler(log)
+            logging.root.setLevel(level)
+        return subprocess.CompletedProcess(arguments, status, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +156,13 @@ def test_a_finished_run_can_be_exported_again(fitted, tiny_folder):
     assert first == second
 
 
-def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path):
+def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path, here):
     for path in tiny_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     labels = tmp_path / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-1] + bytes([(labels.read_bytes()[-1] + 1) % 3]))
 
-    done = command("export", "--run", fitted[0] / "work" / "smoke-0", "--data-dir", tmp_path, "--out", tmp_path / "artifact")
+    done = here("export", "--run", fitted[0] / "work" / "smoke-0", "--data-dir", tmp_path, "--out", tmp_path / "artifact")
 
     assert done.returncode == 1
     assert "error: Expected the data the run was made with" in done.stderr
@@ -139,7 +170,7 @@ def test_an_export_with_other_data_is_refused(fitted, tiny_folder, tmp_path):
         load_model(directory_reader(tmp_path / "artifact"))
 
 
-def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tmp_path):
+def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tmp_path, here):
     """`fitted` was made by the same command without interruption."""
     arguments = ("fit", "--preset", "smoke", "--data-dir", tiny_folder, "--classes", fitted[0] / "classes.txt")
     arguments += ("--out", tmp_path / "artifact", "--work", tmp_path / "work", "--version", "0.1.0")
@@ -149,8 +180,8 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
         run.kill()
     epochs = len(json.loads((tmp_path / "work" / "smoke-0" / "run.json").read_text())["history"])
 
-    afresh = command(*arguments)
-    otherwise = command(*arguments, "--resume", "--learning-rate", "0.01")
+    afresh = here(*arguments)
+    otherwise = here(*arguments, "--resume", "--learning-rate", "0.01")
     resumed = command(*arguments, "--resume")
 
     assert (run.returncode, 1 <= epochs < 3) == (-signal.SIGKILL, True)
@@ -175,12 +206,12 @@ def colours(tmp_path_factory):
     return folder
 
 
-def test_folders_of_images_end_in_an_artifact(colours, tmp_path):
-    done = command(
+def test_folders_of_images_end_in_an_artifact(colours, tmp_path, here):
+    done = here(
         *("fit", "--preset", "smoke", "--images", colours, "--size", "12", "--learning-rate", "0.01"),
         *("--out", tmp_path / "artifact", "--work", tmp_path / "work"),
     )
-    other_size = command("export", "--run", tmp_path / "work" / "smoke-0", "--images", colours, "--out", tmp_path / "again")
+    other_size = here("export", "--run", tmp_path / "work" / "smoke-0", "--images", colours, "--out", tmp_path / "again")
 
     assert done.returncode == 0, done.stderr
     manifest = load_model(directory_reader(tmp_path / "artifact")).manifest
@@ -200,10 +231,8 @@ def test_folders_of_images_end_in_an_artifact(colours, tmp_path):
 
 
 @pytest.mark.slow
-def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path):
-    done = command(
-        "fit", "--images", colours, "--size", "64", "--backbone", "efficientnet-lite0", "--out", tmp_path / "artifact"
-    )
+def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path, here):
+    done = here("fit", "--images", colours, "--size", "64", "--backbone", "efficientnet-lite0", "--out", tmp_path / "artifact")
 
     assert done.returncode == 0, done.stderr
     model = load_model(directory_reader(tmp_path / "artifact"))
@@ -233,16 +262,16 @@ def test_photos_end_in_an_artifact_that_starts_from_a_backbone(colours, tmp_path
         (("--backbone", "resnet"), "'resnet' is not one of"),
     ],
 )
-def test_options_of_a_start_that_do_not_belong_together_are_refused(options, message, colours):
-    done = command("fit", "--images", colours, *options)
+def test_options_of_a_start_that_do_not_belong_together_are_refused(options, message, colours, here):
+    done = here("fit", "--images", colours, *options)
 
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", "").split())
 
 
-def test_a_backbone_needs_images_and_images_no_other_source(colours, tmp_path):
-    without = command("fit", "--backbone", "efficientnet-lite0", "--out", tmp_path)
-    both = command("fit", "--images", colours, "--data-dir", tmp_path, "--out", tmp_path)
+def test_a_backbone_needs_images_and_images_no_other_source(colours, tmp_path, here):
+    without = here("fit", "--backbone", "efficientnet-lite0", "--out", tmp_path)
+    both = here("fit", "--images", colours, "--data-dir", tmp_path, "--out", tmp_path)
 
     assert (without.returncode, both.returncode) == (2, 1)
     assert "Expected --images with a backbone" in " ".join(without.stderr.replace("│", "").split())
@@ -264,7 +293,7 @@ def picture_of(label, *seed):
 
 
 @pytest.mark.slow
-def test_corrections_of_what_was_unsure_or_wrong_make_a_better_model(tmp_path):
+def test_corrections_of_what_was_unsure_or_wrong_make_a_better_model(tmp_path, here):
     """Most red pictures lie among the blue ones. Whoever corrects what the model shows as unsure or wrong gets them right."""
     names, folder = ("blue", "green", "red"), tmp_path / "photos"
     colours = ((2, "blue"), (1, "green"), (0, "red"))
@@ -280,11 +309,10 @@ def test_corrections_of_what_was_unsure_or_wrong_make_a_better_model(tmp_path):
 
     def fitted_model(*options):
         out = tmp_path / f"artifact-{len(options)}"
-        done = command(
-            *("fit", "--preset", "smoke", "--images", folder, "--size", "12", "--learning-rate", "0.02", "--epochs", "12"),
-            *("--out", out, "--work", tmp_path / f"work-{len(options)}", *options),
-        )
-        assert done.returncode == 0, done.stderr
+        work, source = tmp_path / f"work-{len(options)}", ("--images", folder, "--size", "12", *options)
+        fit = here("fit", "--preset", "smoke", *source, "--learning-rate", "0.02", "--epochs", "12", "--work", work)
+        export = here("export", "--run", work / "smoke-0", *source, "--out", out)
+        assert (fit.returncode, export.returncode) == (0, 0), fit.stderr + export.stderr
         return load_model(directory_reader(out))
 
     def predict(model, pixels):
@@ -310,7 +338,7 @@ def test_corrections_of_what_was_unsure_or_wrong_make_a_better_model(tmp_path):
     assert after - before > 4 * (before * (1 - before) / len(unseen)) ** 0.5  # four standard errors
 
 
-def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
+def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path, here):
     images = keras.Input((8, 8, 3))
     end = keras.layers.Dense(3, activation="softmax")
     model = keras.Model(images, end(keras.layers.GlobalAveragePooling2D()(images)))
@@ -318,7 +346,7 @@ def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
     model.save(tmp_path / "my.keras")
     (tmp_path / "classes.txt").write_text("red\ngreen\nblue\n")
 
-    done = command(
+    done = here(
         *("adopt", tmp_path / "my.keras", "--classes", tmp_path / "classes.txt", "--calibrate", colours),
         *("--pixels", "-1..1", "--name", "colours", "--version", "3", "--out", tmp_path / "artifact"),
     )
@@ -364,8 +392,8 @@ def test_any_keras_classifier_becomes_an_artifact(colours, tmp_path):
         (("convert", "--out", "x"), "Expected at least one picture"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments, expected):
-    done = command(*arguments)
+def test_a_mistake_on_the_command_line_is_an_error_without_a_traceback(arguments, expected, here):
+    done = here(*arguments)
 
     assert done.returncode != 0
     assert expected in done.stderr
@@ -408,8 +436,11 @@ def test_an_interrupted_command_ends_without_a_traceback(tiny_folder, tmp_path):
         *(("adopt", "--calibrate"), ("convert", "--garments")),
     ],
 )
-def test_every_command_explains_itself(name, option):
-    done = command(name, "--help", NO_COLOR="1", COLUMNS="120")
+def test_every_command_explains_itself(name, option, here, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+
+    done = here(name, "--help")
 
     assert done.returncode == 0
     assert option in done.stdout

@@ -1,0 +1,1 @@
+"""Looks for known vulnerabilities of everything that is locked: `make audit`."""
