@@ -32,7 +32,7 @@ def results():
 
 def main(count, seed, room="handler"):
     """Makes and tries the sample, and prints what became of it."""
-    subprocess.run([MUTMUT, "run", "handler.objects.*"], cwd=ROOT, check=True)  # makes all, and finds the tests of each
+    subprocess.run([MUTMUT, "run", "handler.objects.x_parse_prefix__mutmut_1"], cwd=ROOT, check=True)  # makes all, and finds the tests of each
     names = sorted(name for name in results() if name.startswith(f"{room}."))
     sample = sorted(random.Random(seed).sample(names, min(count, len(names))))
     subprocess.run([MUTMUT, "run", *sample], cwd=ROOT, check=True)
