@@ -1,6 +1,6 @@
-"""Has SPIN check the model of the protocol, `publish.pml`, in one case after another, and writes the tables of docs/protocol.md.
+"""Has SPIN check the model of the protocol, `publish.pml`, in one case after another, and writes the parts of docs/protocol.md.
 
-    python -m tests.handler.protocol.checking        writes the tables anew; a test fails as long as they are out of date
+    python -m tests.handler.protocol.checking        writes them anew; a test fails as long as they are out of date
 
 SPIN makes a C program of the model, which visits every state that can be reached. A model that is to hold is searched depth
 first, with states compressed; a counterexample is searched breadth first, so that it is the shortest.
@@ -23,7 +23,9 @@ MAX_MEMORY_MB = 2000
 MAX_DEPTH = 10**6  # of the search, so that no schedule is cut off
 
 UNVERSIONED = {"VERSIONED": 0}
+SWEPT = UNVERSIONED | {"SWEPT": 1}
 TWO_CHANGES = {"CHANGES": 2}
+NO_REPEATS = UNVERSIONED | TWO_CHANGES | {"REPEATS": 0}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ CASES = (
     Case("versions, late writes, without the two last looks", {"LATE": 1, "LAST_LOOK": 0, "LOOK_AT_OWN": 0}),
     Case("no versions", UNVERSIONED),
     Case("no versions, three workers", {**UNVERSIONED, "WORKERS": 3}),
-    Case("no versions, asked for by sweeps", {**UNVERSIONED, "SWEPT": 1}),
+    Case("no versions, asked for by sweeps", SWEPT),
     Case("no versions, late writes, no content comes back", {**UNVERSIONED, "REPEATS": 0, "LATE": 1, "TWINS_STAY": 0}),
     Case("no versions, late writes", {**UNVERSIONED, "LATE": 1}, broken="P1"),
     Case("no versions, a failed copy of a message that is done is gone", {**UNVERSIONED, "TWINS_STAY": 0}, broken="P1"),
@@ -82,7 +84,9 @@ GUARDS = (
     Guard("COMPARE_VERSION", "these name the input's version", "P1", {"LATE": 1, "BY_ETAG": 1, "TWINS_STAY": 1}),
     Guard("CONTENT_VERSION", "the document names the version too, so that its own ETag is another", "P2"),
     Guard("LOOK_IF_GONE", "nothing is replaced if the input is gone", "P2"),
-    Guard("LOOK_AT_ETAG", "nothing is replaced if the input has another ETag", "P2", UNVERSIONED | TWO_CHANGES | {"REPEATS": 0}),
+    Guard(
+        "LOOK_AT_ETAG", "nothing is replaced if the input has another ETag", "P2", UNVERSIONED | TWO_CHANGES | {"REPEATS": 0}
+    ),
     Guard("LOOK_AT_VERSION", "nothing is replaced if the input has another version", "P1", TWO_CHANGES),
     Guard("LOOK_AFTER_FIND", "the document is looked at first, and the input after it", "P2", TWO_CHANGES),
     Guard("IF_MATCH", "a document is replaced with `If-Match`", "P2"),
@@ -91,7 +95,9 @@ GUARDS = (
     Guard("GIVE_UP_FAILED", "the event fails if every attempt was lost", "P1", TWO_CHANGES),
     Guard("LAST_LOOK", "the input is looked at again after a replacement", "P1", UNVERSIONED),
     Guard("LOOK_AT_OWN", "and if a further attempt finds an equal document", "P1", UNVERSIONED),
-    Guard("IS_DONE_ETAG", "what a sweep asks for is done only if the ETag is the present one", "P1", UNVERSIONED | {"SWEPT": 1}),
+    Guard(
+        "IS_DONE_ETAG", "what a sweep asks for is done only if the ETag is the present one", "P1", UNVERSIONED | {"SWEPT": 1}
+    ),
     Guard("REDELIVER", "a message that failed comes again", "P4", TWO_CHANGES),
 )
 
@@ -202,7 +208,6 @@ def write_page() -> None:
         for switch in TOLD:
             page = fill(page, f"without {switch}", list_of_steps(tell(guard_named(switch).switches, folder)))
     PAGE.write_text(page)
-
 
 
 if __name__ == "__main__":

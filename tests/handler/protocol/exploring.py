@@ -1,8 +1,8 @@
-"""Explores every order in which the store's calls of several `Documents.publish` can come, with uploads between them, and faults.
+"""Explores every order in which the calls of several `Documents.publish` can come, with uploads between them, and faults.
 
 This runs the function's own code over `MemoryStore`. A worker is stopped at its next call by an exception, and is brought back
-there by running its `publish` again with the answers that it had. So a state of the whole is a value, each state is visited once,
-and the schedules that lead through it are counted without being run.
+there by running its `publish` again with the answers that it had. So a state of the whole is a value, each state is visited
+once, and the schedules that lead through it are counted without being run.
 """
 
 import io
@@ -201,7 +201,7 @@ def document_in(store: MemoryStore) -> Written | None:
 
 @dataclass
 class Explorer:
-    """Explores all schedules of some changes of the input, each the content of an upload or None for a deletion, and of workers.
+    """Explores all schedules of some workers and some changes of the input, the content of an upload each, None for a deletion.
 
     There are up to `faults` faults, and `twins` messages are delivered twice. A write may be late only if `may_be_late`.
     `publishing` makes the documents over a store.
