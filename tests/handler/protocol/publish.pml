@@ -70,12 +70,6 @@
 #ifndef IF_MATCH
 #define IF_MATCH 1              /* only the document that was found is replaced */
 #endif
-#ifndef LAST_LOOK
-#define LAST_LOOK 1             /* the input is looked at again after a replacement, */
-#endif
-#ifndef LOOK_AT_OWN
-#define LOOK_AT_OWN 1           /* and where an equal document may be a replacement of our own */
-#endif
 #ifndef RETRY_CONFLICT
 #define RETRY_CONFLICT 1        /* a first document that another write kept out is tried again, */
 #endif
@@ -84,6 +78,12 @@
 #endif
 #ifndef GIVE_UP_FAILED
 #define GIVE_UP_FAILED 1        /* a worker that lost every attempt says that it failed */
+#endif
+#ifndef LAST_LOOK
+#define LAST_LOOK 1             /* the input is looked at again after a replacement, */
+#endif
+#ifndef LOOK_AT_OWN
+#define LOOK_AT_OWN 1           /* and where an equal document may be a replacement of our own */
 #endif
 #ifndef IS_DONE_ETAG
 #define IS_DONE_ETAG 1          /* what a sweep asks for is done if the document names the present ETag */
@@ -130,7 +130,7 @@ proctype Uploads() {
         :: REPEATS && uploads -> input = 2      /* the first is called 1, since names mean nothing */
         :: !REPEATS -> input = uploads + 1
         fi;
-        changes++; uploads++; messages++; undone++; printf("The input becomes e%d, version %d.\n", input - 1, uploads)
+        changes++; uploads++; messages++; undone++; printf("Upload %d: the input becomes e%d.\n", uploads, input - 1)
        }
     :: atomic { changes < CHANGES && input -> changes++; input = 0; printf("The input is deleted.\n") }
     od
