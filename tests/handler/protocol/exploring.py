@@ -244,8 +244,8 @@ class Explorer:
             raise Violation("\n".join((*path, f"P1: the document is about {about}, and the input is {source}")))
 
     def _require_replaceable(self, old: Written, new: Written, path: tuple[str, ...]) -> None:
-        """P2: no document of an older version replaces that of a newer one; P3: none is written anew."""
-        if int(new.about.version or 0) < int(old.about.version or 0):
+        """P2: no document of an older state replaces that of a newer one; P3: none is written anew."""
+        if self._age(new.about) < self._age(old.about):
             raise Violation("\n".join((*path, f"P2: the document of {new.about} replaces that of {old.about}")))
         if new.metadata == old.metadata:
             raise Violation("\n".join((*path, f"P3: the document of {new.about} is written once more")))
@@ -302,6 +302,12 @@ class Explorer:
 
     def _written(self, words: str, after: State, before: State, store: Counting) -> Step:
         return Step(words, after._replace(document=document_in(store)), store.writes > bool(before.document))
+
+    def _age(self, source: Input) -> int:
+        """Returns a number that grows with the uploads, or 0 if contents come back and there are no versions to tell them."""
+        if source.version:
+            return int(source.version)
+        return self.changes.index(source.etag) if len(set(self.changes)) == len(self.changes) else 0
 
     def _source(self, state: State) -> Input | None:
         content = self.changes[state.changes - 1] if state.changes else None

@@ -193,6 +193,11 @@ def without_conditions(turn, *rest, **parts):
     return Documents(turn, *rest, **parts)
 
 
+def test_the_orders_of_calls_show_that_a_look_at_the_input_is_missing_where_there_are_no_versions():
+    with pytest.raises(Violation, match=r"\nP2: the document of e0 replaces that of e1$"):
+        Explorer(("e0", "e1"), is_versioned=False, faults=1, publishing=without_looks_at_the_input).explore()
+
+
 @pytest.mark.parametrize(
     ("promise", "is_versioned", "parts"),
     [
