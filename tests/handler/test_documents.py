@@ -29,12 +29,12 @@ def etag_of(content):
 class Bucket:
     """A store with one input, whose content is a word, and the document of it."""
 
-    def __init__(self, content="e1"):
-        self.store = MemoryStore()
-        self.upload(content)
+    def __init__(self, content="e1", *, is_versioned=False):
+        self.store = MemoryStore(is_versioned=is_versioned)
+        self.version = self.upload(content)
 
     def upload(self, content):
-        self.store.place(INPUT, content.encode())
+        return self.store.place(INPUT, content.encode()).version_id
 
     @property
     def uploaded(self):
@@ -54,8 +54,8 @@ class Bucket:
         self.store.before = lambda method, ref: None
 
 
-def document(content="e1", maker="m1", of_bucket="in", result="predictions"):
-    source = StoredObject(ObjectRef(of_bucket, "a.png"), etag_of(content), None, 2)
+def document(content="e1", maker="m1", of_bucket="in", result="predictions", version=None):
+    source = StoredObject(ObjectRef(of_bucket, "a.png"), etag_of(content), version, 2)
     return Document(source, io.BytesIO(f"{content} by {maker}".encode()), "f" * 64, maker, result, Outcome.SCORED)
 
 
@@ -152,6 +152,30 @@ def test_an_input_that_changes_to_and_fro_hands_the_slow_writer_s_event_back():
         put(bucket, content="e1")
     assert put(bucket, content="e0") is Outcome.SCORED  # e1's event again, which finds e0 in the bucket
     assert bucket.document == b"e0 by m1"
+
+
+def test_a_document_names_the_version_of_its_input():
+    assert document(version="v1").metadata == document().metadata | {"input-version": "v1"}
+
+
+def test_an_equal_content_in_a_newer_version_has_a_document_of_its_own():
+    """So a late write that is to replace the document of the first version finds another one."""
+    bucket = Bucket("e0", is_versioned=True)
+    put(bucket, content="e0", version=bucket.version)
+    newer = bucket.upload("e0")
+
+    assert put(bucket, content="e0", version=newer) is Outcome.SCORED
+    assert put(bucket, content="e0", version=newer) is Outcome.DUPLICATE
+    assert bucket.store.head(PLACE, deadline=DEADLINE).metadata["input-version"] == newer
+
+
+def test_a_document_of_an_older_version_never_replaces_that_of_a_newer_even_if_the_content_came_back():
+    bucket = Bucket("e0", is_versioned=True)
+    put(bucket, content="e1", version=bucket.upload("e1"))
+    bucket.upload("e0")
+
+    assert put(bucket, content="e0", version=bucket.version) is Outcome.SUPERSEDED
+    assert bucket.document == b"e1 by m1"
 
 
 def test_an_input_deleted_meanwhile_leaves_the_document_alone():

@@ -1,8 +1,8 @@
-"""Explores every order in which the store's calls of several `Documents.publish` can come, with uploads between them, and faults.
+"""Explores every order in which the calls of several `Documents.publish` can come, with uploads between them, and faults.
 
 This runs the function's own code over `MemoryStore`. A worker is stopped at its next call by an exception, and is brought back
-there by running its `publish` again with the answers that it had. So a state of the whole is a value, each state is visited once,
-and the schedules that lead through it are counted without being run.
+there by running its `publish` again with the answers that it had. So a state of the whole is a value, each state is visited
+once, and the schedules that lead through it are counted without being run.
 """
 
 import io
@@ -34,6 +34,9 @@ class Input(NamedTuple):
     etag: str
     version: str | None
 
+    def __str__(self) -> str:
+        return f"{self.etag}, version {self.version}" if self.version else self.etag
+
     @property
     def described(self) -> StoredObject:
         return StoredObject(INPUT, self.etag, self.version, len(self.etag))
@@ -56,6 +59,7 @@ class Worker(NamedTuple):
     """A worker that publishes the document of a state of the input, and had some answers of the store."""
 
     source: Input
+    owns: bool  # whether its message comes again if it fails
     answers: tuple[Input | Written | WriteResult | None, ...] = ()
 
 
@@ -80,6 +84,16 @@ def make_document(source: Input) -> Document:
     return Document(source.described, content, "f" * 64, MAKER.results, "predictions", Outcome.SCORED)
 
 
+class Counting(MemoryStore):
+    """A store in memory that counts its writes."""
+
+    writes = 0
+
+    def place(self, *arguments, **options):
+        self.writes += 1
+        return super().place(*arguments, **options)
+
+
 def put(store: MemoryStore, write: Written) -> WriteResult:
     return store.put(
         PLACE,
@@ -89,6 +103,14 @@ def put(store: MemoryStore, write: Written) -> WriteResult:
         replacing=write.replacing,
         deadline=NEVER,
     )
+
+
+class Step(NamedTuple):
+    """What happens, in words, the state after it, and whether a document was written."""
+
+    words: str
+    after: State
+    has_written: bool = False
 
 
 class NotItsTurn(BaseException):
@@ -105,11 +127,15 @@ class Turn:
 
     store: MemoryStore
     source: Input | None
+    worker: Worker
     fault: str | None
-    answers: list[Input | Written | WriteResult | None]
     late: Written | None = None
+    has_conditions: bool = True
     is_made: bool = False
     place: int = 0
+
+    def __post_init__(self) -> None:
+        self.answers = list(self.worker.answers)
 
     def head(self, ref, *, deadline):
         answer = self._next(self._look_at_input if ref == INPUT else self._find)
@@ -120,6 +146,9 @@ class Turn:
 
     def put(self, ref, content, *, content_type, metadata, replacing, deadline):
         write = Written(content.getvalue(), tuple(sorted(metadata.items())), replacing)
+        standing = self.store.head(PLACE, deadline=deadline)
+        if standing and not self.has_conditions:
+            write = write._replace(replacing=standing.etag)
         return self._next(lambda: self._put(write))
 
     def _next(self, call):
@@ -172,7 +201,7 @@ def document_in(store: MemoryStore) -> Written | None:
 
 @dataclass
 class Explorer:
-    """Explores all schedules of some changes of the input, each the content of an upload or None for a deletion, and of workers.
+    """Explores all schedules of some workers and some changes of the input, the content of an upload each, None for a deletion.
 
     There are up to `faults` faults, and `twins` messages are delivered twice. A write may be late only if `may_be_late`.
     `publishing` makes the documents over a store.
@@ -200,82 +229,92 @@ class Explorer:
         if state not in self.schedules:
             self._require_settled(state, path)
             count = 0
-            for what, after in self._following(state):
-                self._require_allowed(state, after, (*path, what))
-                count += self._count(after, (*path, what))
+            for step in self._following(state):
+                told = (*path, step.words)
+                if step.has_written and state.document and step.after.document:
+                    self._require_replaceable(state.document, step.after.document, told)
+                count += self._count(step.after, told)
             self.schedules[state] = count or 1
         return self.schedules[state]
 
     def _require_settled(self, state: State, path: tuple[str, ...]) -> None:
         """P1: once nothing is left to be done, the document is about the present input."""
-        source = self._source(state)
-        if not state.messages and not any(state.workers) and not state.late and source:
-            about = state.document.about if state.document else None
-            if about != source:
-                raise Violation("\n".join((*path, f"P1: the document is about {about}, and the input {source}")))
+        source, about = self._source(state), state.document.about if state.document else None
+        if not state.messages and not any(state.workers) and not state.late and source and about != source:
+            raise Violation("\n".join((*path, f"P1: the document is about {about}, and the input is {source}")))
 
-    def _require_allowed(self, before: State, after: State, path: tuple[str, ...]) -> None:
-        """P2, that no document replaces one of a newer version, and P3, that none is written that is there."""
-        old, new = before.document, after.document
-        if old and new and old != new and self.is_versioned and int(new.about.version or 0) < int(old.about.version or 0):
-            raise Violation("\n".join((*path, f"P2: a document about {new.about} replaces that of {old.about}")))
+    def _require_replaceable(self, old: Written, new: Written, path: tuple[str, ...]) -> None:
+        """P2: no document of an older state replaces that of a newer one; P3: none is written anew."""
+        if self._age(new.about) < self._age(old.about):
+            raise Violation("\n".join((*path, f"P2: the document of {new.about} replaces that of {old.about}")))
+        if new.metadata == old.metadata:
+            raise Violation("\n".join((*path, f"P3: the document of {new.about} is written once more")))
 
-    def _following(self, state: State) -> Iterator[tuple[str, State]]:
-        """Yields everything that may happen next, in words, and the state after it."""
+    def _following(self, state: State) -> Iterator[Step]:
+        """Yields everything that may happen next."""
         if state.changes < len(self.changes):
             content = self.changes[state.changes]
-            yield (
-                f"the input becomes {content}",
-                state._replace(changes=state.changes + 1, messages=state.messages + bool(content)),
-            )
+            changed = state._replace(changes=state.changes + 1, messages=state.messages + bool(content))
+            yield Step(f"the input becomes {content}", changed)
         if state.late:
             store = self._store(state)
             result = put(store, state.late)
-            yield f"the late write comes: {result.name}", state._replace(late=None, document=document_in(store))
+            yield self._written(f"the late write comes: {result.name}", state._replace(late=None), state, store)
         for place, worker in enumerate(state.workers):
             if worker:
                 yield from self._turns(state, place, worker)
             elif None not in state.workers[:place]:  # workers that are idle are alike
                 yield from self._deliveries(state, place)
 
-    def _deliveries(self, state: State, place: int) -> Iterator[tuple[str, State]]:
-        """Yields the deliveries of a message, upon which a worker reads and scores the present input."""
-        source = self._source(state)
-        what = f"worker {place} reads {source.etag if source else 'nothing'}"
-        begun = with_worker(state, place, Worker(source) if source else None)
-        if state.messages:
-            yield what, begun._replace(messages=state.messages - 1)
-        if state.twins and source:
-            yield f"{what}, delivered twice", begun._replace(twins=state.twins - 1)
+    def _deliveries(self, state: State, place: int) -> Iterator[Step]:
+        """Yields the deliveries of a message, upon which a worker reads and scores the present input.
 
-    def _turns(self, state: State, place: int, worker: Worker) -> Iterator[tuple[str, State]]:
+        A copy of a message that is delivered twice comes again if it fails, but that of an input with versions need not.
+        """
+        source = self._source(state)
+        words = f"worker {place} reads {source or 'nothing'}"
+        if state.messages:
+            begun = with_worker(state, place, Worker(source, owns=True) if source else None)
+            yield Step(words, begun._replace(messages=state.messages - 1))
+        if state.twins and source:
+            begun = with_worker(state, place, Worker(source, owns=not self.is_versioned))
+            yield Step(f"{words}, delivered twice", begun._replace(twins=state.twins - 1))
+
+    def _turns(self, state: State, place: int, worker: Worker) -> Iterator[Step]:
         """Yields what may become of the next call of a worker."""
         late_faults = LATE_FAULTS if self.may_be_late and not state.late else ()
         for fault in (None, *(FAULTS + late_faults if state.faults else ())):
             store = self._store(state)
-            turn = Turn(store, self._source(state), fault, list(worker.answers))
+            turn = Turn(store, self._source(state), worker, fault)
             documents = self.publishing(turn, Prefix("out", ""), Layout(LayoutName.JSON, 1), MAKER, sleep=lambda seconds: None)
-            after = state._replace(faults=state.faults - bool(fault))
+            worker_after, messages = None, state.messages
             try:
                 end = documents.publish(self.make_document(worker.source), NEVER).name
-                after = with_worker(after, place, None)
             except NotItsTurn:
-                end = "it goes on"
-                after = with_worker(after, place, Worker(worker.source, tuple(turn.answers)))
+                end, worker_after = "it goes on", worker._replace(answers=tuple(turn.answers))
             except TransientError:
-                end = "it fails"
-                after = with_worker(after, place, None)._replace(messages=state.messages + 1)
+                end, messages = "it fails", state.messages + worker.owns
             except Inapplicable:
                 continue
-            call = f"call {len(worker.answers) + 1} of worker {place} for {worker.source.etag} {fault or 'is made'}"
-            yield f"{call}: {end}", after._replace(late=turn.late or state.late, document=document_in(store))
+            words = f"call {len(worker.answers) + 1} of worker {place} for {worker.source} {fault or 'is made'}: {end}"
+            after = with_worker(state, place, worker_after)._replace(messages=messages, faults=state.faults - bool(fault))
+            yield self._written(words, after._replace(late=turn.late or state.late), state, store)
+
+    def _written(self, words: str, after: State, before: State, store: Counting) -> Step:
+        return Step(words, after._replace(document=document_in(store)), store.writes > bool(before.document))
+
+    def _age(self, source: Input) -> int:
+        """Returns a number that grows with the uploads, or 0 if contents come back and there are no versions to tell them."""
+        if source.version:
+            return int(source.version)
+        return self.changes.index(source.etag) if len(set(self.changes)) == len(self.changes) else 0
 
     def _source(self, state: State) -> Input | None:
         content = self.changes[state.changes - 1] if state.changes else None
         return Input(content, str(state.changes) if self.is_versioned else None) if content else None
 
-    def _store(self, state: State) -> MemoryStore:
-        store = MemoryStore()
+    def _store(self, state: State) -> Counting:
+        store = Counting()
         if state.document:
             store.place(PLACE, state.document.content, dict(state.document.metadata))
         return store

@@ -30,7 +30,10 @@
 #define TWINS_STAY (!VERSIONED) /* a second copy of a message comes again if it fails, even if the first one is done */
 #endif
 #ifndef SWEPT
-#define SWEPT 0                 /* a sweep, and no event, asks for each upload, and the ETag of a document is enough for it */
+#define SWEPT 0                 /* a sweep, and no event, asks for each upload */
+#endif
+#ifndef BY_ETAG
+#define BY_ETAG SWEPT           /* P1 asks for the right ETag, and not for the right version, which sweeps do not see */
 #endif
 #ifndef ONLY
 #define ONLY 0                  /* the one property to check, 1 to 4; 0 for all of them */
@@ -67,12 +70,6 @@
 #ifndef IF_MATCH
 #define IF_MATCH 1              /* only the document that was found is replaced */
 #endif
-#ifndef LAST_LOOK
-#define LAST_LOOK 1             /* the input is looked at again after a replacement, */
-#endif
-#ifndef LOOK_AT_OWN
-#define LOOK_AT_OWN 1           /* and where an equal document may be a replacement of our own */
-#endif
 #ifndef RETRY_CONFLICT
 #define RETRY_CONFLICT 1        /* a first document that another write kept out is tried again, */
 #endif
@@ -81,6 +78,12 @@
 #endif
 #ifndef GIVE_UP_FAILED
 #define GIVE_UP_FAILED 1        /* a worker that lost every attempt says that it failed */
+#endif
+#ifndef LAST_LOOK
+#define LAST_LOOK 1             /* the input is looked at again after a replacement, */
+#endif
+#ifndef LOOK_AT_OWN
+#define LOOK_AT_OWN 1           /* and where an equal document may be a replacement of our own */
 #endif
 #ifndef IS_DONE_ETAG
 #define IS_DONE_ETAG 1          /* what a sweep asks for is done if the document names the present ETag */
@@ -104,7 +107,7 @@ bit P1 = 1, P2 = 1, P3 = 1, P4 = 1;
 inline require_settled() {      /* once nothing is left to happen but uploads, and messages that are delivered twice */
     if
     :: messages == 0 && busy == 0 && !late ->
-        P1 = !CHECKED(1) || !input || (about == input && (SWEPT || about_version == SEEN(uploads))); assert(P1);
+        P1 = !CHECKED(1) || !input || (about == input && (BY_ETAG || about_version == SEEN(uploads))); assert(P1);
         P4 = !CHECKED(4) || !undone; assert(P4)
     :: else
     fi
@@ -127,7 +130,7 @@ proctype Uploads() {
         :: REPEATS && uploads -> input = 2      /* the first is called 1, since names mean nothing */
         :: !REPEATS -> input = uploads + 1
         fi;
-        changes++; uploads++; messages++; undone++; printf("The input becomes e%d, version %d.\n", input - 1, uploads)
+        changes++; uploads++; messages++; undone++; printf("Upload %d: the input becomes e%d.\n", uploads, input - 1)
        }
     :: atomic { changes < CHANGES && input -> changes++; input = 0; printf("The input is deleted.\n") }
     od
@@ -139,7 +142,7 @@ proctype Network() {            /* what was given up takes effect after all, or 
         late ->
         if
         :: MATCHES(late_on, late_on_version) || (late_on && !IF_MATCH) || (!late_on && !CREATE_IF_NONE) ->
-            write(late_etag, late_version); printf("The given-up write of the document of e%d takes effect.\n", late_etag - 1)
+            write(late_etag, late_version); printf("The write that was given up, of the document of e%d, takes effect.\n", late_etag - 1)
         :: true
         fi;
         late = 0; late_etag = 0; late_version = 0; late_on = 0; late_on_version = 0; require_settled()
@@ -147,11 +150,13 @@ proctype Network() {            /* what was given up takes effect after all, or 
     od
 }
 
+#define ME (_pid - 1 - LATE)
+
 inline rest() {
     etag = 0; version = 0; found = 0; found_version = 0; owns = 0; again = 0; is_current = 0; busy--; require_settled()
 }
-#define DONE printf("Worker %d is done.\n", _pid); undone = undone - owns; rest(); goto open
-#define FAIL printf("Worker %d fails.\n", _pid); messages = messages + (owns && REDELIVER); rest(); goto open
+#define DONE printf("Worker %d is done.\n", ME); undone = undone - owns; rest(); goto open
+#define FAIL printf("Worker %d fails.\n", ME); messages = messages + (owns && REDELIVER); rest(); goto open
 #define RETRY                                                                                                               \
     found = 0; found_version = 0; is_current = 0; again = 1;                                                                \
     if                                                                                                                      \
@@ -176,7 +181,7 @@ open:   /* a message is delivered, or one that is done or at work is once more; 
         fi;
         busy++;
         if
-        :: input -> etag = input; version = SEEN(uploads); printf("Worker %d reads e%d.\n", _pid, etag - 1)
+        :: input -> etag = input; version = SEEN(uploads); printf("Worker %d reads e%d.\n", ME, etag - 1)
         :: !input -> DONE                               /* GONE */
         :: FAIL
         fi
@@ -196,7 +201,7 @@ is_done:        /* Documents.is_finished */
 create: /* Documents._try_to_publish */
     atomic {
         if
-        :: !about || !CREATE_IF_NONE -> write(etag, version); printf("Worker %d writes the document of e%d.\n", _pid, etag - 1);
+        :: !about || !CREATE_IF_NONE -> write(etag, version); printf("Worker %d writes the document of e%d.\n", ME, etag - 1);
             if
             :: DONE                                     /* WRITTEN */
             :: FAIL                                     /* its answer is lost, */
@@ -206,7 +211,7 @@ create: /* Documents._try_to_publish */
         :: RETRY_CONFLICT -> RETRY                      /* CONFLICT */
         :: !RETRY_CONFLICT -> DONE
         :: LATE && !late -> late = 1; late_etag = etag; late_version = version;
-            printf("Worker %d gives up writing the document of e%d.\n", _pid, etag - 1);
+            printf("Worker %d gives up writing the document of e%d.\n", ME, etag - 1);
             if
             :: FAIL
             :: goto create                              /* the client tries again */
@@ -216,16 +221,13 @@ create: /* Documents._try_to_publish */
     }
 
 #if !LOOK_AFTER_FIND
-    atomic {
-        is_current = input == etag && SEEN(uploads) == version;
-        printf("Worker %d looks at the input: %d.\n", _pid, is_current)
-    }
+    is_current = input == etag && SEEN(uploads) == version;
 #endif
 
 find:   /* Documents.find, and the first lines of Documents._replace */
     atomic {
         if
-        :: found = about; found_version = about_version; printf("Worker %d finds the document of e%d.\n", _pid, found - 1);
+        :: found = about; found_version = about_version; printf("Worker %d finds the document of e%d.\n", ME, found - 1);
             if
             :: KEEP_EQUAL && (found == etag || !COMPARE_ETAG) && (found_version == version || !COMPARE_VERSION) ->
                 if
@@ -243,11 +245,10 @@ look:   /* Documents._replace goes on: is the input what was scored? */
 #if LOOK_AFTER_FIND
         is_current = (input || !LOOK_IF_GONE) && (input == etag || !input || !LOOK_AT_ETAG) &&
             (SEEN(uploads) == version || !input || !LOOK_AT_VERSION);
-        printf("Worker %d looks at the input: %d.\n", _pid, is_current);
 #endif
         if
-        :: is_current
-        :: !is_current -> DONE                          /* GONE, SUPERSEDED */
+        :: is_current -> printf("Worker %d looks at the input, which is as it was.\n", ME)
+        :: !is_current -> printf("Worker %d looks at the input, which changed.\n", ME); DONE       /* GONE, SUPERSEDED */
         :: FAIL
         fi
     }
@@ -256,7 +257,7 @@ replace:
     atomic {
         if
         :: MATCHES(found, found_version) || !IF_MATCH ->
-            write(etag, version); printf("Worker %d replaces it by that of e%d.\n", _pid, etag - 1);
+            write(etag, version); printf("Worker %d replaces it by that of e%d.\n", ME, etag - 1);
             if
             :: LAST_LOOK                                /* WRITTEN */
             :: !LAST_LOOK -> DONE
@@ -266,7 +267,7 @@ replace:
         :: RETRY_STOPPED -> RETRY                       /* STOPPED, CONFLICT */
         :: !RETRY_STOPPED -> DONE
         :: LATE && !late -> late = 1; late_etag = etag; late_version = version; late_on = found; late_on_version = found_version;
-            printf("Worker %d gives up replacing it by that of e%d.\n", _pid, etag - 1);
+            printf("Worker %d gives up replacing it by that of e%d.\n", ME, etag - 1);
             if
             :: FAIL
             :: goto replace                             /* the client tries again */
@@ -279,7 +280,7 @@ last_look:      /* Documents._require_unchanged */
     atomic {
         if
         :: !input || input == etag -> DONE
-        :: input && input != etag -> printf("Worker %d sees that the input changed.\n", _pid); FAIL
+        :: input && input != etag -> printf("Worker %d looks at the input again, which changed.\n", ME); FAIL
         :: FAIL
         fi
     }
