@@ -65,7 +65,9 @@ def _serve(connection, environment):
     from handler.app import build_parts
 
     if environment["S3_CLIENT"] == "boto3":  # the other one has threads of its own as soon as it is built
-        build_parts()
+        queue = build_parts().queue
+        assert queue
+        assert queue.client  # it is built when it is first used
     connection.send(len(list(Path("/proc/self/task").iterdir())))
     with suppress(EOFError, OSError):  # whoever asked has gone
         while True:
