@@ -94,6 +94,8 @@ class World:
         found = violations(self._seen(run, answers))
         if call and not run.is_struck:
             found.append(f"the call {call} was never made")
+        if self._receive(self.cloud.queue_url):
+            found.append(f"messages still come after {MAX_INVOCATIONS} invocations")
         if found:
             found += [f"    {reason}" for reason in self._reasons]
         return Outcome(tuple(found), tuple(run.calls), run.is_harmless, len(answers))
