@@ -1,6 +1,6 @@
 """Sends messages to an SQS queue, counts them, and manages the messages that it delivered. Alone talks to SQS.
 
-Every error of botocore is raised as `QueueUnavailable`.
+Every error of botocore, and every answer that does not say what SQS has done, is raised as `QueueUnavailable`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ class WorkQueue:
             deadline,
             lambda: self.client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]),
         )
-        return int(response["Attributes"]["ApproximateNumberOfMessages"])
+        told = response.get("Attributes", {}).get("ApproximateNumberOfMessages", "")
+        if not told.isdecimal():
+            raise QueueUnavailable(f"Expected {self._url} to tell how many messages wait. Received: {told!r}.")
+        return int(told)
 
     def _call_for_each(
         self, name: str, entries: Sequence[Mapping[str, Any]], deadline: Deadline, call: Callable[[], Mapping[str, Any]]

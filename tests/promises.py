@@ -261,7 +261,8 @@ def _told(seen: Seen) -> Iterator[str]:
             if missing and not message.is_failed and not message.is_sent_again:
                 yield f"message {message.id} was reported as done, but {missing[0]} was not finished"
             if not missing and message.is_failed and not message.is_disturbed and message.id not in seen.sick:
-                yield f"message {message.id} was reported as failed, but all that it asks for was finished"
+                asked = ", ".join(message.objects) or "a job"
+                yield f"message {message.id} was reported as failed, but all that it asks for was finished: {asked}"
 
 
 def _is_finished(seen: Seen, answer: Answer, address: str) -> bool:

@@ -134,6 +134,16 @@ def test_an_answer_that_accepts_nothing_is_an_error(environment, deadline, opera
             CALLS[operation](queue, deadline)
 
 
+@pytest.mark.parametrize("answer", [{}, {"Attributes": {}}])
+def test_a_queue_that_tells_no_number_is_an_error_that_can_be_tried_again(environment, deadline, answer):
+    queue = WorkQueue("https://sqs/1/work", 1)
+    with Stubber(queue.client) as stubber:
+        stubber.add_response("get_queue_attributes", answer)
+
+        with pytest.raises(QueueUnavailable, match="how many messages wait"):
+            queue.count_waiting(deadline=deadline)
+
+
 def test_messages_are_deleted_and_hidden_by_their_handles(url, deadline):
     sqs, queue = boto3.client("sqs"), WorkQueue(url, 1)
     queue.send([{"a": 1}, {"a": 2}], deadline=deadline)

@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--client", choices=[*CLIENTS, "none"], default="boto3", help="of S3; the store of files has none")
     parser.add_argument("--call", help="the name of one call; all by default")
     parser.add_argument("--fault", choices=list(Fault), type=Fault, help="one fault; all by default")
-    parser.add_argument("--sample", type=int, help="the least number of pairs, by the seed; all by default")
+    parser.add_argument("--sample", type=int, help="the number of pairs, chosen by the seed; all by default")
     parser.add_argument("--seed", type=int, default=27)
     parser.add_argument("--processes", type=int, default=4)
     chosen = parser.parse_args()

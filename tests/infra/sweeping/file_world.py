@@ -191,6 +191,8 @@ class FileWorld:
         found = violations(self._seen(answers))
         if call and not run.is_struck:
             found.append(f"the call {call} was never made")
+        if self.queue.messages:
+            found.append(f"messages still come after {MAX_INVOCATIONS} invocations")
         return Outcome(tuple(found), tuple(run.calls), run.is_harmless, len(answers))
 
     def _prepare(self) -> None:

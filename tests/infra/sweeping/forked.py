@@ -8,6 +8,8 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,10 +19,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an invocation ended: its answer or its error as JSON, None if it was killed, and the seconds that were left."""
+    """How an invocation ended: its answer or its error, None if it was killed; the seconds that were left; and its log."""
 
     reply: dict | None
     left_s: float
+    log: str
 
 
 class Forks:
@@ -44,9 +47,9 @@ class Forks:
         started(pid)
         if not self._connection.poll(timeout_s):
             kill(pid)
-        reply = self._connection.recv()
+        reply, log = self._connection.recv()
         left_s = ends_at - time.monotonic()
-        return Ended(json.loads(reply) if reply else None, left_s)
+        return Ended(json.loads(reply) if reply else None, left_s, log)
 
     def close(self) -> None:
         """Ends the process that forks."""
@@ -65,36 +68,40 @@ def _serve(connection, environment):
     from handler.app import build_parts
 
     if environment["S3_CLIENT"] == "boto3":  # the other one has threads of its own as soon as it is built
-        build_parts()
+        queue = build_parts().queue
+        assert queue
+        assert queue.client  # it is built when it is first used
     connection.send(len(list(Path("/proc/self/task").iterdir())))
     with suppress(EOFError, OSError):  # whoever asked has gone
         while True:
             event, timeout_s = connection.recv()
             ours, theirs = os.pipe()
-            pid = os.fork()
-            if not pid:
-                os.close(ours)
-                connection.close()
-                _invoke(event, timeout_s, theirs)
-            os.close(theirs)
-            connection.send(pid)
-            with open(ours, "rb") as answer:  # noqa: PTH123  # a descriptor
-                reply = answer.read()
-            os.waitpid(pid, 0)
-            connection.send(reply)
+            with tempfile.TemporaryFile() as log:
+                pid = os.fork()
+                if not pid:
+                    os.close(ours)
+                    connection.close()
+                    _invoke(event, timeout_s, theirs, log.fileno())
+                os.close(theirs)
+                connection.send(pid)
+                with open(ours, "rb") as answer:  # noqa: PTH123  # a descriptor
+                    reply = answer.read()
+                os.waitpid(pid, 0)
+                log.seek(0)
+                connection.send((reply, log.read().decode(errors="replace")))
 
 
-def _invoke(event, timeout_s, out):
-    """Writes the reply to `out` and ends this process, without any of what a process does at its end."""
+def _invoke(event, timeout_s, out, log):
+    """Writes the reply to `out`, and ends this process without any of what a process does at its end."""
     from handler.app import lambda_handler
     from infra.cloud.instances import Context
 
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     try:
         reply = {"answer": lambda_handler(event, Context("r", time.monotonic() + timeout_s))}
     except Exception as error:  # noqa: BLE001  # as Lambda answers
         reply = {"error": f"{type(error).__name__}: {error}"}
+    sys.stdout.flush()
     os.write(out, json.dumps(reply).encode())
     os._exit(0)

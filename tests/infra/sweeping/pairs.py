@@ -38,18 +38,19 @@ def all_pairs(storage: str, client: str, calls: Iterable[str]) -> list[Pair]:
     return [pair for pair in pairs if reason(storage, pair.operation, pair.fault) is None]
 
 
-def sample(pairs: Iterable[Pair], seed: int, count: int = 0) -> list[Pair]:
-    """Returns pairs that hold every fault and every operation at least once, and `count` of them at least."""
-    shuffled = sorted(pairs, key=str)
-    random.Random(seed).shuffle(shuffled)
-    faults, operations, chosen = set(), set(), []
-    for pair in shuffled:
-        if pair.fault not in faults or pair.operation not in operations:
-            chosen.append(pair)
-            faults.add(pair.fault)
-            operations.add(pair.operation)
-    rest = [pair for pair in shuffled if pair not in chosen]
-    return chosen + rest[: max(0, count - len(chosen))]
+def sample(pairs: Iterable[Pair], seed: int, count: int | None = None) -> list[Pair]:
+    """Returns `count` pairs, first those that hold every fault and every operation at least once; these alone by default."""
+    rest = sorted(pairs, key=str)
+    random.Random(seed).shuffle(rest)
+    chosen: list[Pair] = []
+    missing = {pair.operation for pair in rest}
+    for fault in Fault:
+        struck = sorted((pair for pair in rest if pair.fault is fault), key=lambda pair: pair.operation not in missing)
+        chosen += struck[:1]
+        missing -= {pair.operation for pair in struck[:1]}
+    assert not missing, "there are more operations than faults"
+    rest = [pair for pair in rest if pair not in chosen]
+    return (chosen + rest)[: len(chosen) if count is None else count]
 
 
 def told(storage: str, pair: Pair, outcome: Outcome) -> list[str]:

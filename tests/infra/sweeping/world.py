@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class World:
         self.standing: dict[str, batch.Standing] = {}
         self.expected: dict[str, bytes] = {}
         self._forks: dict[str, Forks] = {}
+        self._reasons: list[str] = []  # of what failed in the present run, as the function logged them
         self._prepare()
 
     @property
@@ -81,6 +83,7 @@ class World:
         """
         for short_s in SHORT_S:
             self._reset()
+            self._reasons.clear()
             run = Run(call=call, fault=fault)
             answers = self._deliver(client, run, short_s)
             if call is None or run.is_struck or fault not in WAITED_FOR:
@@ -91,6 +94,10 @@ class World:
         found = violations(self._seen(run, answers))
         if call and not run.is_struck:
             found.append(f"the call {call} was never made")
+        if self._receive(self.cloud.queue_url):
+            found.append(f"messages still come after {MAX_INVOCATIONS} invocations")
+        if found:
+            found += [f"    {reason}" for reason in self._reasons]
         return Outcome(tuple(found), tuple(run.calls), run.is_harmless, len(answers))
 
     def learn(self, client: str) -> Outcome:
@@ -145,6 +152,7 @@ class World:
             run.is_out = run.is_out and struck < OUTAGE_INVOCATIONS
             is_short = run.fault in WAITED_FOR and (run.is_out or not run.is_struck)
             ends.append(self._fork(client).invoke(event, short_s if is_short else LONG_S, functools.partial(_killed_by, run)))
+            self._reasons += re.findall(r'"reason": ?"(.{0,300})', ends[-1].log)
             reply = ends[-1].reply
             if reply is None or "error" in reply:
                 raise Killed(reply)
