@@ -165,6 +165,31 @@ def test_long_histories_keep_every_promise(storage, request, capsys):
     assert counts["histories"] > 0
 
 
+# --- histories that failed once -----------------------------------------------------------------------------------------------
+
+
+def test_a_late_write_finds_the_document_of_another_version_after_the_upload_was_delivered_again():
+    state = Versioned()
+    state.upload(key="a", content="dark", events=1)
+    state.deliver(worker=0, count=1, newest_first=True, calls=100)
+    state.upload(key="a", content="light", events=1)
+    state.deliver(worker=0, count=1, newest_first=True, calls=4)  # up to the PUT that replaces the first document
+    state.upload(key="a", content="dark", events=1)
+    state.deliver(worker=1, count=1, newest_first=True, calls=0)
+    state.fail(worker=1, fate="KILLED")
+    state.hang(worker=0, fate="HUNG_LATE")
+    state.go_on(worker=0, calls=100)
+    state.wait(seconds=61)
+    state.deliver(worker=1, count=2, newest_first=True, calls=100)
+    assert not state.world.queue.messages
+
+    state.land()
+
+    assert "STOPPED" in state.world.log[-1]
+    state.check()
+    state.teardown()
+
+
 # --- the same seed, the same history -----------------------------------------------------------------------------------------
 
 
