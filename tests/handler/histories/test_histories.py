@@ -22,7 +22,7 @@ from tests.handler.histories.machine import Histories, Versioned, run, script_of
 from tests.handler.histories.world import World
 from tests.ministack import reset
 
-HISTORIES, STEPS = 120, 40  # in memory, of inputs with and without versions; one takes about 60 ms
+HISTORIES, STEPS = 80, 40  # in memory, of inputs with and without versions; one takes about 70 ms
 SEED = 27
 SOAK_S = 240  # for each storage
 BUCKETS = "inbox", "outbox"
@@ -141,13 +141,15 @@ def test_histories_in_memory_keep_every_promise(storage, request, capsys):
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_a_few_histories_keep_every_promise_on_each_storage(storage, request, capsys):
+def test_a_few_histories_are_the_same_on_each_storage_as_in_memory(storage, request, capsys):
     counts = Counter()
+    machine = counted(histories_on(storage, request), counts)
 
-    run(counted(histories_on(storage, request), counts), 3, SEED, steps=20)
+    there = log_of(SEED, machine, 3, 20)
 
     tell(capsys, storage, counts)
-    assert counts["histories"] >= 3
+    if not machine.is_versioned:  # the names of versions, and so the documents, are each storage's own
+        assert there == log_of(SEED, Histories, 3, 20)
 
 
 @pytest.mark.soak
@@ -179,8 +181,9 @@ def test_a_late_write_finds_the_document_of_another_version_after_the_upload_was
     state.fail(worker=1, fate="KILLED")
     state.hang(worker=0, fate="HUNG_LATE")
     state.go_on(worker=0, calls=100)
-    state.wait(seconds=61)
-    state.deliver(worker=1, count=2, newest_first=True, calls=100)
+    for seconds in (61, 65):  # until the messages of both come again
+        state.wait(seconds=seconds)
+        state.deliver(worker=1, count=2, newest_first=True, calls=100)
     assert not state.world.queue.messages
 
     state.land()
@@ -193,16 +196,16 @@ def test_a_late_write_finds_the_document_of_another_version_after_the_upload_was
 # --- the same seed, the same history -----------------------------------------------------------------------------------------
 
 
-def log_of(number):
+def log_of(number, machine=Histories, histories=5, steps=STEPS):
     """Everything that was called in a few histories, in its order, and what became of it."""
     lines = []
 
-    class Logged(Histories):
+    class Logged(machine):
         def teardown(self):
             super().teardown()
             lines.extend(self.world.log)
 
-    run(Logged, 5, number, steps=STEPS, shrinks=False)
+    run(Logged, histories, number, steps=steps, shrinks=False)
     return "\n".join(lines)
 
 
@@ -312,4 +315,4 @@ GUARDS = {
 @pytest.mark.parametrize("guard", GUARDS)
 def test_histories_find_each_guard_that_is_taken_away(guard):
     with pytest.raises(AssertionError):
-        run(GUARDS[guard], HISTORIES, SEED, steps=STEPS, shrinks=False)
+        run(GUARDS[guard], 3 * HISTORIES, SEED, steps=STEPS, shrinks=False)
