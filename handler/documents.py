@@ -77,13 +77,14 @@ class Described(NamedTuple):
     """What the metadata of a document tell of it; None for what they do not tell."""
 
     etag: str | None
+    version_id: str | None
     maker: str | None
     result: str | None
 
     @classmethod
     def of(cls, metadata: Mapping[str, str]) -> Described:
         """Returns what the metadata of a document tell."""
-        return cls(metadata.get(_ETAG), metadata.get(_MAKER), metadata.get(_RESULT))
+        return cls(metadata.get(_ETAG), metadata.get(_VERSION), metadata.get(_MAKER), metadata.get(_RESULT))
 
     @property
     def is_archived(self) -> bool:
@@ -178,8 +179,13 @@ class Documents(msgspec.Struct, frozen=True):
         return Described.of(existing.metadata).is_archived
 
     def is_about(self, existing: StoredObject, source: StoredObject) -> bool:
-        """Returns whether the document `existing` is about the present state of the object `source`."""
-        return Described.of(existing.metadata).etag == source.etag and not belongs_to_another_bucket(existing, source)
+        """Returns whether the document `existing` is about the present state of the object `source`.
+
+        A listing, or a document of an earlier release, tells no version; then the ETag alone says so.
+        """
+        described = Described.of(existing.metadata)
+        is_same_version = described.version_id is None or source.version_id in {None, described.version_id}
+        return described.etag == source.etag and is_same_version and not belongs_to_another_bucket(existing, source)
 
     def is_by_another_maker(self, existing: StoredObject) -> bool:
         """Returns whether `existing` was made by another maker than the present one, or names none."""

@@ -3,6 +3,7 @@
 import hashlib
 import io
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -368,3 +369,18 @@ def test_a_document_by_the_present_maker_about_the_present_state_is_finished():
     assert not is_finished(content="e0")
     assert not is_finished(of_bucket="another")
     assert not is_finished(maker=MAKER.rejections, result="ArchivedObject")  # it may be restored by now
+
+
+@pytest.mark.parametrize(
+    ("standing", "present", "is_finished"),
+    [("v1", "v1", True), ("v1", "v2", False), ("v1", None, True), (None, "v1", True), (None, None, True)],
+    ids=["same", "other", "listed", "of an earlier release", "unversioned"],
+)
+def test_a_document_of_another_version_with_the_same_content_is_not_finished(standing, present, is_finished):
+    source = msgspec.structs.replace(document(maker=MAKER.results).source, version_id=standing)
+    metadata = msgspec.structs.replace(document(maker=MAKER.results), source=source).metadata
+    existing = StoredObject(PLACE, "d1", None, 2, metadata)
+
+    found = documents(MemoryStore()).is_finished(existing, msgspec.structs.replace(source, version_id=present))
+
+    assert found is is_finished

@@ -1,23 +1,16 @@
 """Random histories keep every promise, on every storage; they are repeatable, and find each guard that is taken away."""
 
-import contextlib
-import hashlib
 import itertools
 import os
-import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
-import boto3
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
 
-import handler.marks
-from handler.deadline import Deadline
 from handler.documents import Documents
 from handler.maker import Maker
 from handler.outcomes import Outcome
@@ -25,77 +18,41 @@ from handler.storage import S3Storage, make_client
 from handler.store import WriteResult
 from infra.stores.files import FileStore
 from infra.stores.memory import MemoryStore
-from tests.handler.histories.machine import Histories
+from tests.handler.histories.machine import Histories, Versioned, run, script_of
 from tests.handler.histories.world import World
+from tests.ministack import reset
 
-HISTORIES, STEPS = 150, 40  # in memory, of each kind of input bucket; a history of these takes about 50 ms
-SOAK_S = 900
+HISTORIES, STEPS = 80, 40  # in memory, of inputs with and without versions; one takes about 70 ms
+SEED = 27
+SOAK_S = 240  # for each storage
 BUCKETS = "inbox", "outbox"
+MEMORY, STORAGES = ["memory", "versioned_memory"], ["files", "moto", "versioned_moto", "ministack", "versioned_ministack"]
 
 
-class Versioned(Histories):
-    is_versioned = True
+@pytest.fixture
+def memory():
+    return Histories
 
 
-def run(machine, histories, number, *, shrinks=True, steps=STEPS):
-    """Runs as many histories of a machine, which the seed `number` makes; the error of one that fails has its script as notes."""
-    phases = [Phase.generate, Phase.shrink] if shrinks else [Phase.generate]
-    run_state_machine_as_test(
-        seed(number)(machine),
-        settings=settings(
-            max_examples=histories,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            phases=phases,
-            print_blob=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+@pytest.fixture
+def versioned_memory():
+    return Versioned
 
 
-def counted(machine, counts):
-    """The same machine, which counts the histories and the calls in them."""
+def on(store, remove, empty, base=Histories):
+    """The histories over another store, which `empty` makes empty at the beginning of each."""
 
-    class Counted(machine):
-        def teardown(self):
-            super().teardown()
-            counts["histories"] = counts.get("histories", 0) + 1
-            counts["calls"] = counts.get("calls", 0) + len(self.world.log)
-
-    Counted.__name__ = machine.__name__  # as scripts write it
-    return Counted
-
-
-@pytest.mark.parametrize("machine", [Histories, Versioned])
-def test_histories_in_memory_keep_every_promise(machine, capsys):
-    counts = {}
-
-    run(counted(machine, counts), HISTORIES, 27)
-
-    with capsys.disabled():
-        print(f"\n{counts['histories']} histories of {STEPS} steps, {counts['calls']} lines of calls")
-
-
-# --- other storages ----------------------------------------------------------------------------------------------------------
-
-
-def on(store, remove, empty, *, is_versioned=False):
-    """The histories over another store, which is made `empty` at the beginning of each."""
-
-    class Elsewhere(Histories):
+    class Elsewhere(base):
         def make_world(self):
             empty()
             return World(store, remove, self.wrote)
 
-    Elsewhere.is_versioned = is_versioned
     return Elsewhere
 
 
 @pytest.fixture
 def files(tmp_path):
-    numbers = itertools.count()
-    folders = {}
+    numbers, folders = itertools.count(), {}
 
     def empty():
         here = tmp_path / str(next(numbers))
@@ -106,47 +63,152 @@ def files(tmp_path):
     return on(FileStore(folders), lambda ref: (folders[ref.bucket] / ref.key).unlink(), empty)
 
 
-def on_s3(client):
+def on_s3(base=Histories):
+    client = make_client(2)
     for bucket in BUCKETS:
         client.create_bucket(Bucket=bucket)
+    if base.is_versioned:
+        client.put_bucket_versioning(Bucket="inbox", VersioningConfiguration={"Status": "Enabled"})
 
     def empty():
         for bucket in BUCKETS:
             for listed in client.list_objects_v2(Bucket=bucket).get("Contents", []):
                 client.delete_object(Bucket=bucket, Key=listed["Key"])
 
-    store = S3Storage(client)
-    return on(store, lambda ref: client.delete_object(Bucket=ref.bucket, Key=ref.key), empty)
+    return on(S3Storage(client), lambda ref: client.delete_object(Bucket=ref.bucket, Key=ref.key), empty, base)
 
 
 @pytest.fixture
-def moto(s3):
-    return on_s3(make_client(2))
+def moto(aws):
+    return on_s3()
 
 
-@pytest.mark.parametrize("storage", ["files", "moto"])
-def test_a_few_histories_keep_every_promise_on_each_storage(storage, request, capsys):
-    counts = {}
+@pytest.fixture
+def versioned_moto(aws):
+    return on_s3(Versioned)
 
-    run(counted(request.getfixturevalue(storage), counts), 3, 27, steps=25)
 
+@pytest.fixture
+def ministack_s3(ministack, environment, botocore_data, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ministack)
+    reset(ministack)
+
+
+@pytest.fixture
+def ministack_histories(ministack_s3):
+    return on_s3()
+
+
+@pytest.fixture
+def versioned_ministack_histories(ministack_s3):
+    return on_s3(Versioned)
+
+
+def histories_on(storage, request):
+    return request.getfixturevalue(f"{storage}_histories" if storage.endswith("ministack") else storage)
+
+
+def counted(machine, counts):
+    """The same machine, which counts its histories, their steps and the calls in them."""
+
+    class Counted(machine):
+        def unfinished(self):
+            counts["steps"] += 1
+            return super().unfinished()
+
+        def teardown(self):
+            super().teardown()
+            counts["histories"] += 1
+            counts["lines of calls"] += len(self.world.log)
+
+    Counted.__name__, Counted.__module__ = machine.__name__, machine.__module__  # as scripts name it
+    return Counted
+
+
+def tell(capsys, storage, counts):
     with capsys.disabled():
-        print(f"\n{storage}: {counts['histories']} histories of 25 steps, {counts['calls']} lines of calls")
+        sys.stdout.write(f"\n{storage}: {', '.join(f'{count:,} {name}' for name, count in counts.items())}\n")
+
+
+@pytest.mark.parametrize("storage", MEMORY)
+def test_histories_in_memory_keep_every_promise(storage, request, capsys):
+    counts = Counter()
+
+    run(counted(histories_on(storage, request), counts), HISTORIES, SEED, steps=STEPS)
+
+    tell(capsys, storage, counts)
+    assert counts["histories"] >= HISTORIES
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_few_histories_keep_every_promise_on_each_storage_as_in_memory(storage, request, capsys):
+    counts = Counter()
+    machine = counted(histories_on(storage, request), counts)
+
+    there = log_of(SEED, machine, 3, 20)
+
+    tell(capsys, storage, counts)
+    # The names of versions, and so the documents, are each storage's own. A busy emulator may answer so late that a call is
+    # made again.
+    if storage in {"files", "moto"}:
+        pairs = itertools.zip_longest(there.splitlines(), log_of(SEED, Histories, 3, 20).splitlines())
+        assert [pair for pair in pairs if pair[0] != pair[1]][:1] == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("storage", MEMORY + STORAGES)
+def test_long_histories_keep_every_promise(storage, request, capsys):
+    counts, until_s = Counter(), time.monotonic() + SOAK_S
+    machine = counted(histories_on(storage, request), counts)
+
+    for number in itertools.count(1000):
+        run(machine, 50 if storage in MEMORY else 5, number, steps=60)
+        if time.monotonic() > until_s:
+            break
+
+    tell(capsys, storage, counts | Counter(seeds=number - 999))
+    assert counts["histories"] > 0
+
+
+# --- histories that failed once -----------------------------------------------------------------------------------------------
+
+
+def test_a_late_write_finds_the_document_of_another_version_after_the_upload_was_delivered_again():
+    state = Versioned()
+    state.upload(key="a", content="dark", events=1)
+    state.deliver(worker=0, count=1, newest_first=True, calls=100)
+    state.upload(key="a", content="light", events=1)
+    state.deliver(worker=0, count=1, newest_first=True, calls=4)  # up to the PUT that replaces the first document
+    state.upload(key="a", content="dark", events=1)
+    state.deliver(worker=1, count=1, newest_first=True, calls=0)
+    state.fail(worker=1, fate="KILLED")
+    state.hang(worker=0, fate="HUNG_LATE")
+    state.go_on(worker=0, calls=100)
+    for seconds in (61, 65):  # until the messages of both come again
+        state.wait(seconds=seconds)
+        state.deliver(worker=1, count=2, newest_first=True, calls=100)
+    assert not state.world.queue.messages
+
+    state.land()
+
+    assert "STOPPED" in state.world.log[-1]
+    state.check()
+    state.teardown()
 
 
 # --- the same seed, the same history -----------------------------------------------------------------------------------------
 
 
-def log_of(number):
+def log_of(number, machine=Histories, histories=5, steps=STEPS):
     """Everything that was called in a few histories, in its order, and what became of it."""
     lines = []
 
-    class Logged(Histories):
+    class Logged(machine):
         def teardown(self):
             super().teardown()
             lines.extend(self.world.log)
 
-    run(Logged, 10, number, shrinks=False)
+    run(Logged, histories, number, steps=steps, shrinks=False)
     return "\n".join(lines)
 
 
@@ -154,13 +216,35 @@ def test_the_same_seed_gives_the_same_history_here_and_in_another_process():
     here = log_of(5)
 
     again = log_of(5)
-    script = f"from {__name__} import log_of; import sys; sys.stdout.write(log_of(5))"
+    script = f"from {log_of.__module__} import log_of; import sys; sys.stdout.write(log_of(5))"
     environ = os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": str(Path(__file__).parents[3])}
     there = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True).stdout
 
-    assert len(here) > 100_000
+    assert here.count("\n") > 500
     assert here == again == there
     assert log_of(6) != here
+
+
+# --- a failing history is a script -------------------------------------------------------------------------------------------
+
+
+class Forgetful(Histories):
+    """Histories of a function that leaves whatever document stands there."""
+
+    def make_world(self):
+        return without(documents_of=NoComparison).make_world(self)
+
+
+def test_a_failing_history_is_printed_as_a_script_that_fails_in_the_same_way():
+    with pytest.raises(AssertionError) as failed:
+        run(Forgetful, 20, SEED, steps=STEPS, shrinks=False)
+
+    script = script_of(failed.value)
+
+    assert script.startswith(f"from {__name__} import Forgetful\nstate = Forgetful()\nstate.")
+    with pytest.raises(AssertionError) as again:
+        exec(script, {})
+    assert str(again.value) == str(failed.value)
 
 
 # --- teeth -------------------------------------------------------------------------------------------------------------------
@@ -209,16 +293,14 @@ class Unconditional(MemoryStore):
         return super().put(ref, content, replacing=there.etag if there else replacing, deadline=deadline, **options)
 
 
-def without(**parts):
-    """The histories of a world with other parts."""
+def without(store=MemoryStore, base=Histories, **parts):
+    """The histories of a world with another store, or with other parts."""
 
-    class Without(Histories):
+    class Without(base):
         def make_world(self):
-            store = parts.get("store", MemoryStore)()
-            world = type("Broken", (World,), {name: it for name, it in parts.items() if name != "store"})
-            return world(store, store.remove, self.wrote)
+            made = store(is_versioned=self.is_versioned)
+            return type("Broken", (World,), parts)(made, made.remove, self.wrote)
 
-    Without.__name__ = "Histories"
     return Without
 
 
@@ -235,5 +317,5 @@ GUARDS = {
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_histories_find_each_guard_that_is_taken_away(guard):
-    with pytest.raises(AssertionError, match=r"I\d|another model|says"):
-        run(GUARDS[guard], HISTORIES, 27, shrinks=False)
+    with pytest.raises(AssertionError):
+        run(GUARDS[guard], 3 * HISTORIES, SEED, steps=STEPS, shrinks=False)

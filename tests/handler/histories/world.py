@@ -22,7 +22,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.delivery import Delivery
 from handler.dispatch import Dispatcher
 from handler.documents import Documents
-from handler.errors import OutOfTime, QueueUnavailable, StorageUnavailable
+from handler.errors import OutOfTime, QueueUnavailable, ScoringError, StorageUnavailable
 from handler.inputs import Inputs
 from handler.layout import Layout, LayoutName
 from handler.maker import Maker
@@ -56,6 +56,9 @@ class Fate(Enum):
     DONE_KILLED = "done, killed"  # with the process, after it took effect
 
 
+EFFECTIVE = {Fate.DONE, Fate.ANSWER_LOST, Fate.CUT, Fate.HUNG_DONE, Fate.DONE_KILLED}
+
+
 class AtOnce(Executor):
     """Makes each call when it is begun, on the thread that begins it; the end of the process ends all."""
 
@@ -66,7 +69,7 @@ class AtOnce(Executor):
         future = Future()
         try:
             future.set_result(function(*arguments, **options))
-        except Exception as error:
+        except ScoringError as error:
             future.set_exception(error)
         return future
 
@@ -357,24 +360,17 @@ class Worker:
             fate = self._run.parent.switch()
             self.call = None
         self.world.tell(f"{self.name} {name} {place}: {fate.value}")
-        if fate is Fate.KILLED:
-            self.die()
-        if fate is Fate.THROTTLED:
-            raise unavailable(f"Expected to {name} {place}. Received: too many requests.")
         if fate is Fate.HUNG_LATE and name == "put":
             self.world.late.append((effect, self.world.clock() + MAX_LATE_S))
-        if fate in {Fate.HUNG, Fate.HUNG_LATE}:
-            raise OutOfTime(f"Expected {name} {place} in time. Received: no answer.")
-        result = effect()
-        if fate is Fate.DONE_KILLED:
+        result = effect() if fate in EFFECTIVE else None
+        if fate in {Fate.KILLED, Fate.DONE_KILLED}:
             self.die()
-        if fate is Fate.ANSWER_LOST:
-            raise unavailable(f"Expected to {name} {place}. Received: no answer.")
-        if fate is Fate.HUNG_DONE:
+        if fate in {Fate.THROTTLED, Fate.ANSWER_LOST}:
+            raise unavailable(f"Expected to {name} {place}. Received: a fault.")
+        if fate in {Fate.HUNG, Fate.HUNG_DONE, Fate.HUNG_LATE}:
             raise OutOfTime(f"Expected {name} {place} in time. Received: no answer.")
-        if fate is Fate.CUT and name == "open" and result:
-            return msgspec.structs.replace(result, body=BrokenBody())
-        return result
+        is_cut = fate is Fate.CUT and name == "open" and result
+        return msgspec.structs.replace(result, body=BrokenBody()) if is_cut else result
 
 
 class Wire:
