@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate soak ray sam-local lock clean
+.PHONY: help demo score test check format train bench build emulate soak mutants ray sam-local lock clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -81,6 +81,12 @@ emulate: build .venv/test ## run every event through the package under AWS's own
 soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready ## run every fault, history and fuzzer in full (up to an hour)
 	$(BIN)/python -m pytest -m soak --no-cov $(ARGS)
 
+MUTANTS ?= 1000
+SEED ?= 27
+mutants: .venv/test .venv/train .venv/coatcheck .venv/mutants .venv-ministack/ready ## break each guard, and MUTANTS=1000 places of the function drawn by SEED, and count what the tests notice (hours)
+	$(BIN)/python -m tests.mutants.guards
+	$(BIN)/python -m tests.mutants.sampling $(MUTANTS) $(SEED)
+
 ray: .venv/test .venv-ray/ready ## score files over a cluster of Ray, and compare the rows with those of coatcheck score
 	$(BIN)/python -m pytest -m ray --no-cov tests/infra/ray $(ARGS)
 
@@ -92,7 +98,7 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 
 clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-uv *.egg-info .aws-sam .demo .training
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64
@@ -102,7 +108,7 @@ build-ScoringFunction: .venv/coatcheck
 	@$(BIN)/coatcheck package "$(ARTIFACTS_DIR)" --architecture $(ARCHITECTURE) $(if $(GLIBCXX),--glibcxx $(GLIBCXX)) $(if $(HEIC),--heic)
 
 # Each group of pyproject.toml is added to .venv by its lock; what other targets have put there stays.
-.venv/cloud .venv/test .venv/train: .venv/%: requirements/%.txt | .venv/python
+.venv/cloud .venv/test .venv/train .venv/mutants: .venv/%: requirements/%.txt | .venv/python
 	@echo "installing $< into .venv$(SIZE)"
 	@$(call install,.venv,--require-hashes --no-deps -r $<)
 	@touch $@

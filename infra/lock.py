@@ -31,12 +31,11 @@ LOCKS = {
     "mutants": ROOT / "requirements" / "mutants.txt",
 }
 ENVIRONMENTS = (
-    ("function", "heic", "cloud", "test", "train"),
+    ("function", "heic", "cloud", "test", "train", "mutants"),
     ("emulator",),
     ("peers",),
     ("ray",),
     ("ministack",),
-    ("mutants",),
 )  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 
