@@ -742,12 +742,14 @@ def a_long_chain_of_messages_to_itself_is_not_stopped(template):
 
 @fact(
     put("ScoringFunction/SnapStart/ApplyOn", "PublishedVersions"),
+    put("Conditions/HasSnapStart/Fn::Equals/1", "yes"),
     drop("Resources/ScoringFunction/DeletionPolicy"),
 )
 def snapshots_are_paid_for_by_those_who_ask_and_for_one_version_only(template):
     function = template["Resources"]["ScoringFunction"]
 
-    assert function["Properties"]["SnapStart"] == {"ApplyOn": {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]}}
+    applied = [evaluated(template, "ScoringFunction", SnapStart=choice)["SnapStart"] for choice in ("off", "on")]
+    assert applied == [{"ApplyOn": "None"}, {"ApplyOn": "PublishedVersions"}]
     assert function["DeletionPolicy"] == "Delete"
 
 

@@ -8,7 +8,8 @@ import cfnlint.api
 import pytest
 
 from handler import errors
-from infra.paths import ROOT
+from infra.paths import ROOT, TEMPLATE
+from infra.template import read_template
 
 FILE = (ROOT / "infra" / "backlog" / "machine.asl.json").read_text()
 VALUES = {
@@ -112,3 +113,11 @@ def test_a_step_is_tried_again_ever_more_slowly_and_not_where_a_person_must_mend
     assert all(retrier["MaxDelaySeconds"] == 300 for retrier in retriers if retrier["MaxAttempts"])
     assert {kind.__name__ for kind in errors.MisconfiguredError.__subclasses__()} | {"UnrecognisedEvent"} <= never
     assert never <= set(vars(errors))
+
+
+@pytest.mark.parametrize("task", ["Plan", SHARD, "Summarise"])
+def test_a_step_whose_answer_never_comes_is_given_up_once_the_function_must_have_ended(task):
+    """By default it would be waited for for years; `States.ALL` has it tried again."""
+    function = read_template(TEMPLATE.read_text())["Resources"]["ScoringFunction"]["Properties"]
+
+    assert at(task)["TimeoutSeconds"] == function["Timeout"] + 60
