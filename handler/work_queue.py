@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# For entries that SQS could not take of a call that it answered with 200, which botocore does not repeat. The pauses before jitter
-# are 0.2 and 0.4 s: what takes longer is left to the next delivery of whatever made the call.
+# For entries that SQS could not take of a call that it answered with 200, which botocore does not repeat. The pauses before
+# jitter are 0.2 and 0.4 s: what takes longer is left to the next delivery of whatever made the call.
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.2
 
