@@ -74,7 +74,8 @@ def calls(monkeypatch):
 def bodies(sqs, url):
     """The bodies of all messages that can be received, which stay."""
     found = []
-    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600}  # however busy the machine is
+    while messages := sqs.receive_message(**asked).get("Messages"):
         found += messages
     for start in range(0, len(found), 10):
         handles = enumerate(message["ReceiptHandle"] for message in found[start : start + 10])
