@@ -6,8 +6,11 @@ Every error of botocore, and every answer that does not say what SQS has done, i
 from __future__ import annotations
 
 import json
+import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handler.aws import NoAnswer, call_by, client_config
@@ -19,13 +22,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# For entries that SQS could not take of a call that it answered with 200, which botocore does not repeat. The pauses before
+# jitter are 0.2 and 0.4 s: what takes longer is left to the next delivery of whatever made the call.
+MAX_ATTEMPTS = 3
+FIRST_PAUSE_S = 0.2
+
+# Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
+_random = random.SystemRandom()
+
 
 class WorkQueue:
-    """An SQS queue, whose client is built at the first call, so that nothing else waits for it."""
+    """An SQS queue, whose client is built at the first call, so that nothing else waits for it; `sleep` waits for seconds."""
 
-    def __init__(self, url: str, concurrency: int) -> None:
+    def __init__(self, url: str, concurrency: int, sleep: Callable[[float], None] = time.sleep) -> None:
         self._url = url
         self._concurrency = concurrency
+        self._sleep = sleep
         self._client: SQSClient | None = None
         self._lock = threading.Lock()  # boto3's default session must not build two clients at the same time
 
@@ -49,7 +61,7 @@ class WorkQueue:
         # The JSON is in ASCII, because SQS refuses some characters that keys may hold, such as U+FFFF.
         entries: list[Any] = [{"Id": str(index), "MessageBody": json.dumps(it)} for index, it in enumerate(messages)]
         self._call_for_each(
-            "SendMessageBatch", entries, deadline, lambda: self.client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            "SendMessageBatch", entries, deadline, lambda some: self.client.send_message_batch(QueueUrl=self._url, Entries=some)
         )
 
     def delete(self, handles: Sequence[str], *, deadline: Deadline) -> None:
@@ -59,7 +71,7 @@ class WorkQueue:
             "DeleteMessageBatch",
             entries,
             deadline,
-            lambda: self.client.delete_message_batch(QueueUrl=self._url, Entries=entries),
+            lambda some: self.client.delete_message_batch(QueueUrl=self._url, Entries=some),
         )
 
     def hide(self, seconds: Mapping[str, int], *, deadline: Deadline) -> None:
@@ -72,7 +84,7 @@ class WorkQueue:
             "ChangeMessageVisibilityBatch",
             entries,
             deadline,
-            lambda: self.client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries),
+            lambda some: self.client.change_message_visibility_batch(QueueUrl=self._url, Entries=some),
         )
 
     def count_waiting(self, *, deadline: Deadline) -> int:
@@ -88,19 +100,29 @@ class WorkQueue:
         return int(told)
 
     def _call_for_each(
-        self, name: str, entries: Sequence[Mapping[str, Any]], deadline: Deadline, call: Callable[[], Mapping[str, Any]]
+        self, name: str, entries: Sequence[Any], deadline: Deadline, call: Callable[[Sequence[Any]], Mapping[str, Any]]
     ) -> None:
-        """Makes a call, and requires that SQS accepted every one of its entries by name."""
-        if not entries:
-            return
-        response = self._call(name, deadline, call)
-        accepted = {entry["Id"] for entry in response.get("Successful", [])}
-        missing = [entry["Id"] for entry in entries if entry["Id"] not in accepted]
-        if missing:
-            codes = [failed.get("Code") for failed in response.get("Failed", [])]
+        """Makes a call, and requires that SQS accepted every one of its entries by name.
+
+        Entries that failed by a fault of SQS are sent again, by themselves, some times; the others were accepted for good.
+        """
+        left, codes = entries, ["no reason"]
+        for attempt in range(MAX_ATTEMPTS):
+            if not left:
+                return
+            if attempt:
+                self._sleep(min(FIRST_PAUSE_S * 2 ** (attempt - 1) * _random.uniform(0.5, 1), max(0, deadline.left_s)))
+            response = self._call(name, deadline, partial(call, left))
+            accepted = {entry["Id"] for entry in response.get("Successful", [])}
+            left = [entry for entry in left if entry["Id"] not in accepted]
+            failed = {entry["Id"]: entry for entry in response.get("Failed", [])}
+            codes = [failed.get(entry["Id"], {}).get("Code", "no reason") for entry in left]
+            if not all(entry["Id"] in failed and not failed[entry["Id"]]["SenderFault"] for entry in left):
+                break
+        if left:
             raise QueueUnavailable(
                 f"Expected {self._url} to take {len(entries)} entries of {name}. "
-                f"Received: {len(missing)} not accepted, the first with {codes[0] if codes else 'no reason'}."
+                f"Received: {len(left)} not accepted, the first with {codes[0]}."
             )
 
     def _call(self, name: str, deadline: Deadline, call: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ them. So whatever is repeated, a shard has one file of rows, which is never chan
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +46,10 @@ from handler.store import Store, StoredObject, WriteResult
 
 TOLERATED_PERCENT = 10  # of the objects of a shard may fail by themselves; if more do, the shard is repeated
 
-RETRY_AFTER_S = (1.0, 5.0)  # before failed objects are scored once more, within the invocation
+RETRY_AFTER_S = (1.0, 5.0)  # before failed objects are scored once more, within the invocation; half of it at least, by chance
+
+# Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
+_random = random.SystemRandom()
 
 _ROWS = Layout(LayoutName.JSON, 0)  # one JSON value, in one line
 
@@ -164,7 +168,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             again = [asked[ref] for ref in asked if ref not in reports or _may_be_tried_again(reports[ref])]
             if not again or (reports and budget.begin_by.left_s <= pause_s):
                 break
-            self.sleep(pause_s)
+            self.sleep(pause_s * _random.uniform(0.5, 1))
             reports |= scorer.score(again, budget, note)
         return reports
 

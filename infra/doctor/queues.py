@@ -107,7 +107,9 @@ def _dead_letters(cloud: Cloud, arn: str, retention_s: int) -> Iterator[Finding]
         yield wrong(subject, f"the redrive policy names {arn}, and there is {attributes.get('QueueArn')}", missing)
         return
     count = int(attributes.get("ApproximateNumberOfMessages", 0))
-    yield judge(subject, f"{count} wait", "see README, 'When something failed': mend the cause, then sweep", is_right=not count)
+    yield judge(
+        subject, f"{count} wait", "mend the cause, then run coatcheck redrive: docs/dead-letters.md", is_right=not count
+    )
     kept = int(attributes.get("MessageRetentionPeriod", 0))
     found = f"kept for {kept / 86400:g} days from when they were first sent"
     yield judge(subject, found, "set MessageRetentionPeriod above that of the upload queue", is_right=kept > retention_s)

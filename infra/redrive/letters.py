@@ -125,7 +125,9 @@ def read_letter(letter: Letter) -> Reading:
     if letter.attributes.get("IS_PAYLOAD_TRUNCATED") == "true":
         return replace(found, way=None, content="", problem="Expected the whole event. Received: what its sender had cut off.")
     if message.problem:
-        return _by_another_way(found, record.get("requestPayload", body), str(message.problem))
+        unreadable = replace(found, way=None, content="", problem=str(message.problem))
+        can_go = bool(record) or found.kind in {Kind.LAMBDA, Kind.SCHEDULER}
+        return _by_another_way(found, record.get("requestPayload", body), unreadable) if can_go else unreadable
     if found.kind is Kind.POSTPONED:  # its failures were those of a function that has been mended since
         return replace(found, content=json.dumps(envelopes([msgspec.structs.replace(message, receive_count=1)])[0]))
     return found
@@ -137,10 +139,9 @@ def _as_queued(letter: Letter) -> Message:
     return sqs.parse({"Records": [record]}).messages[0]
 
 
-def _by_another_way(found: Reading, event: object, problem: str) -> Reading:
-    """Returns how an event can go back that the function cannot read in the queue, which `problem` says."""
-    unreadable = replace(found, way=None, content="", problem=problem)
-    if not isinstance(event, dict) or found.kind not in {Kind.LAMBDA, Kind.SCHEDULER}:
+def _by_another_way(found: Reading, event: object, unreadable: Reading) -> Reading:
+    """Returns how an event can go back that the function cannot read in the queue; `unreadable` if in no way."""
+    if not isinstance(event, dict):
         return unreadable
     try:
         task = parse_task(event)

@@ -107,7 +107,7 @@ class Places:
         """Sends letters back by the ways of their readings, and yields what became of each.
 
         Raises:
-            InfraError: a place is not there, or may not be sent to; the letters that were not yielded were not sent.
+            InfraError: the upload queue is not there, or may not be sent to.
         """
         queued = {letter.id: (letter, reading) for letter, reading in letters if reading.way is Way.QUEUE}
         for batch in batches_of(Message(name, body=reading.content) for name, (_, reading) in queued.items()):
@@ -147,7 +147,8 @@ class Places:
     def _enqueue(self, letters: Sequence[Letter], contents: Sequence[str]) -> Iterator[tuple[Letter, Sent]]:
         entries = [{"Id": str(index), "MessageBody": content} for index, content in enumerate(contents)]
         answer = self.cloud.ask("sqs", "send_message_batch", QueueUrl=self.queue, Entries=entries)
-        _require_allowed(answer, f"send to {self.queue}")
+        if answer.is_refused or answer.is_missing:  # every other letter would fail in the same way
+            require(answer, f"send to {self.queue}")
         if answer.code in _ONE_AT_FAULT and len(letters) > 1:
             for letter, content in zip(letters, contents, strict=True):
                 yield from self._enqueue([letter], [content])
@@ -162,7 +163,6 @@ class Places:
     def _invoke(self, reading: Reading) -> Sent:
         event = reading.content.encode()
         answer = self.cloud.ask("lambda", "invoke", FunctionName=self.function, InvocationType="Event", Payload=event)
-        _require_allowed(answer, f"invoke {self.function}")
         if answer.code:
             return Sent(refusal=f"the function did not take it ({answer.code})")
         return Sent(answer.value["ResponseMetadata"]["RequestId"])
@@ -176,7 +176,6 @@ class Places:
             name=f"redriven-{letter.id}",
             input=reading.content,
         )
-        _require_allowed(answer, f"start {self.machine}")
         if answer.code and answer.code != _STARTED_BEFORE:
             return Sent(refusal=f"the state machine did not take it ({answer.code})")
         return Sent(letter.id)
@@ -197,9 +196,3 @@ def require(answer: Answer, what: str) -> None:
     if answer.code:
         advice = f"allow {answer.operation} to the identity that you run this with" if answer.is_refused else "try again"
         raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")
-
-
-def _require_allowed(answer: Answer, what: str) -> None:
-    """Requires that a call was not refused, and its place is there, since every other letter would fail in the same way."""
-    if answer.is_refused or answer.is_missing:
-        require(answer, what)

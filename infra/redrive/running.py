@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from infra.errors import InfraError
@@ -67,12 +67,16 @@ def redrive(places: Places, order: Order, progress: Progress) -> Outcome:
     is_interrupted = False
     try:
         with ThreadPoolExecutor(THREADS) as pool:
+            working: list[Future[None]] = []
             try:
-                wait([pool.submit(run.work) for _ in range(THREADS)])
+                working += [pool.submit(run.work) for _ in range(THREADS)]
+                wait(working)
             except KeyboardInterrupt:  # each thread finishes the batch that it has in hand
                 is_interrupted = True
             finally:
                 run.stop()
+        for work in working:
+            work.result()  # raises what only a mistake of ours can raise there
     finally:
         run.show_held()
     return Outcome(run.fates, is_interrupted, run.error)
@@ -128,11 +132,12 @@ class _Run:
             going = [(letter, reading) for letter, reading in read if reading]
             self._held.update({letter.id: letter.handle for letter in letters})
             done = [letter for letter in known if self._fates[letter.id].is_sent and not self._order.is_trial]
-        if not self._order.is_trial:
-            for letter, sent in self._places.send(going):
+        try:
+            for letter, sent in () if self._order.is_trial else self._places.send(going):
                 self._note(letter, sent)
                 done += [] if sent.refusal else [letter]
-        self._places.delete(done)
+        finally:
+            self._places.delete(done)
         with self._lock:
             for letter in done:
                 self._held.pop(letter.id, None)

@@ -35,7 +35,7 @@ class Group:
 
 
 def groups(fates: Sequence[Fate]) -> list[Group]:
-    """Returns the letters in groups, the largest first."""
+    """Returns the letters in groups, the largest first, and groups of one size by their names."""
     members: dict[tuple[str, str, str], list[Fate]] = defaultdict(list)
     for fate in fates:
         members[(fate.reading.kind.value, fate.reading.error, _destination(fate))].append(fate)
@@ -50,7 +50,7 @@ def groups(fates: Sequence[Fate]) -> list[Group]:
         )
         for (kind, error, to), those in members.items()
     ]
-    return sorted(made, key=lambda group: -group.letters)
+    return sorted(made, key=lambda group: (-group.letters, group.kind, group.error, group.to))
 
 
 def lines(outcome: Outcome, *, is_trial: bool) -> Iterator[str]:

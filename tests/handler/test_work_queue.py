@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from handler.deadline import Deadline
 from handler.errors import OutOfTime, QueueUnavailable
 from handler.jobs import MAX_MESSAGES
-from handler.work_queue import WorkQueue
+from handler.work_queue import FIRST_PAUSE_S, MAX_ATTEMPTS, WorkQueue
 
 NO_QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/none"
 
@@ -79,15 +79,62 @@ def test_a_queue_that_is_not_there_is_an_error_that_can_be_tried_again(aws, dead
 
 
 def test_messages_that_are_refused_one_by_one_are_an_error(environment, deadline):
-    queue = WorkQueue("https://sqs/1/work", 1)
+    """Those that SQS could not take are tried again, alone, after pauses that grow; then it is an error."""
+    pauses = []
+    queue = WorkQueue("https://sqs/1/work", 1, pauses.append)
     with Stubber(queue.client) as stubber:
         failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
         stubber.add_response(
             "send_message_batch", {"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "0"}], "Failed": failed}
         )
+        for _ in range(MAX_ATTEMPTS - 1):
+            stubber.add_response("send_message_batch", {"Successful": [], "Failed": failed}, ONLY_THE_SECOND)
 
         with pytest.raises(QueueUnavailable, match="1 not accepted, the first with InternalError"):
             queue.send([{"a": 1}, {"b": 2}], deadline=deadline)
+
+        stubber.assert_no_pending_responses()
+    assert len(pauses) == MAX_ATTEMPTS - 1
+    assert all(FIRST_PAUSE_S * 2**retry / 2 <= pause <= FIRST_PAUSE_S * 2**retry for retry, pause in enumerate(pauses))
+
+
+ONLY_THE_SECOND = {"QueueUrl": "https://sqs/1/work", "Entries": [{"Id": "1", "MessageBody": '{"b": 2}'}]}
+ACCEPTED = {"Successful": [{"Id": "1", "MessageId": "m", "MD5OfMessageBody": "0"}], "Failed": []}
+
+
+def test_a_message_that_sqs_could_not_take_at_first_is_sent_again_without_the_others(environment, deadline):
+    queue = WorkQueue("https://sqs/1/work", 1, lambda seconds: None)
+    with Stubber(queue.client) as stubber:
+        taken = [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "0"}]
+        failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
+        stubber.add_response("send_message_batch", {"Successful": taken, "Failed": failed})
+        stubber.add_response("send_message_batch", ACCEPTED, ONLY_THE_SECOND)
+
+        queue.send([{"a": 1}, {"b": 2}], deadline=deadline)
+
+        stubber.assert_no_pending_responses()
+
+
+def test_a_message_that_is_at_fault_itself_is_not_sent_again(environment, deadline):
+    queue = WorkQueue("https://sqs/1/work", 1, lambda seconds: pytest.fail("no pause is due"))
+    with Stubber(queue.client) as stubber:
+        failed = [{"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]
+        stubber.add_response("delete_message_batch", {"Successful": [], "Failed": failed})
+
+        with pytest.raises(QueueUnavailable, match="the first with ReceiptHandleIsInvalid"):
+            queue.delete(["old"], deadline=deadline)
+
+
+def test_no_pause_goes_beyond_the_deadline(environment):
+    pauses = []  # in which alone time passes
+    queue = WorkQueue("https://sqs/1/work", 1, pauses.append)
+    with Stubber(queue.client) as stubber:
+        failed = [{"Id": "0", "SenderFault": False, "Code": "InternalError"}]
+        stubber.add_response("send_message_batch", {"Successful": [], "Failed": failed})
+
+        with pytest.raises(OutOfTime):
+            queue.send([{"a": 1}], deadline=Deadline(0.01, lambda: sum(pauses)))
+    assert pauses == [0.01]
 
 
 @pytest.mark.parametrize(

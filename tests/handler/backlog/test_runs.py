@@ -13,6 +13,9 @@ import pytest
 from handler.backlog import rows as row_module
 from handler.backlog.files import encode_keys
 from handler.backlog.grouping import MAX_BYTES, MAX_OBJECTS
+from handler.backlog.shards import RETRY_AFTER_S as PAUSES_S
+from handler.backlog.shards import ShardScorer, require_plan
+from handler.backlog.tasks import parse_task
 from handler.deadline import Deadline, TimeBudget
 from handler.errors import InvocationFailed, StaleRun, StorageUnavailable, UnacceptedObject, UnrecognisedEvent
 from handler.maker import Maker
@@ -553,6 +556,23 @@ def test_an_object_that_fails_twice_is_scored_all_the_same(world):
 
     assert bucket.row_keys() == keys
     assert Counter(report.outcome.value for _, report in bucket.recorded) == {"scored": 20}
+
+
+def test_the_pauses_of_shards_that_failed_together_differ(world, monkeypatch):
+    """At once, then after a second and five at most, of which half is left to chance."""
+    monkeypatch.setattr("handler.backlog.shards.RETRY_AFTER_S", PAUSES_S)
+    bucket, pauses = world(), []
+    keys = bucket.put_many(3)
+    (shard,) = bucket.shards(bucket.plan())
+    plan = require_plan(bucket.store, bucket.places, "first", Deadline.after(60))
+    failing(bucket, keys[:1])
+
+    with pytest.raises(InvocationFailed):
+        ShardScorer(scorer=bucket.scorer, sleep=pauses.append).score(parse_task(shard), plan, bucket.budget(), lambda *_: None)
+
+    assert PAUSES_S == (1.0, 5.0)
+    assert pauses[0] == 0
+    assert all(most / 2 <= pause < most for pause, most in zip(pauses[1:], PAUSES_S, strict=True))
 
 
 def test_an_object_that_fails_for_good_is_on_the_list_of_the_next_run(world):

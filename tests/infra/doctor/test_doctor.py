@@ -211,7 +211,7 @@ def test_dead_letters_that_wait_are_counted_and_left_alone(doctor, cloud):
     for body in ("one", "two"):
         cloud.sqs.send_message(QueueUrl=cloud.dead_letter_url, MessageBody=body)
 
-    assert doctor() == [("dead letters", "2 wait", "see README, 'When something failed': mend the cause, then sweep")]
+    assert doctor() == [("dead letters", "2 wait", "mend the cause, then run coatcheck redrive: docs/dead-letters.md")]
     received = cloud.sqs.receive_message(QueueUrl=cloud.dead_letter_url, AttributeNames=["All"], MaxNumberOfMessages=10)
     assert {message["Attributes"]["ApproximateReceiveCount"] for message in received["Messages"]} == {"1"}
 
