@@ -183,8 +183,15 @@ def test_no_other_line_comes_between_a_line_of_metrics_and_its_end(monkeypatch):
 
     class Stream(io.StringIO):
         def write(self, text):
-            may_write.append(other.submit(logger.registered_handler.lock.acquire, blocking=False).result())
+            may_write.append(other.submit(can_write).result())
             return super().write(text)
+
+    def can_write():
+        lock = logger.registered_handler.lock
+        can = lock.acquire(blocking=False)
+        if can:
+            lock.release()
+        return can
 
     with ThreadPoolExecutor(1) as other:
         monkeypatch.setattr("sys.stdout", Stream())
