@@ -6,6 +6,10 @@
 An invocation has three steps: recognise what the event asks for, score it, reply. Settings, client and model are built once for
 each process, at the first invocation and not at import, so that a fault in them is an error of an invocation, with its reason
 in the log. With SnapStart they are built when a version is published, so that they are in the snapshot.
+
+Several invocations may run at once in one process, each on a thread of its own. Lambda itself never does that: even where an
+instance takes several requests at once (Lambda Managed Instances), its Python runtime gives each a process of its own:
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-python-runtime.html
 """
 
 from __future__ import annotations

@@ -14,19 +14,20 @@ import re
 REMOVED = "[removed]"  # stands for a credential
 
 _VALUE = r"[^&\s\"'<>\\]+"
-_CREDENTIALS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(://)[^/\s\"'<>\\@?#]+(?=@)",  # a URL's user and password
-        # A parameter of a presigned URL, or a header.
-        rf"(X-Amz-(?:Signature|Credential|Security-Token)\\?[\"']?(?:=|%3D|:)\s*b?\\?[\"']?){_VALUE}",
-        rf"([?&](?:Signature|AWSAccessKeyId|[\w-]*(?:token|secret|password|api_?key|sig))=){_VALUE}",  # a URL's parameter
-        r"(AWS4-HMAC-SHA256 Credential=)[^\"'<>\\]+",  # the header Authorization
-        r"(Invalid header value )b?'[^']*'",  # http.client's error
-        r"(<(?:Token-0|AWSAccessKeyId|SignatureProvided|(?:StringToSign|CanonicalRequest)(?:Bytes)?)>)[^<]+",  # S3's answers
-        r"((?:\b|\\[nrt]))(?-i:(?:AKIA|ASIA)[A-Z0-9]{16})\b",  # an access key's id
-    )
-]
+_KEY = r"((?:\b|\\[nrt]))(?-i:{}[A-Z0-9]{{16}})\b"
+_CREDENTIALS = {  # by what must be in a text, in lower case, for the pattern to match: nearly no text has any of these
+    "@": r"(://)[^/\s\"'<>\\@?#]+(?=@)",  # a URL's user and password
+    # A parameter of a presigned URL, or a header.
+    "x-amz-": rf"(X-Amz-(?:Signature|Credential|Security-Token)\\?[\"']?(?:=|%3D|:)\s*b?\\?[\"']?){_VALUE}",
+    "=": rf"([?&](?:Signature|AWSAccessKeyId|[\w-]*(?:token|secret|password|api_?key|sig))=){_VALUE}",  # a URL's parameter
+    "aws4-hmac": r"(AWS4-HMAC-SHA256 Credential=)[^\"'<>\\]+",  # the header Authorization
+    "invalid header": r"(Invalid header value )b?'[^']*'",  # http.client's error
+    # Elements of S3's answers.
+    "<": r"(<(?:Token-0|AWSAccessKeyId|SignatureProvided|(?:StringToSign|CanonicalRequest)(?:Bytes)?)>)[^<]+",
+    "akia": _KEY.format("AKIA"),  # the id of an access key
+    "asia": _KEY.format("ASIA"),  # the same, of a temporary one
+}
+_PATTERNS = {sign: re.compile(pattern, re.IGNORECASE) for sign, pattern in _CREDENTIALS.items()}
 
 
 def printable(text: str) -> str:
@@ -36,8 +37,10 @@ def printable(text: str) -> str:
 
 def without_credentials(text: str) -> str:
     """Returns a text in which `REMOVED` stands for everything that looks like a credential."""
-    for pattern in _CREDENTIALS:
-        text = pattern.sub(rf"\1{REMOVED}", text)
+    lower = text.lower()
+    for sign, pattern in _PATTERNS.items():
+        if sign in lower:
+            text = pattern.sub(rf"\1{REMOVED}", text)
     return text
 
 

@@ -30,6 +30,7 @@ from infra.cloud.event_source import EventSource
 from infra.errors import InfraError
 from infra.locations import load_artifact, read_limits, s3
 from infra.paths import IMAGES
+from infra.printable import printable
 from infra.show.documents import Row, read_documents
 from infra.show.sheet.thumbnails import ObjectThumbnails
 from infra.show.sheet.writing import write_sheet
@@ -128,11 +129,12 @@ def show(documents: Documents, images: list[str], truth: dict[str, str], console
     for name in chosen:
         prediction, confidence = _cells(documents[name])
         style = "" if truth.get(name) == prediction else "red"
-        table.add_row(name, Text(prediction), confidence, *([Text(truth[name], style)] if truth else []))
+        true = [Text(printable(truth[name]), style)] if truth else []
+        table.add_row(Text(printable(name)), Text(printable(prediction)), confidence, *true)
     console.print(table)
     for name, document in documents.items():
         if isinstance(document, RejectionDocument):
-            console.print(f"rejected {name}: {document.error.name}", highlight=False, soft_wrap=True, markup=False)
+            console.print(printable(f"rejected {name}: {document.error.name}"), highlight=False, soft_wrap=True, markup=False)
     console.print(f"{len(documents)} documents; {_summary(documents, images, truth)}")
     for kind, place in (("documents", COPIES / "predictions"), ("table", TABLE), ("page", PAGE)):
         console.print(f"{kind}: {place}", highlight=False, soft_wrap=True)

@@ -32,6 +32,7 @@ from infra.cloud.sam_local import find_host, listening_address, write_template
 from infra.errors import InfraError, WrongUse
 from infra.locations import parse_artifact
 from infra.package import Architecture
+from infra.printable import as_line
 
 EVENT = Path(".demo") / "sam-event.json"
 
@@ -87,7 +88,7 @@ def _tell(cloud: Cloud, function: Function, arrivals: Arrivals, stop: threading.
             typer.echo(line)
             count += 1
         if delivery and delivery.returned:
-            reason = f": {' '.join(str(delivery.error).split())}" if delivery.error else ""
+            reason = f": {as_line(str(delivery.error))}" if delivery.error else ""
             typer.echo(f"failed     {len(delivery.returned)} messages are not finished and come again{reason}")
         if delivery is None:
             stop.wait(_LOOK_S)

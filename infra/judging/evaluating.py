@@ -130,7 +130,9 @@ def to_json(result: Evaluation, manifest: Manifest) -> dict[str, Any]:
 
 def show(result: Evaluation, manifest: Manifest, console: Console) -> None:
     """Prints the figures for people."""
-    console.print(f"{manifest.name} {manifest.version} on {result.images:,} labelled images", soft_wrap=True)
+    console.print(
+        printable(f"{manifest.name} {manifest.version} on {result.images:,} labelled images"), soft_wrap=True, markup=False
+    )
     if result.rejected:
         console.print(f"rejected, and in no figure: {result.rejected:,} labelled images", soft_wrap=True)
     if result.unlabelled:
@@ -142,7 +144,7 @@ def show(result: Evaluation, manifest: Manifest, console: Console) -> None:
     console.print(_MEANING, soft_wrap=True)
     few = [name for name in manifest.classes if 0 < result.recall(name).whole < FEW]
     if few:
-        console.print(f"Fewer than {FEW} images say little: {', '.join(few)}.", soft_wrap=True, markup=False)
+        console.print(printable(f"Fewer than {FEW} images say little: {', '.join(few)}."), soft_wrap=True, markup=False)
     if confusions := _confusions(result):
         console.print(_table_of_confusions(confusions))
     if result.calibration_error is not None:

@@ -178,6 +178,29 @@ def test_the_log_of_an_event_of_25_scored_objects_has_less_than_6_000_bytes(caps
     assert len(lines) < 6_000
 
 
+def test_no_other_line_comes_between_a_line_of_metrics_and_its_end(monkeypatch):
+    may_write = []
+
+    class Stream(io.StringIO):
+        def write(self, text):
+            may_write.append(other.submit(can_write).result())
+            return super().write(text)
+
+    def can_write():
+        lock = logger.registered_handler.lock
+        can = lock.acquire(blocking=False)
+        if can:
+            lock.release()
+        return can
+
+    with ThreadPoolExecutor(1) as other:
+        monkeypatch.setattr("sys.stdout", Stream())
+        write_metrics(Journal([SCORED]), is_cold_start=False, function_name="f", request_id="r")
+
+    assert len(may_write) > 1
+    assert set(may_write) == {False}
+
+
 def test_the_stopwatch_adds_up_and_begins_anew():
     stopwatch = Stopwatch(lambda images: images + 1)
 

@@ -1,5 +1,6 @@
 """Documents as they are laid out, from a few rows in memory to many in a file."""
 
+import io
 import json
 import tracemalloc
 
@@ -191,3 +192,14 @@ def test_a_schema_refuses_a_document_with_something_missing(write, rows):
 
     with pytest.raises(jsonschema.ValidationError, match="sha256"):
         is_valid(document, "predictions.json")
+
+
+def test_no_name_ends_a_line_for_whoever_reads_lines_by_their_line_feeds(write):
+    r"""Documents hold names exactly, and so U+2028 and U+0085, at which nothing but `str.splitlines` ends a line."""
+    names = [chr(code) for code in range(0x3000) if not chr(code).isprintable()]
+
+    content = write(LINES, *(RejectedImage(f"a{name}b", "UnreadableImage", name) for name in names))
+
+    lines = list(io.TextIOWrapper(io.BytesIO(content), "utf-8"))  # as `open` reads files
+    assert lines == [f"{line.decode()}\n" for line in content.removesuffix(b"\n").split(b"\n")]
+    assert [json.loads(line)["image"] for line in lines[1:-1]] == [f"a{name}b" for name in names]
