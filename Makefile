@@ -93,7 +93,7 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
 audit: .venv-audit/ready ## ask the database of known vulnerabilities about everything that is locked (needs pypi.org)
-	@.venv-audit/bin/python -m infra.audit
+	@.venv-audit/bin/python -m infra.supply
 
 clean: ## remove everything that was installed, built or trained
 	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info .aws-sam .demo .fuzz .training

@@ -48,7 +48,7 @@ def licence_of(metadata: PackageMetadata) -> str:
     unknown = set(re.findall(r"[\w.+-]+", str(expression))) - {"AND", "OR"} - ALLOWED
     if unknown or not expression:
         raise InfraError(
-            f"Expected a licence that infra/licences.py allows. Received: {expression or 'none'} of {metadata['Name']}."
+            f"Expected a licence that infra/supply/licences.py allows. Received: {expression or 'none'} of {metadata['Name']}."
         )
     return str(expression)
 

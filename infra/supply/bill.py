@@ -22,8 +22,8 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from infra.licences import licence_of
 from infra.paths import ROOT
+from infra.supply.licences import licence_of
 
 
 @dataclass(frozen=True, slots=True)
