@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate soak ray sam-local lock audit clean
+.PHONY: help demo score test check format train bench build emulate soak mutants ray sam-local lock audit clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -83,6 +83,12 @@ soak: export SOAK_SECONDS ?= 1800
 soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready .venv-fuzz/ready ## run every fault, history and fuzzer in full (up to an hour)
 	$(BIN)/python -m pytest -m soak --no-cov $(ARGS)
 
+MUTANTS ?= 1000
+SEED ?= 27
+mutants: .venv/test .venv/train .venv/coatcheck .venv/mutants .venv-ministack/ready ## break each guard, and MUTANTS=1000 places of the function drawn by SEED, and count what the tests notice (hours)
+	$(BIN)/python -m tests.mutants.guards
+	$(BIN)/python -m tests.mutants.sampling $(MUTANTS) $(SEED)
+
 ray: .venv/test .venv-ray/ready ## score files over a cluster of Ray, and compare the rows with those of coatcheck score
 	$(BIN)/python -m pytest -m ray --no-cov tests/infra/ray $(ARGS)
 
@@ -96,8 +102,8 @@ audit: .venv-audit/ready ## ask the database of known vulnerabilities about ever
 	@.venv-audit/bin/python -m infra.supply
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info .aws-sam .demo .fuzz .training
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info
+	rm -rf .aws-sam .demo .fuzz .training mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from handler.custody import LEASE_S, Custody, batches_of
+from handler.custody import LEASE_S, MAX_FAILURES, Custody, batches_of
 from handler.deadline import TimeBudget
 from handler.delivery import MAX_RETRY_S, Delivery, in_turn, retry_after_s
 from handler.documents import Documents
@@ -392,6 +392,41 @@ def test_messages_are_leased_while_they_are_worked_on(world, monkeypatch, receiv
 
     assert renewed.is_set()
     assert leases[:2] == [{sent.id: LEASE_S}] * 2
+
+
+def test_a_lease_names_no_message_that_was_deleted(world, monkeypatch):
+    """SQS refuses to hide what is deleted, and the log would tell of an error at each renewal."""
+    monkeypatch.setattr("handler.custody.RENEW_S", 0.01)
+    world.upload("a.idx", "b.idx")
+    done, other = parse_event({"Records": [record(sent) for sent in world.queue.receive(2)]}).messages
+    leases, renewed = [], threading.Semaphore(0)
+
+    def keep(seconds, *, deadline):
+        leases.append(set(seconds))
+        renewed.release()
+
+    world.queue.hide = keep
+    custody = Custody(world.queue, world.budget.finish_by, lambda error: None)
+    with custody.leased([done, other], at_once=True):
+        renewed.acquire(timeout=10)
+        custody.delete([done])
+        before = len(leases)
+        while len(leases) < before + 3:  # the next one may have begun before the deletion
+            renewed.acquire(timeout=10)
+
+    assert leases[0] == {done.id, other.id}
+    assert leases[-1] == {other.id}
+
+
+def test_a_message_that_failed_too_often_is_not_sent_again_as_a_new_one(world):
+    """A new message has a count of deliveries of its own: the queue would never give the message up."""
+    world.upload("a.idx")
+    (sent,) = world.queue.receive(1)
+    (message,) = parse_event({"Records": [record(sent)]}).messages
+    custody = Custody(world.queue, world.budget.finish_by, lambda error: None)
+
+    assert custody.may_send(msgspec.structs.replace(message, receive_count=MAX_FAILURES))
+    assert not custody.may_send(msgspec.structs.replace(message, receive_count=MAX_FAILURES + 1))
 
 
 def test_messages_of_another_queue_are_not_touched(world):

@@ -1,5 +1,6 @@
 """What may be read, and how it is opened, on a store in memory."""
 
+import contextlib
 import io
 
 import msgspec
@@ -43,6 +44,21 @@ def test_any_other_object_is_refused_and_not_looked_at(inputs, ref):
 
     with pytest.raises(UnacceptedObject, match="it was not read"):
         inputs.open(ref, DEADLINE)
+
+
+@pytest.mark.parametrize("named", ["elsewhere/a+b", "uploads/a+b"])
+def test_the_other_reading_of_a_key_is_not_read_either_if_it_lies_elsewhere(inputs, named):
+    other = ObjectRef("in-bucket", "elsewhere/a b")
+    inputs.store.place(other, b"secret")
+    asked = []
+    inputs.store.before = lambda method, place: asked.append(place)
+
+    opened = None
+    with contextlib.suppress(UnacceptedObject):
+        opened = inputs.open_either(ObjectRef("in-bucket", named), other, DEADLINE)
+
+    assert opened is None
+    assert other not in asked
 
 
 def test_a_document_is_no_input_even_where_an_input_holds_it(inputs):

@@ -304,6 +304,12 @@ def test_an_object_that_storage_cannot_give_fails_alone(score):
     assert list(documents) == ["b.json"]
 
 
+def test_the_error_in_a_report_holds_no_frame_and_so_none_of_the_object_s_bytes(score):
+    reports, _ = score({"a": StorageUnavailable("S3 is down."), "b": b"", "c": ZeroDivisionError("a bug")})
+
+    assert [report.error.__traceback__ for report in reports.values()] == [None] * 3
+
+
 def test_a_bug_that_one_object_brings_out_fails_that_object_alone(score):
     reports, _ = score({"a": ZeroDivisionError("a bug"), "b": npy(0)})
 

@@ -13,6 +13,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
@@ -23,6 +24,7 @@ from handler.formats import decode
 from handler.model import store_reader
 from handler.objects import ObjectRef, Prefix
 from handler.s3_answers import BLOCK_BYTES
+from handler.s3_calls import read_first_block
 from handler.storage import S3Storage, make_client, parse_time
 from handler.store import WriteResult
 from tests.conftest import INPUT
@@ -545,3 +547,28 @@ def test_head_tells_what_is_archived_and_not_restored(s3, buckets, answer, is_ar
     client.meta.events.register("after-call.s3.HeadObject", lambda parsed, **_: parsed.update(answer))
 
     assert S3Storage(client).head(ObjectRef(INPUT, "a"), deadline=Deadline.after(60)).is_archived is is_archived
+
+
+def test_an_answer_that_comes_after_the_deadline_is_closed_unread():
+    """Nobody waits for it any more, and its connection would stay open."""
+    may_answer, is_closed, read = threading.Event(), threading.Event(), []
+
+    class Raw(io.BytesIO):
+        def read(self, *size):
+            read.append(size)
+            return super().read(*size)
+
+        def close(self):
+            super().close()
+            is_closed.set()
+
+    def get():
+        may_answer.wait(10)
+        return {"Body": StreamingBody(Raw(b"content"), 7)}
+
+    with pytest.raises(OutOfTime):
+        read_first_block(get, ObjectRef("bucket", "a"), Deadline.after(0.05))
+    may_answer.set()
+
+    assert is_closed.wait(10)
+    assert read == []

@@ -140,6 +140,15 @@ def test_a_broken_header_is_refused(content, fashion_target):
         pixels_of(content, fashion_target)
 
 
+def test_a_header_that_is_too_long_is_not_read(fashion_target):
+    """NumPy checks its length too, but only after reading all of it."""
+    body = io.BytesIO(b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(8 * 2**20))
+
+    with pytest.raises(UnreadableArray, match="at most 10000 bytes"):
+        list(decode(body, "x", fashion_target))
+    assert body.tell() < 2**20
+
+
 def test_a_header_of_python_2_is_read(fashion_target):
     content = npy_with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (1L, 28L, 28L), }\n", body=bytes(784))
 

@@ -50,6 +50,17 @@ def test_links_and_special_files_are_named_and_never_followed(mode, fashion_targ
     assert rows(with_mode(mode), fashion_target) == [("link.png", "UnsafeMember"), "a.png"]
 
 
+def test_an_archive_that_hides_a_member_before_its_first_one_is_refused(fashion_target):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in GOOD.items():
+            archive.writestr(name, content)
+        archive.filelist.pop(0)
+
+    with pytest.raises(UnreadableArchive, match="from its first byte on"):
+        decoded(file.getvalue(), fashion_target)
+
+
 @pytest.mark.parametrize("flags", [0x1, 0x41, 0x2000])
 def test_an_encrypted_member_is_named(flags, fashion_target):
     content = changed(zipped(GOOD), 0, flags=flags)
