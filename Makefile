@@ -99,11 +99,11 @@ lock: $(if $(UV),,.venv-uv/ready) ## lock what each group of pyproject.toml need
 	PATH="$(CURDIR)/.venv-uv/bin:$$PATH" $(PYTHON) -m infra.lock $(LOCK_OPTIONS)
 
 audit: .venv-audit/ready ## ask the database of known vulnerabilities about everything that is locked (needs the network)
-	@.venv-audit/bin/python -m infra.audit
+	@.venv-audit/bin/python -m infra.supply
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info .aws-sam
-	rm -rf .demo .fuzz .training mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info
+	rm -rf .aws-sam .demo .fuzz .training mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64

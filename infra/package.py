@@ -5,8 +5,8 @@ ARCHITECTURE=arm64 make build      does the same for arm64, on any machine, beca
 HEIC=1 make build                  adds pi-heif, with which the function reads HEIC
 
 Beside the package, a bill of materials is written in CycloneDX's JSON: `.aws-sam/build/ScoringFunction.cdx.json`. The command
-fails if a licence is not allowed (`infra.licences`), or if Lambda's image, as far as is known, could not load a native library
-of the package (`infra.native`).
+fails if a licence is not allowed (`infra.supply.licences`), or if Lambda's image, as far as is known, could not load a native
+library of the package (`infra.native`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import Any
 
 import typer
 
-from infra.bill import Wheel, bill_of, read_report
 from infra.errors import InfraError
 from infra.native import IMAGE, Version, require_loadable
 from infra.paths import ROOT
+from infra.supply.bill import Wheel, bill_of, read_report
 
 PYTHON_VERSION = "3.13"
 LAMBDA_LIMIT_BYTES = 250 * 2**20  # unzipped, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -11,8 +11,10 @@ import logging
 import os
 import struct
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+import coverage
 import hypothesis
 import numpy as np
 import pytest
@@ -38,6 +40,34 @@ SLOWEST = ("tests/training/test_command.py", "tests/training/recipes/test_fashio
 def pytest_collection_modifyitems(items):
     places = {str(ROOT / name): place for place, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: places.get(str(item.path), len(places)))
+
+
+# Coverage is of the handler, and tests/handler covers it by itself. The tests of all else would take up to twice the processor
+# time if it watched them too.
+WATCHED = ROOT / "tests" / "handler"
+
+
+@contextmanager
+def unwatched(path):
+    """Stops coverage meanwhile, unless the tests at `path` are to be watched."""
+    watching = None if path.is_relative_to(WATCHED) else coverage.Coverage.current()
+    if watching:
+        watching.stop()
+    yield
+    if watching:
+        watching.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    with unwatched(collector.path):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with unwatched(item.path):
+        return (yield)
 
 
 @pytest.fixture

@@ -105,9 +105,7 @@ ARROWS = {
 INFRA_SHARED = {"errors", "paths", "printable"}
 INFRA_ARROWS = {
     "__main__": {"commands"},
-    "audit": {"audit", "lock"},
     "backlog": {"backlog", "cost", "doctor", "locations", "score", "template"},
-    "bill": {"licences"},
     "bench": {"bench", "cloud", "package", "stores", "template"},
     "cloud": {"cloud", "locations", "package", "schemas", "show", "template"},
     "commands": {
@@ -131,13 +129,14 @@ INFRA_ARROWS = {
     "doctor": {"doctor", "locations", "template"},
     "explain": {"explain", "locations", "score"},
     "judging": {"judging", "locations", "score", "show"},
-    "package": {"bill", "native"},
+    "package": {"native", "supply"},
     "ray": {"locations", "ray", "score", "show", "stores"},
     "redrive": {"doctor", "redrive"},
     "scale": {"bench", "cloud", "cost", "scale", "template"},
     "score": {"locations", "score", "show", "stores"},
     "show": {"locations", "show", "stores"},
     "stores": {"stores"},
+    "supply": {"lock", "supply"},
 }
 # Who may import whom inside training/. The command line may import every room, and every room the values and functions shared.
 TRAINING_SHARED = {"artifact", "config", "errors", "shipped", "startup"}

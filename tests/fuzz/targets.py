@@ -9,17 +9,19 @@ import io
 import json
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 
 from handler.backlog.collecting import read_part
 from handler.backlog.covering import read_plan, read_shards
 from handler.backlog.files import Entry, Index, IndexHead, KeysHead, decode_index, decode_keys, encode_index, encode_keys
 from handler.backlog.planning import _names_in
-from handler.backlog.runs import Places
+from handler.backlog.runs import Order, Part, Places, Plan, Progress, Sampled, Shard, Totals
 from handler.backlog.surviving import Attempts
 from handler.backlog.tasks import parse_task
 from handler.contract import Conversion, PixelShape
@@ -96,32 +98,34 @@ def parse(content):
         reports = {one.ref: Report(one.ref, outcome) for one in request.asked}
         sweeps = {sweep: SweepReport(sweep) for sweep in request.sweeps}
         for ref in reports:
-            require(ObjectRef(ref.bucket, ref.key) == ref and 0 < len(ref.key.encode()) <= 1024, ref)
+            require(0 < len(ref.bucket) <= 255 and 0 < len(ref.key.encode()) <= 1024, ref)
         try:
             json.dumps(request.reply(Results(reports, sweeps)))
         except InvocationFailed:
             require(outcome is Outcome.FAILED or any(message.problem for message in request.messages), "all is done")
 
 
+def file_readers(content):
+    """The readers of the files of a run, given what such a file says; those that are stored in gzip's format are packed."""
+    packed, plain = gzip.compress(content, 1), OneFile(content)
+    places = Places(Prefix("out", ""))
+    return {
+        "keys": lambda: decode_keys(packed, PLACE),
+        "index": lambda: decode_index(packed, PLACE),
+        "names": lambda: list(_names_in(packed, PLACE)),
+        "plan": lambda: read_plan(plain, places, "run", NEVER),
+        "shards": lambda: read_shards(plain, places, SimpleNamespace(run="run", attempt="a"), NEVER),
+        "part": lambda: read_part(plain, PLACE, NEVER),
+        "note": lambda: Attempts(plain, PLACE, NEVER),
+        "gzip": lambda: decode_index(content, PLACE),
+    }
+
+
 def read_files(content):
     """Each file of a run is read whole, or is said to be no such file."""
-    packed, plain = OneFile(gzip.compress(content, 1)), OneFile(content)
-    places = Places(Prefix("out", ""))
-    readers = (
-        lambda: decode_keys(packed.open(PLACE).body.read(), PLACE),
-        lambda: decode_index(packed.open(PLACE).body.read(), PLACE),
-        lambda: decode_index(content, PLACE),
-        lambda: list(_names_in(gzip.compress(content, 1), PLACE)),
-        lambda: read_plan(plain, places, "run", NEVER),
-        lambda: read_shards(plain, places, SimpleNamespace(run="run", attempt=1), NEVER),
-        lambda: read_part(plain, PLACE, NEVER),
-        lambda: Attempts(plain, PLACE, NEVER),
-    )
-    for reader in readers:
-        try:
+    for reader in file_readers(content).values():
+        with suppress(StorageUnavailable):
             reader()
-        except StorageUnavailable as error:
-            require("file" in str(error) or "out" in str(error), error)
 
 
 def read_settings(content):
@@ -172,34 +176,27 @@ def _trigger_of(content):
 
 
 _events = [path.read_bytes() for path in sorted(EVENTS.glob("*.json"))]
-_tasks = [
-    b'{"job":"plan","run":"r","prefixes":["s3://in/a/"],"outputs":["rows"],"shard_objects":10}',
-    b'{"job":"summarise","run":"r"}',
-    b'{"job":"shard","run":"r","number":1,"bucket":"b","objects":3,"bytes":5,"first":"a","last":"c"}',
-]
 DIGEST = "0" * 64
+_shard = Shard(run="r", number=1, token="0" * 16, bucket="in", first="a", last="c", objects=3, bytes=5)
+_tasks = [
+    b'{"job":"plan","run":"r","prefix":"s3://in/a/","documents":true,"max_seconds":5}',
+    b'{"job":"plan","run":"r","listed":true,"state":{"attempt":"20261130T000000Z-01234567","planned_at":"now","parts":1}}',
+    b'{"job":"summarise","run":"r"}',
+    msgspec.json.encode(_shard),
+]
+_index = IndexHead(
+    run="r", number=1, bucket="in", results=DIGEST, rejections=DIGEST, outcomes={"scored": 1}, images=1, bytes=1, seconds=0.5
+)
+_plan = Plan(
+    run="r", order=Order(), planned_at="now", attempt="a", results=DIGEST, totals=Totals(), shards=1, sampled=Sampled()
+)
 _files = [
     gzip.decompress(encode_keys(KeysHead(run="r", number=1, bucket="in", replaced=["b"]), ["a", "b"])),
-    gzip.decompress(
-        encode_index(
-            Index(
-                IndexHead(
-                    run="r",
-                    number=1,
-                    bucket="in",
-                    results=DIGEST,
-                    rejections=DIGEST,
-                    outcomes={"scored": 1},
-                    images=1,
-                    bytes=1,
-                    seconds=0.5,
-                ),
-                [Entry("a", "e"), Entry("b", "e", has_rejected=True)],
-            )
-        )
-    ),
+    gzip.decompress(encode_index(Index(_index, [Entry("a", "e"), Entry("b", "e", has_rejected=True)]))),
+    encode_index(Index(_index, [])),
     b'["in","a",5]\n["in","b",6,"e"]\n',
     b'{"killed":1,"killers":[3],"suspect":4,"at":5}',
+    *map(msgspec.json.encode, (_plan, [_shard], Part(DIGEST, [_shard], Progress()))),
 ]
 _settings = [
     b"OUTPUT_URI=s3://out/p/\nINPUT_URIS=s3://in/a/,s3://in/b/\nMODEL_URI=s3://m/v/\nQUEUE_URL=https://h/q\n",

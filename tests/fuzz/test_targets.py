@@ -1,19 +1,22 @@
 """The fuzzers' targets hold for their seeds, for whatever was found to break something, and for a while of fuzzing."""
 
+import json
 import os
 import platform
 import random
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from handler.errors import UnreadableImage
+from handler.backlog.tasks import parse_task
+from handler.errors import StorageUnavailable, UnreadableImage
 from handler.formats import FORMATS
 from handler.triggers import TRIGGERS
 from tests.fuzz.mutating import changed_json
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import TARGETS, file_readers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -36,6 +39,19 @@ def test_every_format_and_every_trigger_has_a_target_with_seeds():
 def test_the_seeds_break_nothing(name):
     for seed in TARGETS[name].seeds:
         TARGETS[name].run(seed)
+
+
+def test_the_seeds_of_tasks_and_files_are_sound():
+    """A target that refuses all of its seeds would fuzz nothing but the refusal."""
+    for seed in TARGETS["tasks"].seeds:
+        assert parse_task(json.loads(seed))
+    taken = set()
+    for seed in TARGETS["files"].seeds:
+        for name, reader in file_readers(seed).items():
+            with suppress(StorageUnavailable):
+                reader()
+                taken.add(name)
+    assert taken == set(file_readers(b""))
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -11,12 +11,12 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from infra.bill import normalised
 from infra.errors import InfraError
 from infra.lock import LOCKS
 from infra.native import IMAGE, require_loadable
 from infra.package import OUR_LIMIT_BYTES, Architecture, bill_path, build, find_interpreter, install_wheels, run, size_bytes
 from infra.paths import ROOT
+from infra.supply.bill import normalised
 
 
 @pytest.fixture(scope="module")

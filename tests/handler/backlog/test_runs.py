@@ -255,6 +255,27 @@ def test_two_workers_of_one_shard_leave_one_set_of_rows(world):
     assert len(set(bucket.row_keys())) == len(bucket.row_keys()) == 5
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [b"{", b'{"input":{"key":"\xff"}}', b'{"more":' + b"[" * 2000 + b"]" * 2000 + b"}"],
+    ids=["cut", "not UTF-8", "nested"],
+)
+def test_rows_that_are_none_fail_the_shard_and_are_named(broken, world):
+    """Somebody has written over the rows of an earlier worker, which has told nothing of them."""
+    bucket = world()
+    bucket.put_many(2)
+    (shard,) = bucket.shards(bucket.plan())
+    bucket.do(shard)
+    (rows,) = bucket.refs(bucket.places.rows_of(MAKER.results, "first"))
+    (index,) = (ref for ref in bucket.store.refs() if "/covered/" in ref.key)
+    there = bucket.store.head(rows, deadline=bucket.budget().finish_by)
+    bucket.store.place(rows, broken, there.metadata)
+    bucket.store.remove(index)
+
+    with pytest.raises(StorageUnavailable, match=r"Expected rows of this shard at .*. Received: (?!other).*; delete them\."):
+        bucket.do(shard)
+
+
 def test_a_run_of_a_name_is_planned_once(world):
     bucket = world()
     bucket.put_many(3)

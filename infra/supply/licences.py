@@ -7,6 +7,7 @@ every licence that is named counts, unless the text says that one may choose.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.metadata import PackageMetadata
 
 from infra.errors import InfraError
@@ -42,17 +43,17 @@ def licence_of(metadata: PackageMetadata) -> str:
     Raises:
         InfraError: they state none, or one that is not in `ALLOWED`.
     """
-    expression = metadata.get("License-Expression") or _joined(metadata)
-    unknown = set(re.findall(r"[\w.+-]+", expression)) - {"AND", "OR"} - ALLOWED
+    stated = metadata.json
+    expression = stated.get("license_expression") or _joined(str(stated.get("license", "")), stated.get("classifier", []))
+    unknown = set(re.findall(r"[\w.+-]+", str(expression))) - {"AND", "OR"} - ALLOWED
     if unknown or not expression:
         raise InfraError(
-            f"Expected a licence that infra/licences.py allows. Received: {expression or 'none'} of {metadata['Name']}."
+            f"Expected a licence that infra/supply/licences.py allows. Received: {expression or 'none'} of {metadata['Name']}."
         )
-    return expression
+    return str(expression)
 
 
-def _joined(metadata: PackageMetadata) -> str:
-    text = metadata.get("License", "")
-    classifiers = [line.split(" :: ")[-1] for line in metadata.get_all("Classifier", []) if line.startswith("License :: ")]
+def _joined(text: str, classifiers: Iterable[str]) -> str:
+    classifiers = [line.split(" :: ")[-1] for line in classifiers if line.startswith("License :: ")]
     stated = classifiers if text == _CHOICE else [text, *classifiers] if text else classifiers
     return (" OR " if text == _CHOICE else " AND ").join(sorted({_NAMES.get(name, name) for name in stated}))

@@ -12,12 +12,12 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from handler.model import BUNDLED_ARTIFACT
-from infra.bill import Wheel, bill_of
 from infra.errors import InfraError
-from infra.licences import ALLOWED, licence_of
 from infra.lock import read_groups
 from infra.package import Architecture, install_wheels
 from infra.paths import ROOT
+from infra.supply.bill import Wheel, bill_of
+from infra.supply.licences import ALLOWED, licence_of
 
 METADATA = "Metadata-Version: 2.1\nName: rack\nVersion: 1.0\nLicense: MIT\n"
 PAGE = ROOT / "docs" / "supply-chain.md"
@@ -139,7 +139,7 @@ def test_the_same_package_gives_the_same_bill_and_another_one_another_serial_num
 
 @pytest.mark.parametrize("stated", ["License: GPL-3.0", "License-Expression: MIT AND AGPL-3.0-only", "Summary: none"])
 def test_a_licence_that_is_not_allowed_and_a_missing_one_end_the_build(stated, changed):
-    with pytest.raises(InfraError, match=r"Expected a licence that infra/licences\.py allows\. Received: .* of rack\."):
+    with pytest.raises(InfraError, match=r"Expected a licence that infra/supply/licences\.py allows\. Received: .* of rack\."):
         bill_of(*changed(stated))
 
 

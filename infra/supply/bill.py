@@ -22,8 +22,8 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from infra.licences import licence_of
 from infra.paths import ROOT
+from infra.supply.licences import licence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def bill_of(package: Path, wheels: Iterable[Wheel]) -> str:
     licences = {normalised(one.name): licence_of(one.metadata) for one in distributions(path=[str(package)])}
     parts = [*(_library(wheel, licences[normalised(wheel.name)]) for wheel in wheels), _model(package / "handler" / "artifact")]
     bill = Bom(components=parts, serial_number=uuid.UUID(int=0))
-    bill.metadata.timestamp = None
+    bill.metadata.timestamp = None  # type: ignore[assignment]  # CycloneDX asks for no time
     bill.metadata.component = coatcheck
     bill.register_dependency(coatcheck, parts)
     bill.serial_number = uuid.uuid5(uuid.NAMESPACE_OID, _written(bill))

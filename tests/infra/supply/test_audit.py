@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra.audit.asking import audit
+from infra.supply.audit import audit
 
 SOUND = {"name": "rack", "version": "1.0", "vulns": []}
 HURT = {"name": "shelf", "version": "2.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1", "3.0"]}]}

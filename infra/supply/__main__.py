@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from infra.audit.asking import audit
 from infra.lock import LOCKS, ROOT
+from infra.supply.audit import audit
 
 if __name__ == "__main__":
     told = {name: audit(ROOT / ".venv-audit" / "bin" / "pip-audit", lock) for name, lock in LOCKS.items()}

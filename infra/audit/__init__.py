@@ -1,1 +1,0 @@
-"""Looks for known vulnerabilities of everything that is locked: `make audit`."""
