@@ -117,7 +117,7 @@ class WorkQueue:
             left = [entry for entry in left if entry["Id"] not in accepted]
             failed = {entry["Id"]: entry for entry in response.get("Failed", [])}
             codes = [failed.get(entry["Id"], {}).get("Code", "no reason") for entry in left]
-            if not all(entry["Id"] in failed and not failed[entry["Id"]]["SenderFault"] for entry in left):
+            if not all(entry["Id"] in failed and not failed[entry["Id"]].get("SenderFault", True) for entry in left):
                 break
         if left:
             raise QueueUnavailable(

@@ -1,6 +1,6 @@
 """Prints what is known of each lock, and ends with status 1 if there is a vulnerability, or if nothing could be learnt.
 
-pip-audit asks the Python Packaging Advisory Database, on pypi.org.
+pip-audit asks the Python Packaging Advisory Database.
 """
 
 from __future__ import annotations

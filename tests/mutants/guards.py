@@ -71,7 +71,7 @@ GUARDS = (
     Guard(
         "an old state never replaces a newer one",
         "handler/documents.py",
-        "if current.etag != document.source.etag:",
+        "if (current.etag, current.version_id) != (document.source.etag, document.source.version_id):",
         "if False:",
         DOCUMENTS,
     ),
@@ -80,7 +80,7 @@ GUARDS = (
         "handler/documents.py",
         "if self._put(document, existing.etag, deadline) is not WriteResult.WRITTEN:",
         "if self._put(document, self.find(document.source.ref, deadline).etag, deadline) is not WriteResult.WRITTEN:",
-        DOCUMENTS,
+        DOCUMENTS + " tests/handler/protocol",
     ),
     Guard(
         "an input that changed while its document was replaced is scored again",
@@ -127,9 +127,23 @@ GUARDS = (
     Guard(
         "a document of another state of the object is not taken for its own",
         "handler/documents.py",
-        "return Described.of(existing.metadata).etag == source.etag and not",
-        "return not",
+        "return described.etag == source.etag and is_same_version",
+        "return is_same_version",
         DOCUMENTS + " " + SCORING + " " + SWEEPS,
+    ),
+    Guard(
+        "a document of another version of the object is not taken for its own",
+        "handler/documents.py",
+        "return described.etag == source.etag and is_same_version",
+        "return described.etag == source.etag",
+        DOCUMENTS + " " + SCORING + " tests/handler/histories",
+    ),
+    Guard(
+        "a document of another version of the object is replaced",
+        "handler/documents.py",
+        "return version | {",
+        "return {",
+        DOCUMENTS + " " + SCORING + " tests/handler/histories",
     ),
     # places, I5
     Guard(
@@ -304,8 +318,8 @@ GUARDS = (
     Guard(
         "an entry that SQS did not take is told",
         "handler/work_queue.py",
-        "        if missing:\n",
-        "        if False:\n",
+        "        if left:\n            raise",
+        "        if False:\n            raise",
         "tests/handler/test_work_queue.py",
     ),
     Guard(

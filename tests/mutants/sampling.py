@@ -19,6 +19,7 @@ from mutmut.stats import status_by_exit_code
 
 ROOT = Path(__file__).parent.parent.parent
 MUTMUT = Path(sys.executable).with_name("mutmut")
+FIRST = "handler.objects.x_parse_prefix__mutmut_1"
 COUNTED_AS_KILLED = {"killed", "timeout", "segfault", "caught by type check"}
 
 
@@ -32,7 +33,7 @@ def results():
 
 def main(count, seed, room="handler"):
     """Makes and tries the sample, and prints what became of it."""
-    subprocess.run([MUTMUT, "run", "handler.objects.x_parse_prefix__mutmut_1"], cwd=ROOT, check=True)  # makes all, and finds the tests of each
+    subprocess.run([MUTMUT, "run", FIRST], cwd=ROOT, check=True)  # makes all mutants, and finds the tests that reach each
     names = sorted(name for name in results() if name.startswith(f"{room}."))
     sample = sorted(random.Random(seed).sample(names, min(count, len(names))))
     subprocess.run([MUTMUT, "run", *sample], cwd=ROOT, check=True)
