@@ -208,7 +208,7 @@ def test_the_orders_of_calls_show_that_a_look_at_the_input_is_missing_where_ther
         ("P2", True, {"publishing": without_looks_at_the_input}),
         ("P3", True, {"publishing": without_conditions}),
     ],
-    ids=str,
+    ids=["no last looks", "no look at its own", "no version named", "no version in the content", "no looks", "no conditions"],
 )
 def test_the_orders_of_calls_show_a_guard_that_is_missing(promise, is_versioned, parts):
     with pytest.raises(Violation, match=f"\n{promise}: "):
