@@ -70,6 +70,15 @@ def pytest_runtest_protocol(item):
         return (yield)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Shows what tests recorded as `told`, such as how many of all cases they ran, in whichever process they ran."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, text in report.user_properties:
+                if name == "told" and report.when == "call":
+                    terminalreporter.write_line(text)
+
+
 @pytest.fixture
 def load_event():
     return lambda name: json.loads((EVENTS / name).read_text())

@@ -9,14 +9,13 @@ from tests.infra.sweeping.table import FILES, REASONS, STORAGES, reason
 SEED = 27
 
 
-def sweep_pairs(sweep, client, capsys, choose):
+def sweep_pairs(sweep, client, record_property, choose):
     """Runs the pairs that are chosen, and fails with the lines that replay those which broke a promise."""
     everything = all_pairs(sweep.storage, client, sweep.calls(client))
     pairs = choose(everything)
     broken = [line for pair, outcome in sweep.run(pairs) for line in told(sweep.storage, pair, outcome)]
 
-    with capsys.disabled():
-        print(f"\n{len(pairs)} of {len(everything)} pairs on {sweep.storage} by {client}")  # noqa: T201  # to be seen
+    record_property("told", f"{len(pairs)} of {len(everything)} pairs of a call and a fault on {sweep.storage} by {client}")
     assert not broken, "\n".join(broken)
 
 
@@ -27,45 +26,45 @@ def on_moto():
 
 
 @pytest.mark.slow
-def test_no_promise_is_broken_by_a_fault_of_every_kind_and_at_every_operation(on_moto, capsys):
-    sweep_pairs(on_moto, "boto3", capsys, lambda pairs: sample(pairs, SEED))
+def test_no_promise_is_broken_by_a_fault_of_every_kind_and_at_every_operation(on_moto, record_property):
+    sweep_pairs(on_moto, "boto3", record_property, lambda pairs: sample(pairs, SEED))
 
 
 @pytest.mark.slow
-def test_no_promise_is_broken_by_the_other_client(on_moto, capsys):
-    sweep_pairs(on_moto, "obstore", capsys, lambda pairs: sample(pairs, SEED, 3))
+def test_no_promise_is_broken_by_the_other_client(on_moto, record_property):
+    sweep_pairs(on_moto, "obstore", record_property, lambda pairs: sample(pairs, SEED, 3))
 
 
 @pytest.mark.slow
-def test_no_promise_is_broken_on_another_emulator(ministack, capsys):
+def test_no_promise_is_broken_on_another_emulator(ministack, record_property):
     with Sweep("ministack", ministack) as sweep:
-        sweep_pairs(sweep, "boto3", capsys, lambda pairs: sample(pairs, SEED, 3))
+        sweep_pairs(sweep, "boto3", record_property, lambda pairs: sample(pairs, SEED, 3))
 
 
 @pytest.mark.slow
-def test_no_promise_is_broken_on_the_store_of_files(capsys):
+def test_no_promise_is_broken_on_the_store_of_files(record_property):
     with Sweep("files") as sweep:
-        sweep_pairs(sweep, "none", capsys, lambda pairs: sample(pairs, SEED))
+        sweep_pairs(sweep, "none", record_property, lambda pairs: sample(pairs, SEED))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("storage", "client"), [("moto", "boto3"), ("moto", "obstore"), ("ministack", "boto3")])
-def test_no_promise_is_broken_by_any_fault_at_any_call(storage, client, ministack, capsys):
+def test_no_promise_is_broken_by_any_fault_at_any_call(storage, client, ministack, record_property):
     with Sweep(storage, ministack, processes=4) as sweep:
-        sweep_pairs(sweep, client, capsys, list)
+        sweep_pairs(sweep, client, record_property, list)
 
 
 @pytest.mark.soak
-def test_no_promise_is_broken_by_the_other_client_on_another_emulator(ministack, capsys):
+def test_no_promise_is_broken_by_the_other_client_on_another_emulator(ministack, record_property):
     """A larger sample: each of the two was swept in full with the other's counterpart."""
     with Sweep("ministack", ministack, processes=4) as sweep:
-        sweep_pairs(sweep, "obstore", capsys, lambda pairs: sample(pairs, SEED, 150))
+        sweep_pairs(sweep, "obstore", record_property, lambda pairs: sample(pairs, SEED, 150))
 
 
 @pytest.mark.soak
-def test_no_promise_is_broken_by_any_fault_at_any_call_of_the_store_of_files(capsys):
+def test_no_promise_is_broken_by_any_fault_at_any_call_of_the_store_of_files(record_property):
     with Sweep("files", processes=2) as sweep:
-        sweep_pairs(sweep, "none", capsys, list)
+        sweep_pairs(sweep, "none", record_property, list)
 
 
 @pytest.mark.parametrize("storage", STORAGES)

@@ -31,6 +31,7 @@ SETTINGS = {"DEADLINE_RESERVE_MS": "2000", "S3_CONCURRENCY": "8", "POWERTOOLS_ME
 WAITED_FOR = {Fault.OUTAGE, Fault.SLOW, Fault.HANG_BEFORE, Fault.HANG_AFTER}
 DISTURB_ALL = {*WAITED_FOR, Fault.KILL_BEFORE, Fault.KILL_AFTER}  # since what waits for little may be short of time
 OUTAGE_INVOCATIONS = 2
+MAX_SHORT = 3  # invocations: a busy machine gets little done in a short one, and must not use up the deliveries of a message
 
 BATCH_MESSAGES = 25
 MAX_INVOCATIONS = 40
@@ -150,7 +151,7 @@ class World:
             nonlocal struck
             struck += run.is_struck
             run.is_out = run.is_out and struck < OUTAGE_INVOCATIONS
-            is_short = run.fault in WAITED_FOR and (run.is_out or not run.is_struck)
+            is_short = run.fault in WAITED_FOR and (run.is_out or not run.is_struck) and len(ends) < MAX_SHORT
             ends.append(self._fork(client).invoke(event, short_s if is_short else LONG_S, functools.partial(_killed_by, run)))
             self._reasons += re.findall(r'"reason": ?"(.{0,300})', ends[-1].log)
             reply = ends[-1].reply
