@@ -45,7 +45,7 @@ def on(store, remove, empty, base=Histories):
     class Elsewhere(base):
         def make_world(self):
             empty()
-            return World(store, remove, self.wrote)
+            return World(store, remove, self.wrote, self.broken)
 
     return Elsewhere
 
@@ -299,7 +299,7 @@ def without(store=MemoryStore, base=Histories, **parts):
     class Without(base):
         def make_world(self):
             made = store(is_versioned=self.is_versioned)
-            return type("Broken", (World,), parts)(made, made.remove, self.wrote)
+            return type("Broken", (World,), parts)(made, made.remove, self.wrote, self.broken)
 
     return Without
 
