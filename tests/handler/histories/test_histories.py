@@ -311,7 +311,6 @@ GUARDS = {
     "the kept document": without(documents_of=AlwaysReplaced),
     "If-Match": without(store=Unconditional),
     "the comparison of makers": without(maker_of=staticmethod(AnyMaker.of)),
-    "the revision of rejections": without(maker_of=staticmethod(OneRevision.of)),
 }
 
 
@@ -319,3 +318,20 @@ GUARDS = {
 def test_histories_find_each_guard_that_is_taken_away(guard):
     with pytest.raises(AssertionError):
         run(GUARDS[guard], 3 * HISTORIES, SEED, steps=STEPS, shrinks=False)
+
+
+def raise_the_limit(machine):
+    """An object of too many images is rejected, and then the limit is raised."""
+    state = machine()
+    state.upload(key="a", content="many", events=1)
+    state.settle()
+    state.deploy(model=1, max_images=100, is_mended=False)
+    state.settle()
+    state.teardown()
+
+
+def test_a_raised_limit_lifts_a_rejection_unless_rejections_have_no_revision_of_their_own():
+    raise_the_limit(Histories)
+
+    with pytest.raises(AssertionError, match="ObjectTooLarge"):
+        raise_the_limit(without(maker_of=staticmethod(OneRevision.of)))

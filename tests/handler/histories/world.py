@@ -363,7 +363,11 @@ class Worker:
         self.world.tell(f"{self.name} {name} {place}: {fate.value}")
         if fate is Fate.HUNG_LATE and name == "put":
             self.world.late.append((effect, self.world.clock() + MAX_LATE_S))
-        result = effect() if fate in EFFECTIVE else None
+        try:
+            result = effect() if fate in EFFECTIVE else None
+        except ScoringError as error:  # of the storage itself
+            self.world.tell(f"{self.name} {name} {place} fails: {error}")
+            raise
         if fate in {Fate.KILLED, Fate.DONE_KILLED}:
             self.die()
         if fate in {Fate.THROTTLED, Fate.ANSWER_LOST}:
