@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -335,3 +336,24 @@ def test_a_raised_limit_lifts_a_rejection_unless_rejections_have_no_revision_of_
 
     with pytest.raises(AssertionError, match="ObjectTooLarge"):
         raise_the_limit(without(maker_of=staticmethod(OneRevision.of)))
+
+
+def replace_the_model_under_a_worker(machine):
+    """A worker of the old model writes its document after a worker of the new one has set the marker."""
+    state = machine()
+    state.upload(key="a", content="dark", events=1)
+    state.deliver(worker=0, count=1, newest_first=True, calls=3)  # up to the PUT of the document
+    state.deploy(model=2, max_images=16, is_mended=False)
+    state.upload(key="b", content="dark", events=1)
+    state.deliver(worker=1, count=1, newest_first=True, calls=100)
+    state.go_on(worker=0, calls=100)
+    state.settle()
+    state.teardown()
+
+
+def test_a_sweep_finds_a_document_of_the_old_model_unless_it_trusts_the_times_at_once(monkeypatch):
+    replace_the_model_under_a_worker(Histories)
+
+    monkeypatch.setattr("handler.marks.SETTLED", timedelta())
+    with pytest.raises(AssertionError, match="document of the model 1"):
+        replace_the_model_under_a_worker(Histories)
