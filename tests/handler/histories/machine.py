@@ -32,11 +32,11 @@ some_contents = st.sampled_from(["dark", "light", "dark", "light", *CONTENTS])
 class Histories(RuleBasedStateMachine):
     """Two workers take the messages of uploads to three keys, and every step may go wrong."""
 
-    world_of = World
     is_versioned = False
 
     def __init__(self):
         super().__init__()
+        self.broken: list[str] = []  # the promises that were broken
         self.world = self.make_world()
         self.present: dict[str, str] = {}  # the name of the content, by key
         self.states: defaultdict[str, list[str]] = defaultdict(list)  # all ETags that an object had, the oldest first
@@ -44,12 +44,10 @@ class Histories(RuleBasedStateMachine):
         self.lost: set[str] = set()  # keys whose document is right only after a sweep
         self.sick: set[str] = set()  # keys at which an object was that ends the process, and which may be in the dead letters
         self.hit: Counter[str] = Counter()  # by key, the deliveries that a fault from outside used up
-        self.broken: list[str] = []  # the promises that were broken
-        self.written: list[tuple[str, bytes]] = []
 
     def make_world(self):
         store = MemoryStore(is_versioned=self.is_versioned)
-        return self.world_of(store, store.remove, self.wrote)
+        return World(store, store.remove, self.wrote, self.broken)
 
     # --- what users and operators do ---------------------------------------------------------------------------------
 
@@ -231,7 +229,6 @@ class Histories(RuleBasedStateMachine):
             self.broken.append(f"I2: {place} is written with metadata of something else, {metadata}")
         if earlier and earlier[1] == metadata:
             self.broken.append(f"I4: {place} is written once more")
-        self.written.append((str(place), content))
         if earlier and len(set(self.states[key])) == len(self.states[key]):
             states = self.states[key]
             if states.index(etag) < states.index(told(earlier[0])[0]):

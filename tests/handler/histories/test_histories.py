@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -45,7 +46,7 @@ def on(store, remove, empty, base=Histories):
     class Elsewhere(base):
         def make_world(self):
             empty()
-            return World(store, remove, self.wrote)
+            return World(store, remove, self.wrote, self.broken)
 
     return Elsewhere
 
@@ -299,7 +300,7 @@ def without(store=MemoryStore, base=Histories, **parts):
     class Without(base):
         def make_world(self):
             made = store(is_versioned=self.is_versioned)
-            return type("Broken", (World,), parts)(made, made.remove, self.wrote)
+            return type("Broken", (World,), parts)(made, made.remove, self.wrote, self.broken)
 
     return Without
 
@@ -311,7 +312,6 @@ GUARDS = {
     "the kept document": without(documents_of=AlwaysReplaced),
     "If-Match": without(store=Unconditional),
     "the comparison of makers": without(maker_of=staticmethod(AnyMaker.of)),
-    "the revision of rejections": without(maker_of=staticmethod(OneRevision.of)),
 }
 
 
@@ -319,3 +319,41 @@ GUARDS = {
 def test_histories_find_each_guard_that_is_taken_away(guard):
     with pytest.raises(AssertionError):
         run(GUARDS[guard], 3 * HISTORIES, SEED, steps=STEPS, shrinks=False)
+
+
+def raise_the_limit(machine):
+    """An object of too many images is rejected, and then the limit is raised."""
+    state = machine()
+    state.upload(key="a", content="many", events=1)
+    state.settle()
+    state.deploy(model=1, max_images=100, is_mended=False)
+    state.settle()
+    state.teardown()
+
+
+def test_a_raised_limit_lifts_a_rejection_unless_rejections_have_no_revision_of_their_own():
+    raise_the_limit(Histories)
+
+    with pytest.raises(AssertionError, match="ObjectTooLarge"):
+        raise_the_limit(without(maker_of=staticmethod(OneRevision.of)))
+
+
+def replace_the_model_under_a_worker(machine):
+    """A worker of the old model writes its document after a worker of the new one has set the marker."""
+    state = machine()
+    state.upload(key="a", content="dark", events=1)
+    state.deliver(worker=0, count=1, newest_first=True, calls=3)  # up to the PUT of the document
+    state.deploy(model=2, max_images=16, is_mended=False)
+    state.upload(key="b", content="dark", events=1)
+    state.deliver(worker=1, count=1, newest_first=True, calls=100)
+    state.go_on(worker=0, calls=100)
+    state.settle()
+    state.teardown()
+
+
+def test_a_sweep_finds_a_document_of_the_old_model_unless_it_trusts_the_times_at_once(monkeypatch):
+    replace_the_model_under_a_worker(Histories)
+
+    monkeypatch.setattr("handler.marks.SETTLED", timedelta())
+    with pytest.raises(AssertionError, match="document of the model 1"):
+        replace_the_model_under_a_worker(Histories)

@@ -103,14 +103,15 @@ class Queue(SimulatedQueue):
 class World:
     """`store` holds everything, and `remove` takes an object out of it. `log` tells every call and what became of it.
 
-    `watch` is told of every document that is written: its place, content, metadata, and the content that stood there.
+    `watch` is told of every document that is written: its place, what stood there, and the content and the metadata of now.
+    `broken` takes the promises that were broken.
     """
 
     documents_of = Documents
     maker_of = staticmethod(Maker.of)
 
-    def __init__(self, store, remove, watch, *, is_versioned=False):
-        self.store, self._remove, self.watch, self.is_versioned = store, remove, watch, is_versioned
+    def __init__(self, store, remove, watch, broken):
+        self.store, self._remove, self.watch, self.broken = store, remove, watch, broken
         self.clock = Clock()
         self.queue = Queue(self.clock)
         self.workers = [Worker(self, "A"), Worker(self, "B")]
@@ -198,18 +199,16 @@ class Call:
 
 @dataclass
 class Worker:
-    """A process of the function, which is on one invocation after the other; `call` is where it waits, None if it is idle.
+    """A process of the function, which does one invocation after the other.
 
-    `faults` are the faults of the present invocation, and `answered` takes its batch and its answer.
+    `call` is the call that waits for its fate, and `hang` the fate of one whose deadline comes first. `lease` renews the lease
+    on the messages, and is due at `lease_due_s`. `parts` are those of the function as it was deployed with `settings`.
     """
 
     world: World
     name: str
     call: Call | None = None
     batch: list[Sent] = field(default_factory=list)
-    faults: int = 0
-    began_s: float = 0.0
-    answered: object = None
     is_dead: bool = False
     hang: Fate = Fate.HUNG
     lease: object = None
@@ -235,8 +234,7 @@ class Worker:
         return min(moments, default=None)
 
     def begin(self, batch):
-        self.batch, self.faults, self.began_s, self.is_dead = batch, 0, self.world.clock(), False
-        self.answered, self.hang = None, Fate.HUNG
+        self.batch, self.is_dead, self.hang = batch, False, Fate.HUNG
         self.world.tell(f"{self.name} begins {[sent.id for sent in batch]}")
         self._run = greenlet(self._invoke)
         self._run.switch()
@@ -245,7 +243,6 @@ class Worker:
         """Goes on until the next call; the present one has a fate."""
         if self.call.name == "answer" and fate not in {Fate.KILLED, Fate.DONE_KILLED}:
             fate = Fate.DONE
-        self.faults += fate is not Fate.DONE
         self._run.parent = getcurrent()  # another worker, if it lets time pass
         self._run.switch(fate)
 
@@ -282,6 +279,7 @@ class Worker:
             self.settings, self.parts = world.settings, self._make_parts(world.settings)
         budget = TimeBudget.of(INVOCATION_S, 10, 1, world.clock)
         custody = Custody(Wire(self), budget.finish_by, lambda error: world.tell(f"{self.name} warns {error}"), self._leased)
+        ends_at_s = world.clock() + INVOCATION_S
         delivery = Delivery(
             request=parse_event({"Records": [record(sent) for sent in batch]}),
             custody=custody,
@@ -291,8 +289,9 @@ class Worker:
             **self.parts,
         )
         answer = delivery.request.reply(delivery.run())
+        if world.clock() > ends_at_s:
+            world.broken.append(f"I8: {self.name} answers {world.clock() - ends_at_s} s after its end")
         self.make("answer", None, Deadline(world.clock(), world.clock), lambda: None, StorageUnavailable)
-        self.answered = answer
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         world.tell(f"{self.name} answers {sorted(failed)}")
         world.queue.delete([sent.id for sent in batch if sent.id not in failed], deadline=world.forever)
@@ -354,6 +353,8 @@ class Worker:
             raise Killed
         if deadline.is_over and name != "answer":
             raise OutOfTime(f"Expected time to {name} {place}. Received: none is left.")
+        if name == "open" and not UPLOADS.holds(place) and not place.key.startswith(OUTPUT.prefix + RESERVED):
+            self.world.broken.append(f"I5: {place} is read")
         fate = Fate.DONE
         if self._waits:
             self.call = Call(name, place, deadline)
@@ -362,7 +363,11 @@ class Worker:
         self.world.tell(f"{self.name} {name} {place}: {fate.value}")
         if fate is Fate.HUNG_LATE and name == "put":
             self.world.late.append((effect, self.world.clock() + MAX_LATE_S))
-        result = effect() if fate in EFFECTIVE else None
+        try:
+            result = effect() if fate in EFFECTIVE else None
+        except ScoringError as error:  # of the storage itself
+            self.world.tell(f"{self.name} {name} {place} fails: {error}")
+            raise
         if fate in {Fate.KILLED, Fate.DONE_KILLED}:
             self.die()
         if fate in {Fate.THROTTLED, Fate.ANSWER_LOST}:
