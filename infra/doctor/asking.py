@@ -72,7 +72,7 @@ class Cloud:
         return self.clients[service]
 
     def ask(self, service: str, operation: str, **arguments: Any) -> Answer:
-        """Makes one call that reads, and returns what came of it; no error leaves this method."""
+        """Makes one call, and returns what came of it; no error leaves this method."""
         try:
             call: Callable[..., Mapping[str, Any]] = getattr(self.client(service), operation)
             return Answer(operation, call(**arguments))
