@@ -59,6 +59,9 @@ def test_a_bucket_that_is_not_there_is_named(environment, ministack, monkeypatch
     assert finding.found == "is not there (put_object: NoSuchBucket)"
 
 
+IGNORING = {"ignores conditions", "writes though it refuses", "only says that it writes"}
+
+
 class Careless(http.server.BaseHTTPRequestHandler):
     """A store that speaks S3's protocol and ignores conditions; `faults` says what else it does."""
 
@@ -77,9 +80,10 @@ class Careless(http.server.BaseHTTPRequestHandler):
             return self.answer(501 if code == "NotImplemented" else 403, f"<Error><Code>{code}</Code></Error>")
         if "never replaces" in self.server.faults and stands:
             return self.answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
-        if not self.server.faults & {"ignores conditions", "writes though it refuses"} and stopped:
+        if not self.server.faults & IGNORING and stopped:
             return self.answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
-        self.server.objects[self.path] = content
+        if not (stopped and "only says that it writes" in self.server.faults):
+            self.server.objects[self.path] = content
         if "writes though it refuses" in self.server.faults and stopped:
             return self.answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
         return self.answer(200)
@@ -128,6 +132,7 @@ def careless(monkeypatch, *faults):
     [
         ("ignores conditions", "does not stop a write with If-None-Match: * (it answered 200)"),
         ("judges If-None-Match alone", "does not stop a write with another ETag in If-Match (it answered 200)"),
+        ("only says that it writes", "does not stop a write with If-None-Match: * (it answered 200)"),
         ("writes though it refuses", "does not stop a write with If-None-Match: * (PreconditionFailed)"),
         ("refuses conditions", "does not create an object with If-None-Match: * (NotImplemented)"),
         ("never replaces", "does not replace an object with its ETag in If-Match (PreconditionFailed)"),
