@@ -24,7 +24,6 @@ from infra.errors import InfraError
 from infra.paths import ROOT
 
 INTERPRETER = ROOT / ".venv-ministack" / "bin" / "python"
-ACCOUNT = "000000000000"  # of every caller whose access key is not an account of twelve digits
 
 # ministack runs functions by the Python that it takes for its own.
 _PROGRAM = "import sys; sys.executable = sys.argv.pop(); from ministack.app import main; main()"

@@ -168,9 +168,12 @@ class Rehearsal:
         environment = {"AWS_ENDPOINT_URL": self.stack.endpoint, "AWS_DEFAULT_REGION": REGION, "NO_PROXY": "127.0.0.1"}
         environment |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": KEY}
         command = [sys.executable, "-m", "infra", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=_COMMAND_S
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=_COMMAND_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InfraError(f"coatcheck {arguments[0]} did not end within {_COMMAND_S} s: {error.output!r}") from error
         if done.returncode:
             raise InfraError(f"coatcheck {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
