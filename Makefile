@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate soak mutants ray sam-local lock audit clean
+.PHONY: help demo score test check format train bench build emulate rehearse soak mutants ray sam-local lock audit clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -71,11 +71,14 @@ bench: build .venv/coatcheck .venv/train .venv-peers/ready ## measure speed, sta
 build: .venv/coatcheck .venv-sam/ready ## make the deployable package and print its size
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-emulate: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
+emulate rehearse: export ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 # The package runs on this machine here, with its libstdc++; 3.4.30 is what the libraries for arm64 need.
-emulate: export GLIBCXX ?= 3.4.30
+emulate rehearse: export GLIBCXX ?= 3.4.30
 emulate: build .venv/test ## run every event through the package under AWS's own emulator (Linux, no Docker)
 	$(BIN)/python -m pytest -m emulator $(ARGS)
+
+rehearse: build .venv-ministack/ready ## deploy the package to a second emulator, and use the stack as an operator does (Linux)
+	@$(BIN)/coatcheck rehearse
 
 # The tests that `make test` runs in a bounded form are run in full here; nothing depends on it, so it is run by hand and nightly.
 # SOAK_SECONDS is the time of all fuzzers together.

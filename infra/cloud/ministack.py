@@ -10,10 +10,12 @@ It is installed into `.venv-ministack`, since it is no library of ours.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,34 +24,39 @@ from infra.errors import InfraError
 from infra.paths import ROOT
 
 INTERPRETER = ROOT / ".venv-ministack" / "bin" / "python"
-ACCOUNT = "000000000000"  # of every caller whose access key is not an account of twelve digits
+
+# ministack runs functions by the Python that it takes for its own.
+_PROGRAM = "import sys; sys.executable = sys.argv.pop(); from ministack.app import main; main()"
 
 _START_S = 30
 _RESET_S = 30
 
 
 @contextmanager
-def serve(command: tuple[str, ...] = (), environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def serve(interpreter: Path = INTERPRETER, *, functions: str = sys.executable) -> Iterator[str]:
     """Starts ministack on a free port, yields its endpoint, and leaves no process and no file behind.
 
     Args:
-        command: how ministack is started, if not by the Python of `.venv-ministack`.
-        environment: further variables, which functions that run in it inherit; nothing else of this process's is passed on.
+        interpreter: the Python that ministack is installed for.
+        functions: the Python that Lambda's functions run with, where they see no library but those of their package. No
+            variable of this process reaches them.
 
     Raises:
         InfraError: ministack is not installed, or does not start.
     """
-    command = command or (str(INTERPRETER), "-m", "ministack")
-    if not Path(command[0]).exists():
-        raise InfraError(f"Expected ministack, which `make .venv-ministack/ready` installs. Received: no {command[0]}.")
+    if not interpreter.exists():
+        raise InfraError(f"Expected ministack, which `make .venv-ministack/ready` installs. Received: no {interpreter}.")
     (address,) = free_addresses(1)
     with tempfile.TemporaryDirectory(prefix="ministack-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "log"
+        runner = Path(folder) / "python"
+        runner.write_text(f'#!/bin/sh\nexec {shlex.quote(functions)} -I -S "$@"\n')
+        runner.chmod(0o700)
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command,
+                [interpreter, "-c", _PROGRAM, runner],
                 cwd=folder,
-                env={**_variables(address, folder), **(environment or {})},
+                env=_variables(address, folder),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -81,5 +88,6 @@ def _variables(address: str, folder: str) -> dict[str, str]:
         "MINISTACK_HOST": host,
         "GATEWAY_PORT": port,
         "LOG_LEVEL": "WARNING",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1",  # Lambda waits for minutes before it invokes again
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -44,3 +44,20 @@ def cloud(
 
     count = run(port, artifact, architecture if sam else None, instances)
     typer.echo(f"ended after {count} documents")
+
+
+@commands.command(rich_help_panel=PANEL)
+def rehearse() -> None:
+    """Rehearses a deployment on a second emulator: the whole template with the built package, from the upload to the end.
+
+    It deploys the stack, uploads samples, checks their documents, switches the live stack to each trigger and uploads again,
+    provokes dead letters, examines the stack by `coatcheck doctor`, runs `coatcheck backlog`, and deletes the stack. It needs
+    no Docker and no account, and nothing is kept. `make rehearse` builds the package and installs the emulator first.
+
+    Example: `coatcheck rehearse`
+    """
+    from infra.cloud.embedded import clear_aws_environment
+    from infra.cloud.rehearsal import run
+
+    clear_aws_environment()
+    run(typer.echo)

@@ -2,6 +2,7 @@
 
 coatcheck doctor --stack NAME --region REGION      a deployed stack
 coatcheck doctor                                   the settings of this process's environment, on whatever cloud they name
+coatcheck doctor --probe                           the same, and a small object is written there, and deleted again
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from handler.settings import Settings, load_settings
 from handler.storage import S3Storage
 from infra.doctor.asking import Cloud
 from infra.doctor.buckets import examine_access, examine_bucket
+from infra.doctor.conditions import examine_conditions
 from infra.doctor.deployment import Deployment
 from infra.doctor.findings import Finding, ok, unknown, wrong
 from infra.doctor.function import examine_function
@@ -27,8 +29,11 @@ from infra.template import read_template
 _MODEL_LOAD_S = 60
 
 
-def examine(cloud: Cloud, deployment: Deployment) -> Iterator[Finding]:
-    """Yields everything that is found, in the order in which it is to be mended; with bad settings, these alone."""
+def examine(cloud: Cloud, deployment: Deployment, *, is_probed: bool = False) -> Iterator[Finding]:
+    """Yields everything that is found, in the order in which it is to be mended; with bad settings, these alone.
+
+    Every call reads. With `is_probed`, a small object is written to the output and deleted again.
+    """
     try:
         settings = load_settings(deployment.environ)
     except BadSettings as error:
@@ -44,6 +49,7 @@ def examine(cloud: Cloud, deployment: Deployment) -> Iterator[Finding]:
     prefixes = [*settings.inputs, settings.output]
     for bucket in dict.fromkeys(prefix.bucket for prefix in prefixes):
         yield from examine_bucket(cloud, bucket)
+    yield from examine_conditions(cloud, settings.output, is_probed=is_probed)
     yield from _examine_flow(cloud, deployment, settings)
     for prefix in prefixes:
         yield from examine_access(cloud, prefix)
