@@ -221,6 +221,15 @@ def test_the_start_of_a_backlog_goes_to_the_state_machine_once(places, sqs, call
     assert bodies(sqs, places.dead_letters) == {}
 
 
+def test_a_backlog_that_the_same_letter_started_and_that_is_over_is_not_started_again(places, sqs, calls):
+    put(sqs, places.dead_letters, PLAN, SCHEDULE)
+    calls.refuse["StartExecution"] = "ExecutionAlreadyExists"
+    (fate,) = done(with_place(places, machine="arn:aws:states:us-east-1:123456789012:stateMachine:backlog")).fates
+
+    assert (fate.is_sent, fate.reason) == (True, "")
+    assert bodies(sqs, places.dead_letters) == {}
+
+
 def test_without_a_stack_what_does_not_go_by_the_queue_stays_and_the_stack_is_asked_for(places, sqs):
     put(sqs, places.dead_letters, PLAN, SCHEDULE)
     put(sqs, places.dead_letters, record_of({"job": "plan", "run": "mine"}))
