@@ -122,8 +122,6 @@ def read_letter(letter: Letter) -> Reading:
         content=letter.body,
         request_id=_text(record, "requestContext", "requestId"),
     )
-    if letter.attributes.get("IS_PAYLOAD_TRUNCATED") == "true":
-        return replace(found, way=None, content="", problem="Expected the whole event. Received: what its sender had cut off.")
     if message.problem:
         unreadable = replace(found, way=None, content="", problem=str(message.problem))
         can_go = bool(record) or found.kind in {Kind.LAMBDA, Kind.SCHEDULER}

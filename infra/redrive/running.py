@@ -174,7 +174,8 @@ class _Run:
     def _note(self, letter: Letter, sent: Sent) -> None:
         """Notes what became of a letter that was to go back."""
         with self._lock:
-            self._marks.add(sent.mark)
+            if sent.mark:
+                self._marks.add(sent.mark)
             self._fates[letter.id] = replace(self._fates[letter.id], is_sent=not sent.refusal, reason=sent.refusal)
 
 

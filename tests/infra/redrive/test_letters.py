@@ -140,7 +140,7 @@ UNREADABLE = {
     "a record of a task token": letter(record_of({"objects": [f"{IMAGE}a.png"], "taskToken": "t"})),
     "a plan in the queue": letter({"job": "plan", "run": "mine"}),
     "a shard of a schedule": letter({"job": "summarise", "run": "mine"}, SCHEDULE),
-    "an event that was cut off": letter(SWEEP, SCHEDULE | {"IS_PAYLOAD_TRUNCATED": "true"}),
+    "an event that was cut off": letter(json.dumps(SWEEP)[:-1], SCHEDULE | {"IS_PAYLOAD_TRUNCATED": "true"}),
     "a broken envelope": letter(postponed("poison") | {"message": "poison"}),
     "a record of no event": letter(record_of("poison")),
 }

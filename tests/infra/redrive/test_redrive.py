@@ -221,6 +221,15 @@ def test_the_start_of_a_backlog_goes_to_the_state_machine_once(places, sqs, call
     assert bodies(sqs, places.dead_letters) == {}
 
 
+def test_a_backlog_that_the_same_letter_started_and_that_is_over_is_not_started_again(places, sqs, calls):
+    put(sqs, places.dead_letters, PLAN, SCHEDULE)
+    calls.refuse["StartExecution"] = "ExecutionAlreadyExists"
+    (fate,) = done(with_place(places, machine="arn:aws:states:us-east-1:123456789012:stateMachine:backlog")).fates
+
+    assert (fate.is_sent, fate.reason) == (True, "")
+    assert bodies(sqs, places.dead_letters) == {}
+
+
 def test_without_a_stack_what_does_not_go_by_the_queue_stays_and_the_stack_is_asked_for(places, sqs):
     put(sqs, places.dead_letters, PLAN, SCHEDULE)
     put(sqs, places.dead_letters, record_of({"job": "plan", "run": "mine"}))
@@ -422,7 +431,32 @@ def test_what_comes_back_while_it_runs_is_sent_once(places, sqs, calls):
 
 def test_a_letter_that_is_delivered_twice_is_sent_once(places, sqs, calls):
     """SQS may deliver a message again before its time; the second delivery must not delete it before it was sent."""
-    asked, shown = put_many(sqs, places, 20), set()
+    asked = put_many(sqs, places, 20)
+    shown = deliver_twice(sqs, calls)
+    outcome = done(places)
+    calls.after.clear()
+
+    assert shown
+    assert len(outcome.fates) == 20
+    assert bodies(sqs, places.queue) == asked
+    assert bodies(sqs, places.dead_letters) == {}
+
+
+def test_a_letter_that_is_delivered_twice_and_cannot_be_sent_is_not_deleted(places, sqs, calls):
+    asked = put_many(sqs, places, 20)
+    shown = deliver_twice(sqs, calls)
+    calls.refuse["SendMessageBatch"] = "ServiceUnavailable"
+    outcome = done(places)
+    calls.after.clear()
+
+    assert shown
+    assert {fate.reason for fate in outcome.fates} == {"the upload queue did not take it (ServiceUnavailable)"}
+    assert bodies(sqs, places.dead_letters) == asked
+
+
+def deliver_twice(sqs, calls):
+    """Has some letters be received again while they are in hand; returns the names of these, as they are received."""
+    shown = set()
 
     def show_again(arguments, answer):
         for message in answer.get("Messages", ())[:2]:
@@ -433,10 +467,4 @@ def test_a_letter_that_is_delivered_twice_is_sent_once(places, sqs, calls):
         return answer
 
     calls.after["ReceiveMessage"] = show_again
-    outcome = done(places)
-    calls.after.clear()
-
-    assert shown
-    assert len(outcome.fates) == 20
-    assert bodies(sqs, places.queue) == asked
-    assert bodies(sqs, places.dead_letters) == {}
+    return shown
