@@ -44,8 +44,23 @@ _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and wit
 
 def render_line(fields: Mapping[str, Any]) -> str:
     """Returns a line of the log as JSON; this is the one place through which every line passes."""
-    text = json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=False)
-    return escape_json(without_credentials(text))
+    return escape_json(json.dumps(_without_credentials(fields), separators=(",", ":"), ensure_ascii=False))
+
+
+def _without_credentials(value: object) -> object:
+    """Returns a value of a line without credentials, which are looked for in each text by itself.
+
+    In the line as a whole, a credential that begins in one text could seem to end in another one, or behind the line's end.
+    """
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {key: _without_credentials(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_without_credentials(one) for one in value]
+        case _:
+            return without_credentials(str(value))
 
 
 logger = Logger(service=SERVICE, location=None, json_serializer=render_line)

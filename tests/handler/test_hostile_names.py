@@ -182,6 +182,16 @@ def test_no_credentials_are_in_errors_and_lines(text, secret):
     assert str(error).startswith("S3 refused or failed GetObject of s3://in/a")
 
 
+@pytest.mark.parametrize("text", [*SECRETS, "a<Token-0>", "Invalid header value '", "//@", "?token=", "x-amz-signature: '"])
+def test_what_looks_like_the_beginning_of_a_credential_spoils_no_other_text_of_its_line(text):
+    fields = {"objects": [[text, 1], ["it's <b>", 2]], "reason": 'after "it\'s" & <more>', text: 3}
+
+    line = json.loads(render_line(fields))
+
+    assert line["objects"][0][1] == 1
+    assert (line["objects"][1], line["reason"], line[text]) == (["it's <b>", 2], fields["reason"], 3)
+
+
 @pytest.mark.parametrize(
     "text", ["s3://in/a@b/c.png", "uploads/token=7/signature=8/x.png", "asiancuisinephotos01", "What? a&b=c", "a:b@c"]
 )
