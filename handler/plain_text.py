@@ -29,6 +29,8 @@ _CREDENTIALS = {  # by what must be in a text, in lower case, for the pattern to
 }
 _PATTERNS = {sign: re.compile(pattern, re.IGNORECASE) for sign, pattern in _CREDENTIALS.items()}
 
+_JSON_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
 
 def printable(text: str) -> str:
     r"""Returns a text that moves no cursor and sets no colour, whatever it quotes: the rest is written as `\x1b`."""
@@ -42,6 +44,18 @@ def without_credentials(text: str) -> str:
         if sign in lower:
             text = pattern.sub(rf"\1{REMOVED}", text)
     return text
+
+
+def json_without_credentials(line: str) -> str:
+    """Returns a JSON value from whose texts, names of fields among them, everything is removed that looks like a credential.
+
+    Nothing beyond a text is removed with it, so that no name of an object takes other objects out of a line, or breaks it.
+    """
+    lower = line.lower()
+    if not any(sign in lower for sign in _PATTERNS):
+        return line
+    line = _JSON_TEXT.sub(lambda found: f'"{without_credentials(found[1])}"', line)
+    return _PATTERNS["x-amz-"].sub(rf"\1{REMOVED}", line)  # of a header or parameter whose name is a field's
 
 
 def plain(text: str) -> str:

@@ -29,7 +29,7 @@ from handler.contract import Scores
 from handler.jobs import SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report, count_outcomes
-from handler.plain_text import escape_json, without_credentials
+from handler.plain_text import escape_json, json_without_credentials
 from handler.triggers.request import Request
 
 SERVICE = "coatcheck"
@@ -45,7 +45,7 @@ _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and wit
 def render_line(fields: Mapping[str, Any]) -> str:
     """Returns a line of the log as JSON; this is the one place through which every line passes."""
     text = json.dumps(fields, default=str, separators=(",", ":"), ensure_ascii=False)
-    return escape_json(without_credentials(text))
+    return escape_json(json_without_credentials(text))
 
 
 logger = Logger(service=SERVICE, location=None, json_serializer=render_line)

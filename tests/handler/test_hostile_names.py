@@ -182,6 +182,34 @@ def test_no_credentials_are_in_errors_and_lines(text, secret):
     assert str(error).startswith("S3 refused or failed GetObject of s3://in/a")
 
 
+OPENINGS = [
+    "<Token-0>",
+    "Invalid header value '",
+    "AWS4-HMAC-SHA256 Credential=",
+    "http://",
+    "?token=",
+    "X-Amz-Signature=",
+    "AKIA",
+]
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_key_that_begins_like_a_credential_takes_no_other_object_out_of_the_line(opening):
+    others = ["b.png", "c'@<x.png", 'd"\\.png', "'"]
+
+    line = json.loads(render_line({"objects": [[opening, 1], [f"{opening}a.png", 1], *others], "outcome": "scored"}))
+
+    assert line["objects"][2:] == others
+    assert line["outcome"] == "scored"
+    assert len(line["objects"]) == 2 + len(others)
+
+
+def test_a_credential_that_is_the_value_of_a_field_is_in_no_line():
+    assert json.loads(render_line({"headers": {"x-amz-security-token": "pa55word"}})) == {
+        "headers": {"x-amz-security-token": REMOVED}
+    }
+
+
 @pytest.mark.parametrize(
     "text", ["s3://in/a@b/c.png", "uploads/token=7/signature=8/x.png", "asiancuisinephotos01", "What? a&b=c", "a:b@c"]
 )
