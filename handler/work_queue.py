@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from handler.aws import NoAnswer, call_by, client_config
+from handler.aws import call_by, client_config
 from handler.deadline import Deadline
-from handler.errors import QueueUnavailable
+from handler.errors import OutOfTime, QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,6 +26,8 @@ T = TypeVar("T")
 # jitter are 0.2 and 0.4 s: what takes longer is left to the next delivery of whatever made the call.
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.2
+
+_MAX_DIGITS = 18  # of a number of messages
 
 # Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
 _random = random.SystemRandom()
@@ -94,9 +96,9 @@ class WorkQueue:
             deadline,
             lambda: self.client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]),
         )
-        told = response.get("Attributes", {}).get("ApproximateNumberOfMessages", "")
-        if not told.isdecimal():
-            raise QueueUnavailable(f"Expected {self._url} to tell how many messages wait. Received: {told!r}.")
+        told = response.get("Attributes", {}).get("ApproximateNumberOfMessages")
+        if not isinstance(told, str) or not told.isdecimal() or len(told) > _MAX_DIGITS:
+            raise QueueUnavailable(f"Expected {self._url} to tell how many messages wait. Received: {told!r:.100}.")
         return int(told)
 
     def _call_for_each(
@@ -113,9 +115,8 @@ class WorkQueue:
             if attempt:
                 self._sleep(min(FIRST_PAUSE_S * 2 ** (attempt - 1) * _random.uniform(0.5, 1), max(0, deadline.left_s)))
             response = self._call(name, deadline, partial(call, left))
-            accepted = {entry["Id"] for entry in response.get("Successful", [])}
+            accepted, failed = _named(response.get("Successful")), _named(response.get("Failed"))
             left = [entry for entry in left if entry["Id"] not in accepted]
-            failed = {entry["Id"]: entry for entry in response.get("Failed", [])}
             codes = [failed.get(entry["Id"], {}).get("Code", "no reason") for entry in left]
             if not all(entry["Id"] in failed and not failed[entry["Id"]].get("SenderFault", True) for entry in left):
                 break
@@ -126,9 +127,14 @@ class WorkQueue:
             )
 
     def _call(self, name: str, deadline: Deadline, call: Callable[[], T]) -> T:
-        from botocore.exceptions import BotoCoreError, ClientError  # late, as boto3
-
         try:
             return call_by(deadline, f"{name} to {self._url}", call)
-        except (BotoCoreError, ClientError, NoAnswer) as error:
+        except OutOfTime:
+            raise
+        except Exception as error:  # an answer that was damaged on its way makes botocore raise errors of any type
             raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error
+
+
+def _named(entries: Any) -> dict[str, Mapping[str, Any]]:
+    """Returns the entries of an answer by their ids, without those that have none; botocore lets any JSON pass."""
+    return {entry["Id"]: entry for entry in entries or () if isinstance(entry, Mapping) and isinstance(entry.get("Id"), str)}
