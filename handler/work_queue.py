@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from handler.aws import call_by, client_config
+from handler.aws import NoAnswer, call_by, client_config
 from handler.deadline import Deadline
-from handler.errors import OutOfTime, QueueUnavailable
+from handler.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -28,6 +28,9 @@ MAX_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.2
 
 _MAX_DIGITS = 18  # of a number of messages
+
+# What botocore raises while it reads an answer that was damaged on its way, besides errors of its own.
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 # Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
 _random = random.SystemRandom()
@@ -127,11 +130,12 @@ class WorkQueue:
             )
 
     def _call(self, name: str, deadline: Deadline, call: Callable[[], T]) -> T:
+        from botocore.exceptions import BotoCoreError, ClientError  # late, as boto3
+        from botocore.parsers import ResponseParserError
+
         try:
             return call_by(deadline, f"{name} to {self._url}", call)
-        except OutOfTime:
-            raise
-        except Exception as error:  # an answer that was damaged on its way makes botocore raise errors of any type
+        except (BotoCoreError, ClientError, NoAnswer, ResponseParserError, *_DAMAGED) as error:
             raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error
 
 
