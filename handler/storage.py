@@ -156,6 +156,7 @@ class S3Storage:
             if page["IsTruncated"]:
                 require_fields("ListObjectsV2", prefix, page, "NextContinuationToken")
             for row in page.get("Contents", ()):
+                require_fields("ListObjectsV2", prefix, row, "Key", "ETag", "Size")
                 yield _describe_row(prefix.bucket, row)
 
     def _open_empty_part(self, ref: ObjectRef, if_match: str | None, deadline: Deadline) -> OpenObject | None:

@@ -17,6 +17,7 @@ from infra.doctor.findings import Finding, ok, unknown, wrong
 _SUBJECT = "conditional writes"
 _AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _STOPPED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_WRITES = 4  # of a probe
 _NO_ETAG = '"00000000000000000000000000000000"'
 _LOST = (
     "do not write documents there: the document of an older upload may replace that of a newer one, and an event that is"
@@ -83,7 +84,18 @@ def _content(cloud: Cloud, place: dict[str, str]) -> bytes | None:
 
 
 def _remove(cloud: Cloud, place: dict[str, str], written: list[Answer]) -> list[Answer]:
-    """Deletes each version that was written, or the object where there are no versions."""
-    versions = {answer.value.get("VersionId") for answer in written}
-    identified: list[dict[str, str]] = [{"VersionId": version} if version else {} for version in versions]
-    return [cloud.ask("s3", "delete_object", **place, **version) for version in identified]
+    """Deletes each version that was written, or the object where there are no versions, and returns the answers.
+
+    So is what is still there then: a store may have written what it said it did not.
+    """
+
+    def delete(version: str | None) -> Answer:
+        return cloud.ask("s3", "delete_object", **place, **({"VersionId": version} if version else {}))
+
+    deletions = [delete(version) for version in {answer.value.get("VersionId") for answer in written}]
+    for _ in range(_WRITES):
+        left = cloud.ask("s3", "head_object", **place)
+        if left.code or any(deletion.code for deletion in deletions):
+            break
+        deletions.append(delete(left.value.get("VersionId")))
+    return deletions

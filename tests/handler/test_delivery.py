@@ -182,6 +182,27 @@ def test_a_postponed_message_that_cannot_be_sent_has_failed(world):
     assert len(world.queue.messages) == 2
 
 
+def test_a_message_of_which_one_object_failed_is_not_sent_again_for_another_that_was_late(world):
+    """It comes back as it is; a copy beside it would begin to count its failures anew, and become two with every delivery."""
+    world.speed = IMAGES / 400
+    world.upload(*KEYS[:4])
+    sent = world.queue.count = 1
+    world.queue.messages = {"m1": Sent("m1", {"objects": [f"s3://inputs/{key}" for key in KEYS[:4]]})}
+
+    def refuse(method, place):
+        if place.key == KEYS[0]:
+            raise StorageUnavailable("refused")
+
+    world.store.before = refuse
+    worker = world.worker(batch_images=1)
+    worker.invoke(world.queue.receive(25))
+
+    reports = worker.invocations[0]
+    assert [type(report.error) for report in reports.values()].count(OutOfTime) == 1
+    assert Outcome.POSTPONED not in {report.outcome for report in reports.values()}
+    assert (world.queue.count, list(world.queue.messages)) == (sent, ["m1"])
+
+
 @pytest.mark.parametrize("position", [0, 1, 12, 23, 24])
 def test_a_message_that_kills_the_process_ends_in_the_dead_letters_alone(world, position):
     world.upload(*KEYS)

@@ -482,6 +482,17 @@ def test_a_truncated_page_without_a_continuation_is_not_the_end_of_the_list(envi
             list(S3Storage(client).list(Prefix("bucket", ""), "", deadline=Deadline.after(10)))
 
 
+@pytest.mark.parametrize("field", ["Key", "ETag", "Size"])
+def test_a_row_of_a_list_that_lost_a_field_is_an_error_that_can_be_tried_again(environment, field):
+    client, row = make_client(1), {"Key": "a", "ETag": '"e"', "Size": 1}
+    with Stubber(client) as stubber:
+        stubber.add_response("list_objects_v2", {"IsTruncated": False, "Contents": [{**row, "Key": "b"}, row]})
+        del row[field]
+
+        with pytest.raises(StorageUnavailable, match=f"without {field}"):
+            list(S3Storage(client).list(Prefix("bucket", ""), "", deadline=Deadline.after(10)))
+
+
 @pytest.mark.parametrize("operation", CALLS)
 def test_a_call_takes_no_longer_than_one_call_may_even_if_there_is_time(environment, monkeypatch, operation):
     """Otherwise one object that hangs would use up the time of all the others."""

@@ -209,7 +209,7 @@ DAMAGED = [
 @pytest.mark.parametrize("operation", [*CALLS, "GetQueueAttributes"])
 def test_an_answer_that_was_damaged_on_its_way_is_an_error_that_can_be_tried_again(environment, deadline, operation):
     """Any other error would end a lease, or fail messages that are finished."""
-    queue, answers = WorkQueue("https://sqs/1/work", 1), iter(DAMAGED)
+    queue, answers = WorkQueue("https://sqs/1/work", 1, lambda seconds: pytest.fail("no pause is due")), iter(DAMAGED)
     queue.client.meta.events.register(
         "before-send.sqs",
         lambda **_: AWSResponse("https://sqs", 200, {}, SimpleNamespace(stream=lambda: iter([next(answers)]))),

@@ -84,12 +84,17 @@ class Careless(http.server.BaseHTTPRequestHandler):
             return self.answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
         if not (stopped and "only says that it writes" in self.server.faults):
             self.server.objects[self.path] = content
+        if "fails once it has written" in self.server.faults:
+            return self.answer(500, "<Error><Code>InternalError</Code></Error>")
         if "writes though it refuses" in self.server.faults and stopped:
             return self.answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
         return self.answer(200)
 
     def do_GET(self):
         self.answer(200, self.server.objects[self.path].decode())
+
+    def do_HEAD(self):
+        self.answer(200 if self.path in self.server.objects else 404)
 
     def do_DELETE(self):
         if "refuses deletions" in self.server.faults:
@@ -135,6 +140,7 @@ def careless(monkeypatch, *faults):
         ("only says that it writes", "does not stop a write with If-None-Match: * (it answered 200)"),
         ("writes though it refuses", "does not stop a write with If-None-Match: * (PreconditionFailed)"),
         ("refuses conditions", "does not create an object with If-None-Match: * (NotImplemented)"),
+        ("fails once it has written", "does not create an object with If-None-Match: * (PreconditionFailed)"),
         ("never replaces", "does not replace an object with its ETag in If-Match (PreconditionFailed)"),
     ],
 )
