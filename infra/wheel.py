@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 FILES = ("template.yaml", "docs/bench/times.json", "events/images/**/*")  # what infra/paths.py calls shipped
 
 
-class BuildPackages(build_py):
+class BuildPackages(build_py):  # type: ignore[misc]  # setuptools ships no types
     """Adds copies of `FILES` to the package infra, under `infra/shipped`, where `infra.paths.SHIPPED` looks for them first."""
 
     def run(self) -> None:
