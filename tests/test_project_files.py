@@ -4,14 +4,19 @@ import re
 import tomllib
 
 import pytest
+import typer.main
 import yaml
 
+from handler.outcomes import Outcome
+from infra.__main__ import app
 from infra.lock import LOCKS, ROOT, read_groups
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = [path for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if path.name != "config.yml"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONTAINER = (ROOT / "Containerfile").read_text()
+COMMANDS = typer.main.get_command(app).commands
+NEEDING = re.compile(r'require_checkout\("([^"]+)"\)')
 
 
 def steps(path):
@@ -100,3 +105,74 @@ def test_pre_commit_runs_the_ruff_of_the_lock():
     versions = {repository["repo"].rpartition("/")[2]: repository["rev"] for repository in config["repos"]}
 
     assert f"ruff=={versions['ruff-pre-commit'].removeprefix('v')}" in read_groups()["test"]
+
+
+PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/install.md")
+INSTALL = (ROOT / "docs" / "install.md").read_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_names_files_that_are_there(name):
+    page = ROOT / name
+    text = page.read_text()
+    paths = re.findall(r"`((?:handler|training|infra|tests|docs|events|requirements|\.github)/[\w./*-]*)`", text)
+    links = re.findall(r"\]\(([^):]+)\)", text)
+
+    assert links or paths
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_tests_that_contributing_names_for_each_addition_are_there():
+    commands = re.findall(r"-m pytest (.+)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    named = {word for command in commands for word in command.split() if "/" in word}
+
+    assert len(commands) == 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_contributing_names_what_stands_in_the_code():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    places = {
+        "handler/triggers/__init__.py": "TRIGGERS",
+        "handler/triggers/carried.py": "_CARRIED",
+        "handler/formats/__init__.py": "FORMATS",
+        "handler/formats/members.py": "_FORMATS",
+        "handler/formats/pictures/__init__.py": "KINDS",
+        "handler/maker.py": "READING_REVISION",
+        "infra/cloud/expectations.py": "EXPECTED",
+        "infra/wheel.py": "FILES",
+        "tests/handler/formats/seeds.py": "SEEDS",
+        "tests/handler/triggers/test_payloads.py": "PAYLOADS",
+        "tests/handler/triggers/test_protocols.py": "EVENTS",
+        "tests/infra/stores/conftest.py": "STORES",
+        "tests/test_structure.py": "INFRA_ARROWS",
+    }
+
+    for path, name in places.items():
+        assert f"`{name}`" in text
+        assert re.search(rf"^{name}\b.*=", (ROOT / path).read_text(), re.MULTILINE), f"{name} is not in {path}"
+
+
+def test_the_outcomes_among_the_words_are_those_of_the_code():
+    row = re.search(r"^\| outcome \| .*: (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1]
+
+    assert set(row.split(", ")) == {outcome.value for outcome in Outcome}
+
+
+def test_the_page_of_installation_tells_of_the_versions_that_are_locked_and_of_every_extra():
+    told = re.findall(r"^\| ([\w-]+) ([\d.]+\d)(?: \(.*?\))? \|", INSTALL, re.MULTILINE)
+    pinned = {*PROJECT["dependencies"], *(line for lines in PROJECT["optional-dependencies"].values() for line in lines)}
+
+    assert len(told) > 5
+    assert [f"{name}=={version}" for name, version in told if f"{name}=={version}" not in pinned] == []
+    assert set(re.findall(r"^\| `coatcheck\[(\w+)\]`", INSTALL, re.MULTILINE)) == set(PROJECT["optional-dependencies"])
+
+
+def test_the_page_of_installation_sorts_every_command_by_what_it_needs():
+    needing = {name for path in (ROOT / "infra" / "commands").glob("*.py") for name in NEEDING.findall(path.read_text())}
+    named = re.search(r"^(`package`.+?) make or run what only a clone has", INSTALL, re.MULTILINE)[1]
+
+    assert set(re.findall(r"`([^`]+)`", named)) == needing
+    for command in COMMANDS:
+        assert f"`{command}`" in INSTALL, command
