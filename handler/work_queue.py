@@ -27,6 +27,11 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.2
 
+_MAX_DIGITS = 18  # of a number of messages
+
+# What botocore raises while it reads an answer that was damaged on its way, besides errors of its own.
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
+
 # Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
 _random = random.SystemRandom()
 
@@ -94,9 +99,9 @@ class WorkQueue:
             deadline,
             lambda: self.client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]),
         )
-        told = response.get("Attributes", {}).get("ApproximateNumberOfMessages", "")
-        if not told.isdecimal():
-            raise QueueUnavailable(f"Expected {self._url} to tell how many messages wait. Received: {told!r}.")
+        told = response.get("Attributes", {}).get("ApproximateNumberOfMessages")
+        if not isinstance(told, str) or not told.isdecimal() or len(told) > _MAX_DIGITS:
+            raise QueueUnavailable(f"Expected {self._url} to tell how many messages wait. Received: {told!r:.100}.")
         return int(told)
 
     def _call_for_each(
@@ -113,9 +118,8 @@ class WorkQueue:
             if attempt:
                 self._sleep(min(FIRST_PAUSE_S * 2 ** (attempt - 1) * _random.uniform(0.5, 1), max(0, deadline.left_s)))
             response = self._call(name, deadline, partial(call, left))
-            accepted = {entry["Id"] for entry in response.get("Successful", [])}
+            accepted, failed = _named(response.get("Successful")), _named(response.get("Failed"))
             left = [entry for entry in left if entry["Id"] not in accepted]
-            failed = {entry["Id"]: entry for entry in response.get("Failed", [])}
             codes = [failed.get(entry["Id"], {}).get("Code", "no reason") for entry in left]
             if not all(entry["Id"] in failed and not failed[entry["Id"]].get("SenderFault", True) for entry in left):
                 break
@@ -127,8 +131,14 @@ class WorkQueue:
 
     def _call(self, name: str, deadline: Deadline, call: Callable[[], T]) -> T:
         from botocore.exceptions import BotoCoreError, ClientError  # late, as boto3
+        from botocore.parsers import ResponseParserError
 
         try:
             return call_by(deadline, f"{name} to {self._url}", call)
-        except (BotoCoreError, ClientError, NoAnswer) as error:
+        except (BotoCoreError, ClientError, NoAnswer, ResponseParserError, *_DAMAGED) as error:
             raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error
+
+
+def _named(entries: Any) -> dict[str, Mapping[str, Any]]:
+    """Returns the entries of an answer by their ids, without those that have none; botocore lets any JSON pass."""
+    return {entry["Id"]: entry for entry in entries or () if isinstance(entry, Mapping) and isinstance(entry.get("Id"), str)}

@@ -18,7 +18,6 @@ from typer.exceptions import TyperException
 from infra.commands import backlog, cloud, cost, doctor, explain, files, function, judging, redrive, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
 from infra.paths import IS_CHECKOUT
-from infra.printable import as_line
 
 app = typer.Typer(
     help="Coatcheck scores the images that land in S3. These commands run, measure and package its function on this machine.",
@@ -68,6 +67,8 @@ def main() -> None:
 
 
 def _end(message: str, status: int) -> NoReturn:
+    from infra.printable import as_line  # late, since it loads the handler, which the help does without
+
     sys.stderr.write(f"error: {as_line(message)}\n")
     raise SystemExit(status)
 

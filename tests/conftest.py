@@ -6,9 +6,11 @@ boto3, moto and the function take a second to import, so fixtures import them: t
 import csv
 import functools
 import gzip
+import importlib
 import json
 import logging
 import os
+import pkgutil
 import struct
 import urllib.request
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+import handler
 from tests.ministack import ministack  # noqa: F401  # a fixture of all tests
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +59,14 @@ def unwatched(path):
     yield
     if watching:
         watching.start()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection():
+    """Loads the whole handler if coverage watches: what is loaded in an unwatched test would count as never run."""
+    if coverage.Coverage.current():
+        for module in pkgutil.walk_packages(handler.__path__, "handler."):
+            importlib.import_module(module.name)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -192,6 +192,28 @@ def test_what_looks_like_the_beginning_of_a_credential_spoils_no_other_text_of_i
     assert (line["objects"][1], line["reason"], line[text]) == (["it's <b>", 2], fields["reason"], 3)
 
 
+OPENINGS = [
+    "<Token-0>",
+    "Invalid header value '",
+    "AWS4-HMAC-SHA256 Credential=",
+    "http://",
+    "?token=",
+    "X-Amz-Signature=",
+    "AKIA",
+]
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_key_that_begins_like_a_credential_takes_no_other_object_out_of_the_line(opening):
+    others = ["b.png", "c'@<x.png", 'd"\\.png', "'"]
+
+    line = json.loads(render_line({"objects": [[opening, 1], [f"{opening}a.png", 1], *others], "outcome": "scored"}))
+
+    assert line["objects"][2:] == others
+    assert line["outcome"] == "scored"
+    assert len(line["objects"]) == 2 + len(others)
+
+
 @pytest.mark.parametrize(
     "text", ["s3://in/a@b/c.png", "uploads/token=7/signature=8/x.png", "asiancuisinephotos01", "What? a&b=c", "a:b@c"]
 )

@@ -2,9 +2,11 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import Stubber
 
@@ -189,6 +191,34 @@ def test_a_queue_that_tells_no_number_is_an_error_that_can_be_tried_again(enviro
 
         with pytest.raises(QueueUnavailable, match="how many messages wait"):
             queue.count_waiting(deadline=deadline)
+
+
+DAMAGED = [
+    b"[]",
+    b"5",
+    b"\xff",
+    b"[" * 3000,
+    b'{"Successful": [{}], "Failed": [{}]}',
+    b'{"Successful": [null], "Failed": {}}',
+    b'{"Successful": [{"Id": ["0"]}], "Attributes": {"ApproximateNumberOfMessages": 5}}',
+    b'{"Failed": [{"Id": "0"}], "Attributes": []}',
+    b'{"Attributes": {"ApproximateNumberOfMessages": "%b"}}' % (b"9" * 5000),
+]
+
+
+@pytest.mark.parametrize("operation", [*CALLS, "GetQueueAttributes"])
+def test_an_answer_that_was_damaged_on_its_way_is_an_error_that_can_be_tried_again(environment, deadline, operation):
+    """Any other error would end a lease, or fail messages that are finished."""
+    queue, answers = WorkQueue("https://sqs/1/work", 1), iter(DAMAGED)
+    queue.client.meta.events.register(
+        "before-send.sqs",
+        lambda **_: AWSResponse("https://sqs", 200, {}, SimpleNamespace(stream=lambda: iter([next(answers)]))),
+    )
+
+    for _ in DAMAGED:
+        with pytest.raises(QueueUnavailable):
+            CALLS.get(operation, lambda queue, deadline: queue.count_waiting(deadline=deadline))(queue, deadline)
+    assert list(answers) == []
 
 
 def test_messages_are_deleted_and_hidden_by_their_handles(url, deadline):

@@ -397,7 +397,11 @@ def test_an_interrupt_at_any_moment_loses_nothing_and_says_what_was_done(places,
         if is_first.acquire(blocking=False):
             signal.raise_signal(signal.SIGINT)
 
-    outcome = done(places, progress=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what they start behind them ignore it
+    try:
+        outcome = done(places, progress=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert outcome.is_interrupted
     assert "interrupted; run it again for the rest" in told(outcome)
