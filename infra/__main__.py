@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 from infra.commands import backlog, cloud, cost, doctor, explain, files, function, judging, redrive, scoring, sheet, tables
 from infra.errors import InfraError, WrongUse
+from infra.paths import IS_CHECKOUT
 
 app = typer.Typer(
     help="Coatcheck scores the images that land in S3. These commands run, measure and package its function on this machine.",
@@ -58,7 +59,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(("handler", "infra")):
             raise  # a mistake in this checkout, not a library that was never installed
-        _end(f"Expected the library {error.name}. `make test` installs what every command needs.", 1)
+        remedy = (
+            "`make test` installs what every command needs" if IS_CHECKOUT else "docs/install.md names the extras that bring it"
+        )
+        _end(f"Expected the library {error.name}. {remedy}.", 1)
     raise SystemExit(status)
 
 

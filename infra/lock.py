@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 LOCKS = {
     "function": ROOT / "handler" / "requirements.txt",
     "heic": ROOT / "requirements" / "heic.txt",
+    "score": ROOT / "requirements" / "score.txt",
     "cloud": ROOT / "requirements" / "cloud.txt",
     "test": ROOT / "requirements" / "test.txt",
     "train": ROOT / "requirements" / "train.txt",
@@ -33,7 +34,7 @@ LOCKS = {
     "audit": ROOT / "requirements" / "audit.txt",
 }
 ENVIRONMENTS = (
-    ("function", "heic", "cloud", "test", "train", "mutants"),
+    ("function", "heic", "score", "cloud", "test", "train", "mutants"),
     ("emulator",),
     ("peers",),
     ("ray",),
@@ -89,7 +90,7 @@ def _resolve(names: Sequence[str], versions: Path, options: list[str]) -> Path:
 
 
 def _compile(names: Sequence[str], output: Path, options: list[str]) -> None:
-    command = ["uv", "pip", "compile", "pyproject.toml", "--quiet", "--universal", "--python", sys.executable]
+    command = ["uv", "pip", "compile", "--quiet", "--universal", "--python", sys.executable]
     quiet = ["--no-header", "--no-annotate", "--no-strip-extras", f"--output-file={output}"]
     subprocess.run([*command, *quiet, *options, *(f"--group={name}" for name in names)], cwd=ROOT, check=True)
 

@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,9 @@ import typer
 from infra.errors import InfraError
 from infra.native import IMAGE, Version, require_loadable
 from infra.paths import ROOT
+from infra.platforms import PYTHON_VERSION, Architecture
 from infra.supply.bill import Wheel, bill_of, read_report
 
-PYTHON_VERSION = "3.13"
 LAMBDA_LIMIT_BYTES = 250 * 2**20  # unzipped, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 OUR_LIMIT_BYTES = 130 * 10**6
 
@@ -63,13 +62,6 @@ _UNUSED = (
 # The services of AWS that the function's clients call; botocore describes 440 others, in 28 MB. STS gives the credentials of a
 # role that a container or a profile names.
 _SERVICES = {"s3", "sqs", "sts"}
-
-
-class Architecture(StrEnum):
-    """Names the architectures of processors as Lambda does."""
-
-    x86_64 = "x86_64"
-    arm64 = "arm64"
 
 
 def build(target: Path, architecture: Architecture, python_version: str = PYTHON_VERSION, *, heic: bool = False) -> int:

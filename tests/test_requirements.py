@@ -87,7 +87,7 @@ def test_the_requirements_file_names_the_lock_of_each_group_that_shares_the_envi
     [
         lambda text: text.replace('"moto[s3,sqs]==', '"moto[s3]=='),
         lambda text: text.replace('"numpy==', '"numpy==9.'),  # of a group that it includes
-        lambda text: text.replace('    { include-group = "function" },\n    "moto', '    "moto'),
+        lambda text: text.replace('    { include-group = "score" },\n    "moto', '    "moto'),
     ],
     ids=["extra", "version", "group"],
 )

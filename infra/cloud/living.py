@@ -31,7 +31,7 @@ from infra.cloud.guide import SAM_KEY, SAMPLE, invocation, uploads
 from infra.cloud.sam_local import find_host, listening_address, write_template
 from infra.errors import InfraError, WrongUse
 from infra.locations import parse_artifact
-from infra.package import Architecture
+from infra.platforms import Architecture
 from infra.printable import as_line
 
 EVENT = Path(".demo") / "sam-event.json"

@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 
 from infra.errors import InfraError
-from infra.package import Architecture, install_wheels
+from infra.package import install_wheels
 from infra.paths import ROOT
+from infra.platforms import Architecture
 
 RUNTIME_CLIENT = ROOT / "requirements" / "emulator.txt"  # locked, so that each run tests the same
 

@@ -31,8 +31,8 @@ from infra.cloud.embedded import clear_aws_environment, start_cloud
 from infra.cloud.expectations import EXPECTED
 from infra.cloud.invocation import FunctionError, Invocation, parse_reply
 from infra.errors import InfraError
-from infra.package import PYTHON_VERSION, Architecture
 from infra.paths import BUILD, EVENTS, ROOT
+from infra.platforms import PYTHON_VERSION, Architecture
 from infra.template import read_template
 
 FUNCTION = "ScoringFunction"

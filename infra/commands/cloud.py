@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from infra.package import Architecture
+from infra.paths import require_checkout
+from infra.platforms import Architecture
 
 PANEL = "Run the function here"
 
@@ -40,6 +41,8 @@ def cloud(
 
     Example: `coatcheck cloud --port 4566`
     """
+    if sam:
+        require_checkout("cloud --sam")
     from infra.cloud.living import run
 
     count = run(port, artifact, architecture if sam else None, instances)
@@ -56,6 +59,7 @@ def rehearse() -> None:
 
     Example: `coatcheck rehearse`
     """
+    require_checkout("rehearse")
     from infra.cloud.embedded import clear_aws_environment
     from infra.cloud.rehearsal import run
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from infra.package import Architecture
+from infra.paths import require_checkout
+from infra.platforms import Architecture
 
 PANEL = "Make files"
 
@@ -36,6 +37,7 @@ def package(
 
     Example: `coatcheck package /tmp/package --architecture arm64 --glibcxx 3.4.30`
     """
+    require_checkout("package")
     from infra.package import run
 
     run(target, architecture, glibcxx, heic=heic)
@@ -50,6 +52,7 @@ def schemas() -> None:
 
     Example: `coatcheck schemas`
     """
+    require_checkout("schemas")
     from infra.schemas import write_schemas
 
     for path in write_schemas():

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from infra.package import Architecture
-from infra.paths import SAM
+from infra.paths import SAM, require_checkout
+from infra.platforms import Architecture
 
 PANEL = "Run the function here"
 
@@ -45,6 +45,7 @@ def sam_local(
 
     Example: `coatcheck sam-local --architecture arm64`
     """
+    require_checkout("sam-local")
     from infra.cloud.expectations import EXPECTED
     from infra.cloud.sam_local import run
 
@@ -66,6 +67,7 @@ def bench(
 
     Example: `coatcheck bench --out docs/bench`
     """
+    require_checkout("bench")
     from infra.bench.report import run
 
     run(out, quick=quick)

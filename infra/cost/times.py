@@ -9,9 +9,7 @@ from typing import Annotated
 import msgspec
 
 from infra.errors import InfraError
-from infra.paths import ROOT
-
-TIMES = ROOT / "docs" / "bench" / "times.json"
+from infra.paths import TIMES
 
 _Amount = Annotated[float, msgspec.Meta(ge=0)]
 

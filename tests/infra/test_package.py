@@ -14,8 +14,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from infra.errors import InfraError
 from infra.lock import LOCKS
 from infra.native import IMAGE, require_loadable
-from infra.package import OUR_LIMIT_BYTES, Architecture, bill_path, build, find_interpreter, install_wheels, run, size_bytes
+from infra.package import OUR_LIMIT_BYTES, bill_path, build, find_interpreter, install_wheels, run, size_bytes
 from infra.paths import ROOT
+from infra.platforms import Architecture
 from infra.supply.bill import normalised
 
 

@@ -11,8 +11,8 @@ from infra.cloud import sam_local
 from infra.cloud.expectations import EXPECTED
 from infra.cloud.sam_local import Sam, find_host, run, write_template
 from infra.errors import InfraError
-from infra.package import Architecture
 from infra.paths import TEMPLATE
+from infra.platforms import Architecture
 
 NOTHING = json.dumps(EXPECTED["s3-test-event.json"].answer)  # what a function answers that had nothing to do
 

@@ -13,9 +13,9 @@ from infra.cost.page import PAGE, render_page
 from infra.cost.prices import DEFAULT_PRICES, load_prices
 from infra.cost.routes import ROUTES
 from infra.cost.telling import dollars_text
-from infra.cost.times import TIMES, load_times
+from infra.cost.times import load_times
 from infra.errors import InfraError, WrongUse
-from infra.paths import TEMPLATE
+from infra.paths import TEMPLATE, TIMES
 from infra.template import read_template
 
 

@@ -14,8 +14,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from handler.model import BUNDLED_ARTIFACT
 from infra.errors import InfraError
 from infra.lock import read_groups
-from infra.package import Architecture, install_wheels
+from infra.package import install_wheels
 from infra.paths import ROOT
+from infra.platforms import Architecture
 from infra.supply.bill import Wheel, bill_of
 from infra.supply.licences import ALLOWED, licence_of
 
