@@ -32,6 +32,7 @@ ACCOUNT = {"Ref": "AWS::AccountId"}
 NOTHING = {"Ref": "AWS::NoValue"}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm", "FailedBacklogsAlarm")
+DRIFT = "DriftAlarm"  # which watches an expression; tests/infra/dashboard tells of it
 ROLES = ("ScoringRole", "SweepRole", "BacklogRole", "ScheduledBacklogRole")
 DEFINITION = ROOT / "infra/backlog/machine.asl.json"
 
@@ -692,7 +693,7 @@ _ON_DEMAND = {  # the parameters without which there is no such resource, beside
     "SweepRole": {"SweepSchedule": "rate(1 hour)"},
     "Backlog": {"Backlogs": "on"},
     "BacklogRole": {"Backlogs": "on"},
-    **{name: {"AlarmEmail": "me@example.com", "Backlogs": "on"} for name in ("AlarmTopic", *ALARMS)},
+    **{name: {"AlarmEmail": "me@example.com", "Backlogs": "on"} for name in ("AlarmTopic", *ALARMS, DRIFT)},
     **{
         name: {"Backlogs": "on", "SweepSchedule": "rate(1 hour)", "SweepBy": "backlog"}
         for name in ("ScheduledBacklog", "ScheduledBacklogRole")
@@ -705,6 +706,7 @@ _ON_DEMAND = {  # the parameters without which there is no such resource, beside
     drop("Resources/AlarmTopic/Condition"),
     drop("Conditions/HasUploadRule/Fn::Or/0"),
     put("Resources/DirectPermission/Condition", "TriggerIsQueue"),
+    put("Resources/ScoringDashboard/Condition", "HasAlarms"),
 )
 def what_was_not_asked_for_is_not_made(template):
     assert made(template) == set(template["Resources"]) - set(_ON_DEMAND)
@@ -787,7 +789,7 @@ def whoever_invokes_the_function_invokes_the_version_in_use(template):
     parts = {**template["Resources"], **{f"output {name}": output for name, output in template["Outputs"].items()}}
     by_name = {name for name, part in parts.items() if {"Ref": "ScoringFunction"} in inside(part)}
 
-    assert by_name == {"ErrorsAlarm", "ThrottlesAlarm", "output FunctionName"}
+    assert by_name == {"ErrorsAlarm", "ThrottlesAlarm", DRIFT, "output FunctionName"}
     assert {"Fn::GetAtt": ["ScoringFunction", "Arn"]} not in inside(template)
     assert properties(template, "Sweep")["Target"]["Arn"] == ALIAS
 
@@ -1100,12 +1102,13 @@ def buckets_are_referred_to_by_name_so_that_nothing_waits_for_itself(template):
     put("ThrottlesAlarm/MetricName", "Errors"),
     put("FailedBacklogsAlarm/Dimensions/0/Name", "StateMachineName"),
     put("Resources/FailedBacklogsAlarm/Condition", "HasAlarms"),
+    put("Resources/DriftAlarm/Condition", "HasAlarms"),
 )
 def alarms_watch_what_a_person_must_know_of(template):
     function = ("FunctionName", {"Ref": "ScoringFunction"})
     watched = {
         name: (alarm["Namespace"], alarm["MetricName"], *((each["Name"], each["Value"]) for each in alarm["Dimensions"]))
-        for name in named(template, "AWS::CloudWatch::Alarm")
+        for name in set(named(template, "AWS::CloudWatch::Alarm")) - {DRIFT}
         for alarm in [properties(template, name)]
     }
 
@@ -1128,6 +1131,8 @@ def alarms_watch_what_a_person_must_know_of(template):
     assert set(ALARMS) & made(template, **asked) == set(ALARMS) - {"FailedBacklogsAlarm"}
     assert set(ALARMS) & made(template, **asked, Backlogs="on") == set(ALARMS)
     assert set(ALARMS) & made(template, Backlogs="on") == set()
+    assert DRIFT in made(template, **asked) - made(template, **asked, ModelUri="s3://models/mine/")
+    assert DRIFT not in made(template)
 
 
 @fact(
@@ -1142,6 +1147,10 @@ def alarms_watch_what_a_person_must_know_of(template):
     put("AlarmTopic/Subscription", []),
     put("FailedBacklogsAlarm/Threshold", 1),
     put("FailedBacklogsAlarm/Statistic", "Average"),
+    put("DriftAlarm/Threshold", 0),
+    put("DriftAlarm/TreatMissingData", "breaching"),
+    put("DriftAlarm/EvaluationPeriods", 2),
+    put("DriftAlarm/AlarmActions", []),
 )
 def alarms_go_off_when_they_should_and_reach_the_person(template):
     retries = properties(template, "UploadQueue")["RedrivePolicy"]["maxReceiveCount"] - 1
@@ -1153,10 +1162,30 @@ def alarms_go_off_when_they_should_and_reach_the_person(template):
         assert alarm["TreatMissingData"] == "notBreaching"
         assert (alarm["Period"], alarm["EvaluationPeriods"]) == (300, 1)
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    drift = properties(template, DRIFT)
+    assert (drift["ComparisonOperator"], drift["Threshold"], drift["EvaluationPeriods"]) == ("GreaterThanThreshold", 0.25, 1)
+    assert (drift["TreatMissingData"], drift["AlarmActions"]) == ("notBreaching", [{"Ref": "AlarmTopic"}])
     thresholds = {name: properties(template, name)["Threshold"] for name in ALARMS}
     assert {name for name in ALARMS if thresholds[name] == 0} == set(ALARMS) - {"WaitingUploadsAlarm"}
     assert 3000 <= thresholds["WaitingUploadsAlarm"] <= waiting
     assert properties(template, "AlarmTopic")["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]
+
+
+@fact(
+    *(put(f"{name}/AlarmDescription", "Something is wrong.") for name in (*ALARMS, DRIFT)),
+    put("ErrorsAlarm/AlarmDescription", '"coatcheck doctor" mends it. ' * 40),
+    put("ErrorsAlarm/AlarmDescription", 'Run "coatcheck heal".'),
+)
+def an_alarm_says_what_to_do(template):
+    """CloudWatch refuses a text of more than 1,024 characters."""
+    commands = {"doctor", "redrive", "sheet", "evaluate"}
+    done_by_hand = {"ThrottlesAlarm": "ask for a higher quota", "FailedBacklogsAlarm": "start the run again by its name"}
+    for name in (*ALARMS, DRIFT):
+        text = properties(template, name)["AlarmDescription"]
+        told = set(re.findall(r"coatcheck (\w+)", text))
+        assert len(text) <= 1024
+        assert told <= commands
+        assert told or done_by_hand[name] in text
 
 
 FACTS = list(dict.fromkeys(check for check, _ in PAIRS))

@@ -212,7 +212,7 @@ def _training_levels(mix: Mapping[str, float]) -> tuple[Level, ...]:
 def _drift(mix: Mapping[str, float]) -> Graph:
     metrics = class_metrics(mix)
     ids = [metric.id for metric in metrics]
-    rows = (
+    rows: tuple[Metric | Expression, ...] = (
         *metrics,
         Expression("all", count_all(ids), hidden=True),
         Expression("index", index_of(ids, list(mix.values()), "all"), f"days of {MIN_PREDICTIONS} images or more", BLUE),

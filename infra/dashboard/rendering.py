@@ -25,10 +25,10 @@ END = "  # The end of what `python -m infra.dashboard` writes.\n"
 
 ALARM_TEXT = (
     "The classes of a day's predictions are mixed otherwise than those of the training: the population stability index is "
-    f"above {ACT:g}. On the dashboard, look which classes became more or fewer, and whether more images are unfamiliar; then look "
+    f"above {ACT:g}. On the dashboard, look which classes became more or fewer, and whether more images are unfamiliar; look "
     'at some of the day\'s images with their predictions, by "coatcheck sheet". If other things are photographed now and the '
-    "predictions are right, nothing is wrong. If the pictures changed, such as by a camera, its light or a conversion, undo that, "
-    'or label some, measure the model on them by "coatcheck evaluate", and train it on such images.'
+    "predictions are right, nothing is wrong. If the pictures changed, such as by a camera, its light or a conversion, undo "
+    'that, or label some, measure the model on them by "coatcheck evaluate", and train it on such images.'
 )
 
 

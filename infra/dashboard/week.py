@@ -1,7 +1,7 @@
 """Makes up a week of the stack's metrics, for the picture: a burst of uploads, an outage with dead letters, and a drift.
 
-It is arithmetic with a seed, no simulation of the function: `infra/scale` has one. Its objects are photos, one image each, which
-take the function 25 ms; there are up to 3,000 a minute, by day and by night, and 30,000 in the burst.
+It is arithmetic with a seed, no simulation of the function: `infra/scale` has one. Its objects are photos, one image each,
+which take the function 60 ms; there are 300 to 3,000 a minute, and 13,000 in the burst.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ REDRIVE = (3 * 24 + 9) * HOUR
 DRIFT = 4 * 24 * HOUR  # from Friday on
 
 _SEED = 28
-_IMAGE_S, _MODEL_S, _START_S = 0.025, 0.0006, 0.1
+_IMAGE_S, _MODEL_S, _START_S = 0.06, 0.0006, 0.1
 _WORKERS, _BATCH, _WINDOW_S = 10, 100, 2
 _GIVEN_UP = 4  # periods after which all deliveries of a message have failed
 _TAKEN = _WORKERS * round(PERIOD_S / _IMAGE_S)  # images in a period, at most
-_GREW = 2.4  # times as many of the last classes, from the drift on
+_VARIES = 0.06  # by which the share of a class goes up and down from one period to the next
+_GREW = 4  # times as many of the last class but two, and half as many times of the last one, from the drift on
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Week:
     def of(self, metric: Metric, period_s: int) -> Series:
         """Returns a metric in periods of `period_s`, which hold whole periods of the week."""
         values = self.series[_key(metric)].reshape(-1, period_s // PERIOD_S)
-        return np.max(values, axis=1) if metric.stat == "Maximum" or metric.stat.startswith("p") else np.sum(values, axis=1)
+        whole: Series = values.sum(axis=1) if metric.stat == "Sum" else values.max(axis=1)
+        return whole
 
 
 def make_week(classes: Sequence[str]) -> Week:
@@ -91,7 +93,7 @@ def _uploads(random: np.random.Generator) -> Series:
     hours = np.arange(PERIODS) / HOUR
     by_day = np.clip(np.sin((hours % 24 - 7) / 13 * np.pi), 0, None) * (hours % 24 > 7)
     a_minute = 300 + 2700 * by_day * np.where(hours // 24 >= 5, 0.5, 1)
-    a_minute[BURST] = 30_000
+    a_minute[BURST] = 13_000
     return random.poisson(a_minute * PERIOD_S / 60).astype(float)
 
 
@@ -140,15 +142,14 @@ def _of_outcomes(scored: Series, failed: Series, random: np.random.Generator) ->
 def _of_images(images: np.ndarray, classes: Sequence[str], random: np.random.Generator) -> dict[tuple[str, ...], Series]:
     """Returns what the predictions are: from the drift on, the last classes become more, and more images are unfamiliar."""
     later = np.arange(PERIODS) >= DRIFT
-    weights = np.ones((2, len(classes)))
-    weights[1, len(classes) // 2 :: 2] = _GREW
-    drawn = np.array(
-        [
-            random.multinomial(count, weights[drifted] / weights[drifted].sum())
-            for count, drifted in zip(images, later * 1, strict=True)
-        ]
-    ).astype(float)
-    by_class = {("Coatcheck", "Predictions", "Sum", name): drawn[:, number] for number, name in enumerate(classes)}
+    weights = random.normal(1, _VARIES, (PERIODS, len(classes))).clip(0.1)
+    weights[later, -3] *= _GREW
+    weights[later, -1] *= _GREW / 2
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    drawn = random.multinomial(images, shares).astype(float)
+    by_class: dict[tuple[str, ...], Series] = {
+        ("Coatcheck", "Predictions", "Sum", name): drawn[:, number] for number, name in enumerate(classes)
+    }
     return {
         **by_class,
         ("Coatcheck", "Images", "Sum"): images.astype(float),
