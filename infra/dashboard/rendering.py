@@ -49,16 +49,20 @@ def read_stack(template: str) -> Stack:
     return Stack(memory_mb, int(resources["WaitingUploadsAlarm"]["Properties"]["Threshold"]), load_prices())
 
 
-def rewrite(template: str, mix: Mapping[str, float]) -> str:
-    """Returns the template with the resources between the marks written anew.
+def render(stack: Stack, mix: Mapping[str, float]) -> str:
+    """Returns the resources of the template for a stack whose bundled model was trained on this mix of classes."""
+    escaped = {name.replace("${", "${!"): share for name, share in mix.items()}  # CloudFormation makes ${ of ${!
+    return _render_dashboard(make_dashboard(stack, escaped)) + _render_alarm(mix)
+
+
+def rewrite(template: str, resources: str) -> str:
+    """Returns the template with these resources between the marks.
 
     Raises:
         InfraError: the template does not have both marks.
     """
     pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    escaped = {name.replace("${", "${!"): share for name, share in mix.items()}  # CloudFormation makes ${ of ${!
-    written = BEGIN + _render_dashboard(make_dashboard(read_stack(template), escaped)) + _render_alarm(mix) + END
-    rewritten, count = pattern.subn(lambda _: written, template)
+    rewritten, count = pattern.subn(lambda _: BEGIN + resources + END, template)
     if not count:
         raise InfraError(f"Expected a template with the lines {BEGIN.strip()!r} and {END.strip()!r}. Received: one without.")
     return rewritten

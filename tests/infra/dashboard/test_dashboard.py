@@ -1,4 +1,4 @@
-"""The dashboard: in the template as it is defined, of metrics that exist, within CloudWatch's limits, and with the right sums."""
+"""The dashboard: in the template as it is defined, of metrics that exist, within CloudWatch's limits, with the right sums."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ from infra.dashboard.drift import ACT, LOOK, MAX_CLASSES, MIN_PREDICTIONS, train
 from infra.dashboard.graphs import DAY_S, PERIOD_S, Expression, Graph, Metric
 from infra.dashboard.metric_math import evaluate
 from infra.dashboard.picture import series_of
-from infra.dashboard.rendering import BEGIN, read_mix, read_stack, rewrite
+from infra.dashboard.rendering import BEGIN, read_mix, read_stack, render, rewrite
 from infra.dashboard.week import DRIFT, HOUR, OUTAGE, make_week
 from infra.errors import InfraError, WrongUse
 from infra.template import read_template
@@ -38,7 +38,8 @@ TEMPLATE = read_template(TEXT)
 PAGE = (ROOT / "docs" / "dashboard.md").read_text()
 MIX = read_mix(BUNDLED_ARTIFACT)
 CLASSES = list(MIX)
-DASHBOARD = make_dashboard(read_stack(TEXT), MIX)
+STACK = read_stack(TEXT)
+DASHBOARD = make_dashboard(STACK, MIX)
 GRAPHS = {each.widget.title: each.widget for each in (*DASHBOARD.always, *DASHBOARD.bundled) if isinstance(each.widget, Graph)}
 FUNCTION = "coatcheck-ScoringFunction"
 
@@ -74,6 +75,11 @@ def widgets(**parameters):
 BUNDLED, OTHER = widgets(), widgets(ModelUri="s3://models/mine/")
 
 
+def rendered(mix):
+    """The resources that would be written for another mix of classes."""
+    return read_template("Resources:\n" + render(STACK, mix))["Resources"]
+
+
 def used(widget):
     """The metrics of a widget: namespace, name and dimensions."""
     for row in widget["properties"].get("metrics", ()):
@@ -97,20 +103,20 @@ def written(capsys):
 
 
 def test_the_template_has_the_dashboard_as_it_is_defined():
-    assert rewrite(TEXT, MIX) == TEXT
+    assert rewrite(TEXT, render(STACK, MIX)) == TEXT
 
 
 def test_a_template_without_the_marks_is_refused():
     with pytest.raises(InfraError, match="one without"):
-        rewrite(TEXT.replace(BEGIN, ""), MIX)
+        rewrite(TEXT.replace(BEGIN, ""), "")
 
 
 def test_a_name_that_looks_like_a_reference_stays_a_name():
-    rewritten = read_template(rewrite(TEXT, {"${AWS::Region}": 0.5, 'a "b"': 0.5}))
-    found = Evaluator(rewritten, {}).value(rewritten["Resources"]["DriftAlarm"]["Properties"]["Metrics"])
-    body = rewritten["Resources"]["ScoringDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][1]["OfTheModel"]["Fn::If"][2]
+    resources = rendered({"${AWS::Region}": 0.5, 'a "b"': 0.5})
+    watched = resources["DriftAlarm"]["Properties"]["Metrics"][:2]
+    body = resources["ScoringDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][1]["OfTheModel"]["Fn::If"][2]
 
-    assert [each["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for each in found[:2]] == ["${AWS::Region}", 'a "b"']
+    assert [each["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for each in watched] == ["${AWS::Region}", 'a "b"']
     assert '"class_name", "${!AWS::Region}"' in body["Fn::Sub"]
 
 
@@ -183,8 +189,8 @@ def test_the_dashboard_is_made_unless_it_is_turned_off():
 
 def index(counts, mix=MIX):
     """The index of one day, by the expression of the alarm in the template; None where it has no value."""
-    template = TEMPLATE if mix == MIX else read_template(rewrite(TEXT, mix))
-    metrics = template["Resources"]["DriftAlarm"]["Properties"]["Metrics"]
+    resources = TEMPLATE["Resources"] if mix == MIX else rendered(mix)
+    metrics = resources["DriftAlarm"]["Properties"]["Metrics"]
     series = {f"c{number}": np.array([np.nan if count is None else float(count)]) for number, count in enumerate(counts)}
     for metric in metrics:
         if "Expression" in metric:
