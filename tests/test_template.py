@@ -13,14 +13,17 @@ import pytest
 
 from handler.custody import MAX_FAILURES
 from handler.delivery import FIRST_RETRY_S, MAX_RETRY_S, RETRY_FACTOR
+from handler.model import BUNDLED_ARTIFACT
 from handler.settings import S3_CLIENTS
+from infra.dashboard.rendering import read_mix, read_stack, render
 from infra.package import PYTHON_VERSION
 from infra.template import read_template
 from tests.intrinsics import Evaluator
 from tests.permissions import KMS_CALLS
 
 ROOT = Path(__file__).parent.parent
-TEMPLATE = read_template((ROOT / "template.yaml").read_text())
+TEXT = (ROOT / "template.yaml").read_text()
+TEMPLATE = read_template(TEXT)
 INPUT = "coatcheck-input-123456789012-us-east-1"
 OUTPUT = "coatcheck-output-123456789012-us-east-1"
 QUEUE, DEAD_LETTER_QUEUE = (
@@ -35,6 +38,8 @@ ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAl
 DRIFT = "DriftAlarm"  # which watches an expression; tests/infra/dashboard tells of it
 ROLES = ("ScoringRole", "SweepRole", "BacklogRole", "ScheduledBacklogRole")
 DEFINITION = ROOT / "infra/backlog/machine.asl.json"
+
+WRITTEN = read_template("Resources:\n" + render(read_stack(TEXT), read_mix(BUNDLED_ARTIFACT)))["Resources"]
 
 PAIRS = []  # of a fact and one of its mutants
 
@@ -1093,6 +1098,17 @@ def buckets_are_referred_to_by_name_so_that_nothing_waits_for_itself(template):
 
 
 # What people see
+
+
+@fact(
+    drop("Resources/ScoringDashboard"),
+    put("Resources/DriftAlarm/Condition", "HasAlarms"),
+    put("Conditions/HasDashboard/Fn::Equals/1", "off"),
+)
+def the_dashboard_and_the_alarm_on_drift_are_those_that_are_defined(template):
+    """tests/infra/dashboard tells what they show and watch."""
+    assert {name: template["Resources"][name] for name in WRITTEN} == WRITTEN
+    assert "ScoringDashboard" in made(template) - made(template, Dashboard="off")
 
 
 @fact(
