@@ -479,6 +479,21 @@ def test_alarms_watch_the_real_queues_and_the_real_function(deployment):
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.com")
 
 
+@deployed("alarms", "snapshots of a model")
+def test_the_dashboard_shows_the_real_queues_and_the_real_function(deployment):
+    body = boto3.client("cloudwatch").get_dashboard(DashboardName=deployment.outputs["DashboardName"])["DashboardBody"]
+    rows = [row for widget in json.loads(body)["widgets"] for row in widget["properties"].get("metrics", ()) if len(row) > 1]
+    places = {tuple(row[place : place + 2]) for row in rows for place in range(2, len(row) - 1, 2)}
+
+    assert {place for place in places if place[0] not in {"class_name", "service"}} == {
+        ("FunctionName", deployment.function),
+        ("function_name", deployment.function),
+        ("LogGroupName", "/aws/lambda/coatcheck"),
+        *(("QueueName", url.rsplit("/", 1)[1]) for url in (deployment.queue, deployment.dead_letters)),
+    }
+    assert ("class_name" in dict(places)) is (deployment.name == "alarms")
+
+
 @deployed("elsewhere")
 def test_the_outputs_say_where_everything_is(deployment):
     function = boto3.client("lambda").get_function_configuration(FunctionName=deployment.function)
