@@ -26,7 +26,7 @@ _INCHES_A_COLUMN, _INCHES_A_ROW = 0.68, 0.46
 _DRAWN_S = 3600  # of a point: CloudWatch draws four times as many, which cannot be told apart here
 _NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _QUIET = "#5f6b7a"
-_COLOURS = 96  # which make the file a third as large
+_COLOURS = 256  # which make the file a third as large
 
 
 def series_of(graph: Graph, week: Week, period_s: int) -> dict[str, Series]:
@@ -57,7 +57,7 @@ def draw(path: Path = PICTURE) -> None:
     figure.savefig(drawn)
     plt.close("all")
     with Image.open(drawn) as image:
-        image.convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+        image.convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
 def _draw_graph(figure: Any, placed: Placed, week: Week, top: int, bottom: int) -> None:
