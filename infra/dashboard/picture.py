@@ -14,7 +14,7 @@ from PIL import Image
 
 from handler.model import BUNDLED_ARTIFACT
 from infra.dashboard.definition import class_metrics, make_dashboard
-from infra.dashboard.graphs import DAY_S, PERIOD_S, Graph, Metric, Placed
+from infra.dashboard.graphs import DAY_S, Graph, Metric, Placed
 from infra.dashboard.metric_math import Series, evaluate
 from infra.dashboard.rendering import read_mix, read_stack
 from infra.dashboard.week import DAYS, Week, make_week
@@ -48,11 +48,11 @@ def draw(path: Path = PICTURE) -> None:
     mix = read_mix(BUNDLED_ARTIFACT)
     dashboard = make_dashboard(read_stack(TEMPLATE.read_text(encoding="utf-8")), mix)
     week = make_week([dict(metric.dimensions)["class_name"] for metric in class_metrics(mix)])
-    placed = [each for each in (*dashboard.always, *dashboard.bundled) if isinstance(each.widget, Graph)]
-    top, bottom = min(each.y for each in placed), max(each.y + each.height for each in placed)
+    graphs = [(each, each.widget) for each in (*dashboard.always, *dashboard.bundled) if isinstance(each.widget, Graph)]
+    top, bottom = min(each.y for each, _ in graphs), max(each.y + each.height for each, _ in graphs)
     figure = plt.figure(figsize=(24 * _INCHES_A_COLUMN, (bottom - top) * _INCHES_A_ROW))
-    for each in placed:
-        _draw_graph(figure, each, week, top, bottom)
+    for each, graph in graphs:
+        _draw_graph(figure.add_axes(_box(each, top, bottom)), graph, week)
     drawn = io.BytesIO()
     figure.savefig(drawn)
     plt.close("all")
@@ -60,19 +60,15 @@ def draw(path: Path = PICTURE) -> None:
         image.convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
-def _draw_graph(figure: Any, placed: Placed, week: Week, top: int, bottom: int) -> None:
-    graph, height = placed.widget, bottom - top
-    if not isinstance(graph, Graph):
-        return
-    axes = figure.add_axes(
-        (
-            (placed.x + 1.2) / 24,
-            1 - (placed.y - top + placed.height - 1.4) / height,
-            (placed.width - 1.5) / 24,
-            (placed.height - 2.0) / height,
-        )
-    )
-    period_s = max(graph.period_s, _DRAWN_S) if graph.period_s == PERIOD_S else graph.period_s
+def _box(placed: Placed, top: int, bottom: int) -> tuple[float, float, float, float]:
+    """Returns left, bottom, width and height of a graph's axes, as fractions of the picture; around them is room for words."""
+    rows = bottom - top
+    low = placed.y - top + placed.height - 1.4
+    return (placed.x + 1.2) / 24, 1 - low / rows, (placed.width - 1.5) / 24, (placed.height - 2.0) / rows
+
+
+def _draw_graph(axes: Any, graph: Graph, week: Week) -> None:
+    period_s = max(graph.period_s, _DRAWN_S)
     series = series_of(graph, week, period_s)
     shown = [row for row in graph.rows if not row.hidden]
     days = (np.arange(DAYS * DAY_S // period_s) + 0.5) * period_s / DAY_S

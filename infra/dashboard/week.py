@@ -98,7 +98,7 @@ def _uploads(random: np.random.Generator) -> Series:
 
 
 def _give_up(uploads: Series) -> tuple[Series, Series]:
-    """Returns the dead letters, and the uploads with those that were sent back from there in place of them."""
+    """Returns the dead letters of each period, and the uploads together with the letters that are sent back."""
     lost = slice(OUTAGE.start, OUTAGE.stop - _GIVEN_UP)
     letters = np.zeros(PERIODS)
     letters[lost.start + _GIVEN_UP : REDRIVE] = uploads[lost].sum()
