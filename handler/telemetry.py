@@ -217,9 +217,14 @@ def write_metrics(journal: Journal, *, is_cold_start: bool, function_name: str, 
     by_class: Counter[str] = sum((Counter(report.by_class) for report in scored), Counter())
     for class_name, count in by_class.most_common(MAX_CLASSES):
         metrics = _metrics(function_name)
-        metrics.add_dimension("class_name", ascii(class_name)[1:-1][:_MAX_CHARACTERS].strip() or "?")
+        metrics.add_dimension("class_name", class_dimension(class_name))
         metrics.add_metric("Predictions", MetricUnit.Count, count)
         _flush(metrics)
+
+
+def class_dimension(class_name: str) -> str:
+    """Returns the name of a class as CloudWatch takes it for the value of a dimension."""
+    return ascii(class_name)[1:-1][:_MAX_CHARACTERS].strip() or "?"
 
 
 def _metrics(function_name: str) -> EphemeralMetrics:

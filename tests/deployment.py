@@ -106,6 +106,12 @@ def make_alarm(name, given, *_):
     return Made(name)
 
 
+def make_dashboard(name, given, *_):
+    """A dashboard, whose name is CloudFormation's own unless one is given."""
+    boto3.client("cloudwatch").put_dashboard(DashboardName=name, **given)
+    return Made(name)
+
+
 def make_schedule(name, given, *_):
     boto3.client("scheduler").create_schedule(Name=name, **given)
     return Made(name)
@@ -159,6 +165,7 @@ MADE_HERE = {
     "AWS::Lambda::Alias": make_alias,
     "AWS::Lambda::EventInvokeConfig": make_invoke_config,
     "AWS::CloudWatch::Alarm": make_alarm,
+    "AWS::CloudWatch::Dashboard": make_dashboard,
     "AWS::Scheduler::Schedule": make_schedule,
     "AWS::StepFunctions::StateMachine": make_state_machine,
 }

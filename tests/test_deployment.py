@@ -75,14 +75,16 @@ ALWAYS = {
     "UploadQueuePolicy",
     "DeadLetterQueue",
     "DeadLetterQueuePolicy",
+    "ScoringDashboard",
 }
 ALARMS = {"AlarmTopic", "DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm"}
+DRIFT = "DriftAlarm"  # only with the bundled model, whose classes the template knows
 EXTRA = {
     "default": set(),
     "direct": {"DirectPermission"},
     "eventbridge": {"UploadRule", "UploadRulePermission"},
     "sweeps": {"Sweep", "SweepRole"},
-    "alarms": ALARMS,
+    "alarms": {*ALARMS, DRIFT},
     "scheduled backlogs": {"Backlog", "BacklogRole", "ScheduledBacklog", "ScheduledBacklogRole"},
     "snapshots of a model": set(),
     "elsewhere": set(),
@@ -464,7 +466,7 @@ def test_an_alarm_watches_the_real_state_machine(deployment):
 def test_alarms_watch_the_real_queues_and_the_real_function(deployment):
     alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
     (subscription,) = boto3.client("sns").list_subscriptions()["Subscriptions"]
-    watched = {alarm["MetricName"]: alarm["Dimensions"][0]["Value"] for alarm in alarms}
+    watched = {alarm["MetricName"]: alarm["Dimensions"][0]["Value"] for alarm in alarms if "MetricName" in alarm}
 
     assert watched == {
         "ApproximateNumberOfMessagesVisible": deployment.dead_letters.rsplit("/", 1)[1],
@@ -475,6 +477,21 @@ def test_alarms_watch_the_real_queues_and_the_real_function(deployment):
     assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
     assert {action for alarm in alarms for action in alarm["AlarmActions"]} == {subscription["TopicArn"]}
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.com")
+
+
+@deployed("alarms", "snapshots of a model")
+def test_the_dashboard_shows_the_real_queues_and_the_real_function(deployment):
+    body = boto3.client("cloudwatch").get_dashboard(DashboardName=deployment.outputs["DashboardName"])["DashboardBody"]
+    rows = [row for widget in json.loads(body)["widgets"] for row in widget["properties"].get("metrics", ()) if len(row) > 1]
+    places = {tuple(row[place : place + 2]) for row in rows for place in range(2, len(row) - 1, 2)}
+
+    assert {place for place in places if place[0] not in {"class_name", "service"}} == {
+        ("FunctionName", deployment.function),
+        ("function_name", deployment.function),
+        ("LogGroupName", "/aws/lambda/coatcheck"),
+        *(("QueueName", url.rsplit("/", 1)[1]) for url in (deployment.queue, deployment.dead_letters)),
+    }
+    assert ("class_name" in dict(places)) is (deployment.name == "alarms")
 
 
 @deployed("elsewhere")
@@ -491,4 +508,5 @@ def test_the_outputs_say_where_everything_is(deployment):
         "FunctionName": deployment.function,
         "FunctionArn": f"{function['FunctionArn'].removesuffix(':$LATEST')}:live",
         "LogGroup": "/aws/lambda/coatcheck",
+        "DashboardName": deployment.resources["ScoringDashboard"],
     }

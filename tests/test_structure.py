@@ -125,6 +125,7 @@ INFRA_ARROWS = {
         "show",
     },
     "cost": {"cost", "template"},
+    "dashboard": {"cost", "dashboard", "template"},
     "demo": {"cloud", "locations", "show"},
     "doctor": {"doctor", "locations", "template"},
     "explain": {"explain", "locations", "score"},

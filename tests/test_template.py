@@ -13,14 +13,17 @@ import pytest
 
 from handler.custody import MAX_FAILURES
 from handler.delivery import FIRST_RETRY_S, MAX_RETRY_S, RETRY_FACTOR
+from handler.model import BUNDLED_ARTIFACT
 from handler.settings import S3_CLIENTS
+from infra.dashboard.rendering import read_mix, read_stack, render
 from infra.package import PYTHON_VERSION
 from infra.template import read_template
 from tests.intrinsics import Evaluator
 from tests.permissions import KMS_CALLS
 
 ROOT = Path(__file__).parent.parent
-TEMPLATE = read_template((ROOT / "template.yaml").read_text())
+TEXT = (ROOT / "template.yaml").read_text()
+TEMPLATE = read_template(TEXT)
 INPUT = "coatcheck-input-123456789012-us-east-1"
 OUTPUT = "coatcheck-output-123456789012-us-east-1"
 QUEUE, DEAD_LETTER_QUEUE = (
@@ -32,8 +35,11 @@ ACCOUNT = {"Ref": "AWS::AccountId"}
 NOTHING = {"Ref": "AWS::NoValue"}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 ALARMS = ("DeadLettersAlarm", "WaitingUploadsAlarm", "ErrorsAlarm", "ThrottlesAlarm", "FailedBacklogsAlarm")
+DRIFT = "DriftAlarm"  # which watches an expression; tests/infra/dashboard tells of it
 ROLES = ("ScoringRole", "SweepRole", "BacklogRole", "ScheduledBacklogRole")
 DEFINITION = ROOT / "infra/backlog/machine.asl.json"
+
+WRITTEN = read_template("Resources:\n" + render(read_stack(TEXT), read_mix(BUNDLED_ARTIFACT)))["Resources"]
 
 PAIRS = []  # of a fact and one of its mutants
 
@@ -692,7 +698,7 @@ _ON_DEMAND = {  # the parameters without which there is no such resource, beside
     "SweepRole": {"SweepSchedule": "rate(1 hour)"},
     "Backlog": {"Backlogs": "on"},
     "BacklogRole": {"Backlogs": "on"},
-    **{name: {"AlarmEmail": "me@example.com", "Backlogs": "on"} for name in ("AlarmTopic", *ALARMS)},
+    **{name: {"AlarmEmail": "me@example.com", "Backlogs": "on"} for name in ("AlarmTopic", *ALARMS, DRIFT)},
     **{
         name: {"Backlogs": "on", "SweepSchedule": "rate(1 hour)", "SweepBy": "backlog"}
         for name in ("ScheduledBacklog", "ScheduledBacklogRole")
@@ -705,6 +711,7 @@ _ON_DEMAND = {  # the parameters without which there is no such resource, beside
     drop("Resources/AlarmTopic/Condition"),
     drop("Conditions/HasUploadRule/Fn::Or/0"),
     put("Resources/DirectPermission/Condition", "TriggerIsQueue"),
+    put("Resources/ScoringDashboard/Condition", "HasAlarms"),
 )
 def what_was_not_asked_for_is_not_made(template):
     assert made(template) == set(template["Resources"]) - set(_ON_DEMAND)
@@ -787,7 +794,7 @@ def whoever_invokes_the_function_invokes_the_version_in_use(template):
     parts = {**template["Resources"], **{f"output {name}": output for name, output in template["Outputs"].items()}}
     by_name = {name for name, part in parts.items() if {"Ref": "ScoringFunction"} in inside(part)}
 
-    assert by_name == {"ErrorsAlarm", "ThrottlesAlarm", "output FunctionName"}
+    assert by_name == {"ErrorsAlarm", "ThrottlesAlarm", DRIFT, "output FunctionName"}
     assert {"Fn::GetAtt": ["ScoringFunction", "Arn"]} not in inside(template)
     assert properties(template, "Sweep")["Target"]["Arn"] == ALIAS
 
@@ -1094,18 +1101,30 @@ def buckets_are_referred_to_by_name_so_that_nothing_waits_for_itself(template):
 
 
 @fact(
+    drop("Resources/ScoringDashboard"),
+    put("Resources/DriftAlarm/Condition", "HasAlarms"),
+    put("Conditions/HasDashboard/Fn::Equals/1", "off"),
+)
+def the_dashboard_and_the_alarm_on_drift_are_those_that_are_defined(template):
+    """tests/infra/dashboard tells what they show and watch."""
+    assert {name: template["Resources"][name] for name in WRITTEN} == WRITTEN
+    assert "ScoringDashboard" in made(template) - made(template, Dashboard="off")
+
+
+@fact(
     *(drop(f"Resources/{name}") for name in ALARMS),
     put("DeadLettersAlarm/Dimensions/0/Value", {"Fn::GetAtt": ["UploadQueue", "QueueName"]}),
     put("ErrorsAlarm/Namespace", "AWS/SQS"),
     put("ThrottlesAlarm/MetricName", "Errors"),
     put("FailedBacklogsAlarm/Dimensions/0/Name", "StateMachineName"),
     put("Resources/FailedBacklogsAlarm/Condition", "HasAlarms"),
+    put("Resources/DriftAlarm/Condition", "HasAlarms"),
 )
 def alarms_watch_what_a_person_must_know_of(template):
     function = ("FunctionName", {"Ref": "ScoringFunction"})
     watched = {
         name: (alarm["Namespace"], alarm["MetricName"], *((each["Name"], each["Value"]) for each in alarm["Dimensions"]))
-        for name in named(template, "AWS::CloudWatch::Alarm")
+        for name in set(named(template, "AWS::CloudWatch::Alarm")) - {DRIFT}
         for alarm in [properties(template, name)]
     }
 
@@ -1128,6 +1147,8 @@ def alarms_watch_what_a_person_must_know_of(template):
     assert set(ALARMS) & made(template, **asked) == set(ALARMS) - {"FailedBacklogsAlarm"}
     assert set(ALARMS) & made(template, **asked, Backlogs="on") == set(ALARMS)
     assert set(ALARMS) & made(template, Backlogs="on") == set()
+    assert DRIFT in made(template, **asked) - made(template, **asked, ModelUri="s3://models/mine/")
+    assert DRIFT not in made(template)
 
 
 @fact(
@@ -1142,6 +1163,10 @@ def alarms_watch_what_a_person_must_know_of(template):
     put("AlarmTopic/Subscription", []),
     put("FailedBacklogsAlarm/Threshold", 1),
     put("FailedBacklogsAlarm/Statistic", "Average"),
+    put("DriftAlarm/Threshold", 0),
+    put("DriftAlarm/TreatMissingData", "breaching"),
+    put("DriftAlarm/EvaluationPeriods", 2),
+    put("DriftAlarm/AlarmActions", []),
 )
 def alarms_go_off_when_they_should_and_reach_the_person(template):
     retries = properties(template, "UploadQueue")["RedrivePolicy"]["maxReceiveCount"] - 1
@@ -1153,10 +1178,30 @@ def alarms_go_off_when_they_should_and_reach_the_person(template):
         assert alarm["TreatMissingData"] == "notBreaching"
         assert (alarm["Period"], alarm["EvaluationPeriods"]) == (300, 1)
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    drift = properties(template, DRIFT)
+    assert (drift["ComparisonOperator"], drift["Threshold"], drift["EvaluationPeriods"]) == ("GreaterThanThreshold", 0.25, 1)
+    assert (drift["TreatMissingData"], drift["AlarmActions"]) == ("notBreaching", [{"Ref": "AlarmTopic"}])
     thresholds = {name: properties(template, name)["Threshold"] for name in ALARMS}
     assert {name for name in ALARMS if thresholds[name] == 0} == set(ALARMS) - {"WaitingUploadsAlarm"}
     assert 3000 <= thresholds["WaitingUploadsAlarm"] <= waiting
     assert properties(template, "AlarmTopic")["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]
+
+
+@fact(
+    *(put(f"{name}/AlarmDescription", "Something is wrong.") for name in (*ALARMS, DRIFT)),
+    put("ErrorsAlarm/AlarmDescription", '"coatcheck doctor" mends it. ' * 40),
+    put("ErrorsAlarm/AlarmDescription", 'Run "coatcheck heal".'),
+)
+def an_alarm_says_what_to_do(template):
+    """CloudWatch refuses a text of more than 1,024 characters."""
+    commands = {"doctor", "redrive", "sheet", "evaluate"}
+    done_by_hand = {"ThrottlesAlarm": "ask for a higher quota", "FailedBacklogsAlarm": "start the run again by its name"}
+    for name in (*ALARMS, DRIFT):
+        text = properties(template, name)["AlarmDescription"]
+        told = set(re.findall(r"coatcheck (\w+)", text))
+        assert len(text) <= 1024
+        assert told <= commands
+        assert told or done_by_hand[name] in text
 
 
 FACTS = list(dict.fromkeys(check for check, _ in PAIRS))

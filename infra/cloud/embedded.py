@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import QueueConfigurationTypeDef
     from mypy_boto3_sqs import SQSClient
 
-_PARAMETERS = {"BucketNames": "without-region", "Backlogs": "on"}  # the former as the files of `events` name the buckets
+# Buckets are named as the files of `events` name them. Figures are drawn of nothing here.
+_PARAMETERS = {"BucketNames": "without-region", "Backlogs": "on", "Dashboard": "off"}
 
 _OWN = "Own"  # begins the names of the outputs that are not the template's
 

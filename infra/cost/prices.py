@@ -40,6 +40,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     step_functions_dollars_per_million: float
     metric_dollars_per_month: float
     alarm_dollars_per_month: float
+    dashboard_dollars_per_month: float
 
 
 _TEXTS = {"region", "date", "source"}

@@ -16,7 +16,8 @@ PROCESSOR_MB = 1769  # has one whole processor, at which the times were measured
 # What the template's stack costs each month, whether images come or not.
 METRICS = 25  # of `handler.telemetry` with the bundled model: 15, and one for each of its ten classes
 EMPTY_POLLS = 5 * 3 * 60 * 24 * 30  # Lambda keeps some five pollers, and an empty queue answers each after 20 s
-ALARMS = 4
+_ALARMED = "with `AlarmEmail` only: 4, and ten metrics of drift; one more with `Backlogs`"
+ALARMS = 4 + 10  # CloudWatch charges the alarm on drift for each of the ten metrics that it watches
 
 REQUESTS, OTHER = "S3 requests", "senders"
 _ITEMS = {
@@ -136,7 +137,8 @@ def monthly_lines(prices: Prices) -> Sequence[Line]:
     return (
         _line("custom metrics", "15, and one for each of ten classes", METRICS, "metric_dollars_per_month", prices),
         _line("receives of an empty queue", "5 pollers, every 20 s, 30 days", EMPTY_POLLS, "sqs_dollars_per_million", prices),
-        _line("alarms", "with `AlarmEmail` only; one more with `Backlogs`", ALARMS, "alarm_dollars_per_month", prices),
+        _line("alarms", _ALARMED, ALARMS, "alarm_dollars_per_month", prices),
+        _line("dashboard", "none for the first three of an account", 1, "dashboard_dollars_per_month", prices),
     )
 
 

@@ -226,7 +226,7 @@ def test_a_formula_gives_its_amount():
 
 def test_every_step_has_a_price_and_every_price_a_use():
     used = {step.price for route in ROUTES for step in route.steps} | {"lambda_dollars_per_gb_second", "logs_dollars_per_gb"}
-    monthly = {"metric_dollars_per_month", "alarm_dollars_per_month"}
+    monthly = {"metric_dollars_per_month", "alarm_dollars_per_month", "dashboard_dollars_per_month"}
 
     assert used | monthly | {"region", "date", "source"} == set(Prices.__struct_fields__)
 
@@ -243,7 +243,9 @@ def test_a_route_of_ones_own_is_one_value():
 
 
 def test_a_month_without_images():
-    assert [(line.count, round(line.dollars, 4)) for line in monthly_lines(PRICES)] == [(25, 7.5), (648_000, 0.2592), (4, 0.4)]
+    lines = [(line.count, round(line.dollars, 4)) for line in monthly_lines(PRICES)]
+
+    assert lines == [(25, 7.5), (648_000, 0.2592), (14, 1.4), (1, 3.0)]
 
 
 def test_the_custom_metrics_are_those_that_the_function_writes(upload, capsys):
