@@ -3,8 +3,8 @@
 The index is the sum over the classes of (p - q) ln(p / q), where p is the share of a class among the predictions, and q its
 share in the training. It is 0 if both mixes are the same, and grows with the distance, in whichever direction. To each class
 half a prediction is added, so that a class which was not predicted has a logarithm. The levels are those by which credit
-scoring has long read it: below 0.1 the mix is stable, above 0.25 it is another one (E. M. Lewis, An Introduction to Credit
-Scoring, 1992; N. Siddiqi, Credit Risk Scorecards, 2006).
+scoring has long read it: below 0.1 the mix is stable, above 0.25 it is another one. For a review of the index, see
+https://arxiv.org/abs/2303.01227.
 
 Chance alone makes it some (classes - 1) / predictions: 0.09 for a hundred predictions of ten classes. So a day with fewer than
 `MIN_PREDICTIONS` has no index.
