@@ -25,7 +25,7 @@ from tests.ministack import reset
 
 HISTORIES, STEPS = 80, 40  # in memory, of inputs with and without versions; one takes about 70 ms
 SEED = 27
-SOAK_S = 240  # for each storage
+SOAK_S = 60  # for each storage
 BUCKETS = "inbox", "outbox"
 MEMORY, STORAGES = ["memory", "versioned_memory"], ["files", "moto", "versioned_moto", "ministack", "versioned_ministack"]
 
