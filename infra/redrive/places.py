@@ -194,5 +194,4 @@ def require(answer: Answer, what: str) -> None:
         InfraError: it did not; the message says what to do.
     """
     if answer.code:
-        advice = f"allow {answer.operation} to the identity that you run this with" if answer.is_refused else "try again"
-        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")
+        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text.rstrip('.')}; {answer.advice}.")

@@ -17,9 +17,9 @@ from infra.__main__ import app
 from infra.cloud.event_source import EventSource
 from infra.cloud.names import REGION, STACK
 from infra.doctor.asking import Cloud
-from infra.errors import InfraError
+from infra.errors import InfraError, WrongUse
 from infra.paths import IMAGES
-from infra.redrive.command import run
+from infra.redrive.command import find_places, run
 from infra.redrive.places import Places
 from infra.redrive.running import Order, redrive
 from infra.redrive.telling import groups, lines, to_json
@@ -359,6 +359,28 @@ def test_what_may_not_be_sent_stays_and_the_error_says_what_to_do(places, sqs, c
     assert "DeleteMessageBatch" not in calls.made
     assert calls.made.count("SendMessageBatch") <= 4  # one for each thread
     assert bodies(sqs, places.dead_letters) == asked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (["--queue", "dead", "--to", "dead"], "Received: dead with both --queue and --to"),
+        (["--queue", "dead"], "Received: --queue."),
+        (["--stack", "s", "--queue", "dead", "--to", "up"], "Received: --stack and --queue and --to."),
+        (["--queue", "dead", "--to", "up", "--only", "sqs", "--only", ""], "--only. Received: an empty text"),
+    ],
+)
+def test_wrong_use_is_refused_before_any_call(calls, wrong, expected):
+    done = CliRunner().invoke(app, ["redrive", *wrong])
+
+    assert isinstance(done.exception, WrongUse)
+    assert expected in str(done.exception)
+    assert calls.made == []
+
+
+def test_a_queue_that_is_not_there_is_no_reason_to_try_again(places, sqs):
+    with pytest.raises(InfraError, match=r"NonExistentQueue, .*[^.]; check its name, the region and the account\.$"):
+        run(find_places(None, REGION, f"{places.dead_letters}x", places.queue), Order(), as_json=False)
 
 
 def test_a_message_that_the_queue_does_not_take_stays_and_its_neighbours_go(places, sqs, calls):
