@@ -45,6 +45,7 @@ class Begun:
     at_s: float
     retention_s: int
     waiting: int
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Places:
             at_s=_now_s(parsedate_to_datetime(date).timestamp() if date else None),
             retention_s=int(attributes["MessageRetentionPeriod"]),
             waiting=int(attributes["ApproximateNumberOfMessages"]),
+            hidden=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
         )
 
     def has(self, way: Way) -> bool:

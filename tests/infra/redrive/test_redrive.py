@@ -309,6 +309,20 @@ def test_the_status_tells_whether_something_stays(places, sqs, capsys):
     assert run(places, Order(), as_json=True) == 1
 
 
+def test_that_there_are_no_letters_is_said_only_if_it_is_known(places, sqs, calls):
+    assert told(done(places)) == "there are no dead letters"
+
+    put(sqs, places.dead_letters, UPLOAD, RULE)
+    calls.refuse["ReceiveMessage"] = "ServiceUnavailable"
+    assert told(done(places)) == "ended before it met a dead letter"
+    calls.refuse.clear()
+
+    sqs.receive_message(QueueUrl=places.dead_letters, VisibilityTimeout=60)  # as a run does that is killed then
+    hidden, summary = told(done(places)).splitlines()
+    assert hidden.startswith("1 were hidden as this began")
+    assert summary == "there are no others"
+
+
 def test_letters_that_are_soon_deleted_are_told_of(places, sqs):
     sqs.set_queue_attributes(QueueUrl=places.dead_letters, Attributes={"MessageRetentionPeriod": "7230"})
     put(sqs, places.dead_letters, "poison")
