@@ -51,7 +51,7 @@ def main() -> None:
     except TyperException as error:  # a name or a value that the command line does not have
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "coatcheck"
-        _end(f"{error.format_message()} `{path} --help` shows what is possible.", 2)
+        _end(f"{error.format_message().removesuffix('.')}. `{path} --help` shows what is possible.", 2)
     except WrongUse as error:
         _end(str(error), 2)
     except (InfraError, OSError) as error:

@@ -96,7 +96,7 @@ class _Problem:
 def _problem(deployed: Deployed, answer: Answer, content: bytes) -> _Problem | None:
     """Returns what went wrong with an invocation; None if nothing did."""
     if answer.code:
-        advice = "allow lambda:InvokeFunction to the identity that you run this with" if answer.is_refused else "try again"
+        advice = "allow lambda:InvokeFunction to the identity that you run this with" if answer.is_refused else answer.advice
         message = f"Expected to invoke {deployed.function}. Received: {answer.code}, {answer.text}; {advice}."
         return _Problem(InfraError(message), answer.code in _BUSY)
     if not answer.value.get("FunctionError"):

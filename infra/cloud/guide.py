@@ -1,4 +1,4 @@
-"""Says how to use a running embedded cloud: by the AWS CLI, by boto3, by a backlog, and by `sam local invoke`."""
+"""Says how to use a running embedded cloud: by the AWS CLI, boto3, a backlog, `coatcheck redrive`, and `sam local invoke`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SAM_KEY = "uploads/sam-local.png"  # of the object that is left to `sam local in
 
 
 def uploads(cloud: Cloud) -> str:
-    """Returns the names of the cloud's places, lines for a shell and for Python that upload a sample, and one for a backlog."""
+    """Returns the names of the cloud's places, and lines that upload a sample, start a backlog and send dead letters back."""
     settings = {name: value for name, value in cloud.environment.items() if name.startswith("AWS_")}
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
     names = {"endpoint_url": "AWS_ENDPOINT_URL", "region_name": "AWS_DEFAULT_REGION"}
@@ -44,6 +44,10 @@ scored as they come otherwise:
 
     aws s3api put-bucket-notification-configuration --bucket {cloud.input_bucket} --notification-configuration '{{}}'
     coatcheck backlog s3://{cloud.input_bucket}/uploads/
+
+Look at the dead letters with the same variables, and send them back by the same line without its last word:
+
+    coatcheck redrive --dry-run
 """
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from infra.doctor.findings import Finding, unknown, wrong
 
@@ -17,6 +18,10 @@ _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundExc
 }
 _REFUSED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "InvalidAccessKeyId", "ExpiredToken"} | {
     *("SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId", "AllAccessDisabled"),
+}
+_NOT_SET_UP = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"} | {
+    *("UnauthorizedSSOTokenError", "ProfileNotFound", "NoRegionError", "InvalidRegionError", "EndpointConnectionError"),
+    "ConnectTimeoutError",
 }
 _ATTEMPTS = 2
 
@@ -40,13 +45,23 @@ class Answer:
         """Whether the present identity may not ask."""
         return self.code in _REFUSED
 
+    @property
+    def advice(self) -> str:
+        """What to do about a call that failed, if nothing better is known of what was asked for."""
+        if self.is_refused:
+            return f"allow {self.operation} to the identity that you run this with"
+        if self.is_missing:
+            return "check its name, the region and the account"
+        if self.code in _NOT_SET_UP:
+            return "check the credentials, the profile, the region and the endpoint that are set for boto3"
+        return "try again"
+
     def failure(self, subject: str, missing: str) -> Finding:
         """Returns what a call that failed tells of its subject; `missing` is the advice if that is not there."""
         if self.is_missing:
             return wrong(subject, f"is not there ({self.operation}: {self.code})", missing)
         if self.is_refused:
-            advice = f"allow {self.operation} to the identity that you run this with, or use another"
-            return wrong(subject, f"{self.operation} is refused ({self.code})", advice)
+            return wrong(subject, f"{self.operation} is refused ({self.code})", f"{self.advice}, or use another")
         return unknown(subject, f"{self.operation} failed with {self.code or 'no answer'}: {self.text}")
 
 
@@ -79,5 +94,5 @@ class Cloud:
         except ClientError as error:
             details = error.response.get("Error", {})
             return Answer(operation, code=str(details.get("Code", "unknown")), text=str(details.get("Message", "")))
-        except (BotoCoreError, ValueError) as error:
-            return Answer(operation, code=type(error).__name__, text=str(error))
+        except (BotoCoreError, ResponseParserError, ValueError) as error:  # the first line, since the body may follow
+            return Answer(operation, code=type(error).__name__, text=str(error).partition("\n")[0].rstrip(".:"))

@@ -78,4 +78,5 @@ def of_stack(cloud: Cloud, name: str) -> Deployment:
 
 def _unreadable(what: str, answer: Answer) -> InfraError:
     reason = f"{answer.operation} failed with {answer.code}{f', {answer.text}' if answer.text else ''}"
-    return InfraError(f"Expected to read {what}. Received: {reason}; allow it, or deploy again if it is gone.")
+    advice = "deploy again" if answer.is_missing else answer.advice
+    return InfraError(f"Expected to read {what}. Received: {reason}; {advice}.")

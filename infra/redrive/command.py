@@ -44,11 +44,14 @@ def find_places(stack: str | None, region: str | None, queue: str | None, to: st
     """Returns the places of a stack, or of the addresses of two queues.
 
     Raises:
-        WrongUse: there is no such stack, or not one of both addresses is given, or besides them a stack.
+        WrongUse: there is no such stack, or one address alone is given, or both are one, or a stack is named besides them.
         InfraError: the stack may not be read, or nobody answers.
     """
-    if bool(queue) != bool(to) or (queue and stack):
-        raise WrongUse("Expected --stack, or both --queue and --to. Received: something else.")
+    given = [name for name, value in (("--stack", stack), ("--queue", queue), ("--to", to)) if value]
+    if given not in ([], ["--stack"], ["--queue", "--to"]):
+        raise WrongUse(f"Expected --stack, or both --queue and --to. Received: {' and '.join(given)}.")
+    if queue and queue == to:  # letters would lose what their sender said of them, and reach nobody
+        raise WrongUse(f"Expected two queues, of dead letters and of uploads. Received: {queue} with both --queue and --to.")
     cloud = Cloud(region)
     if queue and to:
         return Places(cloud, queue, to)

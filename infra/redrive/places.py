@@ -6,6 +6,7 @@ is harmless. Letters that are not sent are hidden while a run lasts, so that it 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from handler.custody import batches_of
 from handler.jobs import MAX_MESSAGES
 from handler.triggers.request import Message
 from infra.doctor.asking import Answer, Cloud
-from infra.errors import InfraError
+from infra.errors import InfraError, WrongUse
 from infra.redrive.letters import Letter, Reading, Way
 
 THREADS = 4  # each with ten letters in hand: the calls of a batch take about 50 ms, so that 100,000 letters take minutes
@@ -45,6 +46,7 @@ class Begun:
     at_s: float
     retention_s: int
     waiting: int
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Places:
 
         Raises:
             InfraError: there is no such queue, it may not be looked at, or nobody answers.
+            WrongUse: it gives its own dead letters to the upload queue, so that the two were mistaken for each other.
         """
         for way, place in self._places.items():
             if place:
@@ -73,11 +76,13 @@ class Places:
         answer = self.cloud.ask("sqs", "get_queue_attributes", QueueUrl=self.dead_letters, AttributeNames=["All"])
         require(answer, f"look at {self.dead_letters}")
         attributes: Mapping[str, str] = answer.value["Attributes"]
+        _require_not_swapped(attributes.get("RedrivePolicy", "{}"), self.dead_letters, self.queue)
         date = answer.value["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
         return Begun(
             at_s=_now_s(parsedate_to_datetime(date).timestamp() if date else None),
             retention_s=int(attributes["MessageRetentionPeriod"]),
             waiting=int(attributes["ApproximateNumberOfMessages"]),
+            hidden=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
         )
 
     def has(self, way: Way) -> bool:
@@ -181,6 +186,15 @@ class Places:
         return Sent(letter.id)
 
 
+def _require_not_swapped(redrive_policy: str, dead_letters: str, queue: str) -> None:
+    """Requires that the queue of dead letters has not the other one for its own, which would be emptied of its uploads."""
+    given_to: str = json.loads(redrive_policy).get("deadLetterTargetArn", "")
+    if given_to and given_to.rpartition(":")[2] == queue.rstrip("/").rpartition("/")[2]:
+        raise WrongUse(
+            f"Expected a queue of dead letters. Received: {dead_letters}, whose own dead letters go to {queue}; exchange the two."
+        )
+
+
 def _now_s(told_s: float | None) -> float:
     """Returns the time by this machine's clock, or that which SQS told in whole seconds if the clock is wrong."""
     now_s = time.time()
@@ -194,5 +208,4 @@ def require(answer: Answer, what: str) -> None:
         InfraError: it did not; the message says what to do.
     """
     if answer.code:
-        advice = f"allow {answer.operation} to the identity that you run this with" if answer.is_refused else "try again"
-        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")
+        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text.rstrip('.')}; {answer.advice}.")

@@ -47,11 +47,15 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has done, in the order in which it met the letters; it may have been interrupted, or ended by an error."""
+    """What a run has done, in the order in which it met the letters; it may have been interrupted, or ended by an error.
+
+    About `hidden` letters could not be received when it began, since something else had received them.
+    """
 
     fates: tuple[Fate, ...]
     is_interrupted: bool = False
     error: InfraError | None = None
+    hidden: int = 0
 
 
 Progress = Callable[[int, int], None]
@@ -63,7 +67,8 @@ def redrive(places: Places, order: Order, progress: Progress) -> Outcome:
     Raises:
         InfraError: the dead letters cannot be looked at; nothing was done.
     """
-    run = _Run(places, order, places.begin(), progress)
+    begun = places.begin()
+    run = _Run(places, order, begun, progress)
     is_interrupted = False
     try:
         with ThreadPoolExecutor(THREADS) as pool:
@@ -79,7 +84,7 @@ def redrive(places: Places, order: Order, progress: Progress) -> Outcome:
             work.result()  # raises what only a mistake of ours can raise there
     finally:
         run.show_held()
-    return Outcome(run.fates, is_interrupted, run.error)
+    return Outcome(run.fates, is_interrupted, run.error, begun.hidden)
 
 
 class _Run:

@@ -68,6 +68,8 @@ def lines(outcome: Outcome, *, is_trial: bool) -> Iterator[str]:
         yield f"stays: {len(staying) - MAX_TOLD:,} more, which --json lists"
     if late := [fate.left_s for fate in fates if (is_trial or not fate.is_sent) and fate.left_s < SOON_S]:
         yield f"SQS deletes {len(late):,} of those that are still there soon, the first in {span(min(late))}"
+    if outcome.hidden:
+        yield f"{outcome.hidden:,} were hidden as this began, by another reader or a killed run; look again in 10 minutes"
     yield _summary(outcome, is_trial=is_trial)
 
 
@@ -78,6 +80,7 @@ def to_json(outcome: Outcome, *, is_trial: bool) -> dict[str, Any]:
         "sent": sum(fate.is_sent for fate in outcome.fates),
         "stay": sum(bool(fate.reason) for fate in outcome.fates),
         "not_asked_for": sum(not fate.is_sent and not fate.reason for fate in outcome.fates),
+        "hidden": outcome.hidden,
         "interrupted": outcome.is_interrupted,
         "error": str(outcome.error) if outcome.error else None,
         "letters": [
@@ -118,7 +121,9 @@ def _short(text: str) -> str:
 
 def _summary(outcome: Outcome, *, is_trial: bool) -> str:
     if not outcome.fates:
-        return "there are no dead letters"
+        if outcome.error or outcome.is_interrupted:
+            return "ended before it met a dead letter"
+        return "there are no others" if outcome.hidden else "there are no dead letters"
     sent, stay = sum(fate.is_sent for fate in outcome.fates), sum(bool(fate.reason) for fate in outcome.fates)
     others = len(outcome.fates) - sent - stay
     said = [f"{sent:,} would be sent back" if is_trial else f"{sent:,} sent back", f"{stay:,} stay"]

@@ -254,5 +254,6 @@ with start_cloud() as cloud:
     assert done.stdout == "False []\n"
 
 
-def test_the_guide_of_a_cloud_tells_how_a_backlog_is_started(cloud):
+def test_the_guide_of_a_cloud_tells_how_a_backlog_is_started_and_dead_letters_are_sent_back(cloud):
     assert f"    coatcheck backlog s3://{cloud.input_bucket}/uploads/\n" in uploads(cloud)
+    assert "    coatcheck redrive --dry-run\n" in uploads(cloud)

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import boto3
@@ -17,9 +18,9 @@ from infra.__main__ import app
 from infra.cloud.event_source import EventSource
 from infra.cloud.names import REGION, STACK
 from infra.doctor.asking import Cloud
-from infra.errors import InfraError
+from infra.errors import InfraError, WrongUse
 from infra.paths import IMAGES
-from infra.redrive.command import run
+from infra.redrive.command import find_places, run
 from infra.redrive.places import Places
 from infra.redrive.running import Order, redrive
 from infra.redrive.telling import groups, lines, to_json
@@ -309,6 +310,20 @@ def test_the_status_tells_whether_something_stays(places, sqs, capsys):
     assert run(places, Order(), as_json=True) == 1
 
 
+def test_that_there_are_no_letters_is_said_only_if_it_is_known(places, sqs, calls):
+    assert told(done(places)) == "there are no dead letters"
+
+    put(sqs, places.dead_letters, UPLOAD, RULE)
+    calls.refuse["ReceiveMessage"] = "ServiceUnavailable"
+    assert told(done(places)) == "ended before it met a dead letter"
+    calls.refuse.clear()
+
+    sqs.receive_message(QueueUrl=places.dead_letters, VisibilityTimeout=60)  # as a run does that is killed then
+    hidden, summary = told(done(places)).splitlines()
+    assert hidden.startswith("1 were hidden as this began")
+    assert summary == "there are no others"
+
+
 def test_letters_that_are_soon_deleted_are_told_of(places, sqs):
     sqs.set_queue_attributes(QueueUrl=places.dead_letters, Attributes={"MessageRetentionPeriod": "7230"})
     put(sqs, places.dead_letters, "poison")
@@ -359,6 +374,39 @@ def test_what_may_not_be_sent_stays_and_the_error_says_what_to_do(places, sqs, c
     assert "DeleteMessageBatch" not in calls.made
     assert calls.made.count("SendMessageBatch") <= 4  # one for each thread
     assert bodies(sqs, places.dead_letters) == asked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (["--queue", "dead", "--to", "dead"], "Received: dead with both --queue and --to"),
+        (["--queue", "dead"], "Received: --queue."),
+        (["--stack", "s", "--queue", "dead", "--to", "up"], "Received: --stack and --queue and --to."),
+        (["--queue", "dead", "--to", "up", "--only", "sqs", "--only", ""], "--only. Received: an empty text"),
+    ],
+)
+def test_wrong_use_is_refused_before_any_call(calls, wrong, expected):
+    done = CliRunner().invoke(app, ["redrive", *wrong])
+
+    assert isinstance(done.exception, WrongUse)
+    assert expected in str(done.exception)
+    assert calls.made == []
+
+
+def test_an_upload_queue_is_not_emptied_if_the_two_addresses_are_exchanged(places, sqs, calls):
+    arn = sqs.get_queue_attributes(QueueUrl=places.dead_letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 8})
+    sqs.set_queue_attributes(QueueUrl=places.queue, Attributes={"RedrivePolicy": policy})
+    calls.made.clear()
+
+    with pytest.raises(WrongUse, match="whose own dead letters go to .*dead; exchange the two"):
+        done(replace(places, dead_letters=places.queue, queue=places.dead_letters))
+    assert calls.made == ["GetQueueAttributes"]
+
+
+def test_a_queue_that_is_not_there_is_no_reason_to_try_again(places, sqs):
+    with pytest.raises(InfraError, match=r"NonExistentQueue, .*[^.]; check its name, the region and the account\.$"):
+        run(find_places(None, REGION, f"{places.dead_letters}x", places.queue), Order(), as_json=False)
 
 
 def test_a_message_that_the_queue_does_not_take_stays_and_its_neighbours_go(places, sqs, calls):
