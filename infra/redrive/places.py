@@ -191,7 +191,8 @@ def _require_not_swapped(redrive_policy: str, dead_letters: str, queue: str) -> 
     given_to: str = json.loads(redrive_policy).get("deadLetterTargetArn", "")
     if given_to and given_to.rpartition(":")[2] == queue.rstrip("/").rpartition("/")[2]:
         raise WrongUse(
-            f"Expected a queue of dead letters. Received: {dead_letters}, whose own dead letters go to {queue}; exchange the two."
+            f"Expected a queue of dead letters. Received: {dead_letters}, whose own dead letters go to {queue}; "
+            "exchange the two."
         )
 
 

@@ -399,7 +399,7 @@ def test_an_upload_queue_is_not_emptied_if_the_two_addresses_are_exchanged(place
     sqs.set_queue_attributes(QueueUrl=places.queue, Attributes={"RedrivePolicy": policy})
     calls.made.clear()
 
-    with pytest.raises(WrongUse, match="whose own dead letters go to .*dead; exchange the two"):
+    with pytest.raises(WrongUse, match=r"whose own dead letters go to .*dead; exchange the two"):
         done(replace(places, dead_letters=places.queue, queue=places.dead_letters))
     assert calls.made == ["GetQueueAttributes"]
 
