@@ -315,14 +315,17 @@ def test_a_function_that_is_switched_off_is_named(doctor, stack):
     )
 
 
-@pytest.mark.parametrize("operation", ["DescribeStacks", "GetFunctionConfiguration"])
-def test_a_stack_or_function_that_may_not_be_read_is_an_error_that_names_the_call(stack, calls, operation):
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [("DescribeStacks", "describe_stacks"), ("GetFunctionConfiguration", "get_function_configuration")],
+)
+def test_a_stack_or_function_that_may_not_be_read_is_an_error_that_names_the_call(stack, calls, operation, call):
     calls.refused.add(operation)
     calls.watch()
     done = CliRunner().invoke(app, ["doctor", "--stack", "deployed"])
 
     assert type(done.exception).__name__ == "InfraError"
-    assert "failed with AccessDenied, no; allow it" in str(done.exception)
+    assert f"{call} failed with AccessDenied, no; allow {call} to the identity that you run this with." in str(done.exception)
 
 
 @pytest.mark.parametrize("operation", ["GetAlias", "GetFunctionConcurrency", "ListEventSourceMappings"])
