@@ -33,11 +33,11 @@ help: ## show this list
 demo: .venv/coatcheck ## upload the sample images to an embedded cloud and show the predictions
 	@$(BIN)/coatcheck demo
 
-# IMAGES may begin with ~, which the command itself reads.
+# IMAGES may begin with ~, which the command itself reads. MODEL is the folder of an artifact, or the name of one that ships.
 OUT ?= scored
-score: .venv/coatcheck ## score IMAGES=FOLDER here; the documents, a table and a page to look at are written to OUT=scored
+score: .venv/coatcheck ## score IMAGES=FOLDER here, by MODEL=clothes-photos or another; the documents, a table and a page are written to OUT=scored
 	@test -n "$(IMAGES)" || { echo "error: expected a folder of images; run make score IMAGES=~/photos"; exit 2; }
-	@$(BIN)/coatcheck score "$(IMAGES)" --out "$(OUT)/documents" --failed "$(OUT)/failed.txt" \
+	@$(BIN)/coatcheck score "$(IMAGES)" $(if $(MODEL),--artifact "$(MODEL)") --out "$(OUT)/documents" --failed "$(OUT)/failed.txt" \
 		--table "$(OUT)/predictions.csv" --page "$(OUT)/predictions.html"
 
 # One process more than there are cores, since many tests wait for others; four at most, since a process that has loaded

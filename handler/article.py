@@ -1,7 +1,7 @@
 """Finds the article in a photo or a cut-out, and shows it light on black, as Fashion-MNIST does. Pure.
 
 The figures of this module were chosen on training images of Fashion-MNIST, and on the training part of a set of photos of
-clothes (README, "Photos").
+clothes (docs/fashion-mnist.md).
 """
 
 from __future__ import annotations

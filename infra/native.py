@@ -73,7 +73,7 @@ def require_loadable(package: Path, architecture: str, image: Mapping[str, Versi
     raise InfraError(
         f"Expected native libraries for {architecture} that Lambda's image can load, which has, as far as is known, {has}. "
         f"Received:\n{lines}\nBuild for the other architecture. Or, if the image has a newer libstdc++ by now, name its newest "
-        "GLIBCXX: the README says how to look, and GLIBCXX=3.4.33 make build would name that of GCC 14."
+        "GLIBCXX: docs/deploy.md says how to look, and GLIBCXX=3.4.33 make build would name that of GCC 14."
     )
 
 

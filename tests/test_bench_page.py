@@ -1,4 +1,4 @@
-"""The README's table of speed holds what docs/bench/results.json holds, digit by digit.
+"""The table of docs/performance.md holds what docs/bench/results.json holds, digit by digit.
 
 The table stands between the lines `<!-- bench -->` and `<!-- /bench -->`. The first cell of a row is the name of a figure, the
 second its value as `infra.bench.tables` writes it; other cells are free.
@@ -13,7 +13,7 @@ from infra.bench.results import RESULTS, Figure, load_results
 from infra.bench.tables import figure_cell, render_page
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "performance.md").read_text()
 TABLE = re.compile(r"^<!-- bench -->\n(.*?)^<!-- /bench -->$", re.MULTILINE | re.DOTALL)
 NO_RUN = pytest.mark.skipif(not RESULTS.exists(), reason="no run of the benchmark has been kept yet")
 
@@ -32,9 +32,9 @@ def wrong_rows(text, figures):
 
 
 @NO_RUN
-def test_each_row_of_the_readme_is_a_figure_of_the_kept_run():
-    assert rows(README)
-    assert wrong_rows(README, load_results().figures) == []
+def test_each_row_of_the_page_is_a_figure_of_the_kept_run():
+    assert rows(PAGE)
+    assert wrong_rows(PAGE, load_results().figures) == []
 
 
 @NO_RUN
@@ -49,7 +49,7 @@ def test_the_kept_run_is_a_full_one_with_a_picture_of_each_kind():
 
 
 def test_a_table_without_a_run_is_none_to_be_believed():
-    assert bool(TABLE.search(README)) == RESULTS.exists()
+    assert bool(TABLE.search(PAGE)) == RESULTS.exists()
 
 
 @pytest.mark.parametrize(("value", "wrong"), [("240 objects/s", 0), ("241 objects/s", 1), ("240", 1)])

@@ -1,1 +1,1 @@
-"""Measures the figures of speed and memory that the README states."""
+"""Measures the figures of speed and memory that docs/performance.md states."""

@@ -1,4 +1,4 @@
-"""Renders the results of the benchmark as Markdown: docs/bench/results.md, lines for the terminal, and cells of the README."""
+"""Renders the results of the benchmark as Markdown: docs/bench/results.md, lines for the terminal, and cells of docs/performance.md."""
 
 from __future__ import annotations
 

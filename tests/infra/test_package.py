@@ -80,7 +80,7 @@ def test_lambda_can_load_the_package_for_x86_64(build_once):
 
 @pytest.mark.slow
 def test_the_package_for_arm64_is_refused_unless_the_image_is_said_to_have_a_newer_libstdcxx(build_once):
-    """If this fails, the libraries need less than they did: say so in the README, and drop this test."""
+    """If this fails, the libraries need less than they did: say so in docs/deploy.md, and drop this test."""
     package, _ = build_once(Architecture.arm64)
 
     with pytest.raises(InfraError, match=r"libpywrap_litert_common\.so needs GLIBCXX_3\.4\.30 of libstdc\+\+\.so\.6"):
