@@ -6,6 +6,8 @@ import shlex
 
 import pytest
 import typer.main
+from botocore import xform_name
+from botocore.session import Session
 
 from handler import errors
 from handler.formats import FORMATS
@@ -15,16 +17,17 @@ from handler.settings import DEFAULTS
 from handler.telemetry import Journal, write_metrics
 from handler.triggers import TRIGGERS, parse_event
 from handler.triggers.request import Results
-from infra.__main__ import app
+from infra.__main__ import app as infra_app
 from infra.template import read_template
 from tests.pages import PAGES, ROOT, table, text_of
+from training.__main__ import app as training_app
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def code_of(page):
     """The lines of code of a page: of its blocks, fenced or indented, and between backticks."""
-    text = page.read_text()
+    text = page.read_text().replace("\\\n", " ")
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^    (\S.*)", text, re.MULTILINE)
     return [*(line for block in blocks for line in block.splitlines()), *indented, *re.findall(r"`([^`\n]+)`", text)]
@@ -44,14 +47,9 @@ LINKS = [
     for page in PAGES
     for link in sorted(set(re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text())))
 ]
-CALLS = sorted(
-    {
-        re.sub(r"^.*?coatcheck ", "", line)
-        for page in PAGES
-        for line in code_of(page)
-        if re.match(r"(?:\.venv/bin/)?coatcheck [a-z]", line) and "…" not in line
-    }
-)
+CALL = re.compile(r"(?:\.venv/bin/)?(coatcheck|python -m training|aws) ([a-z].*)")
+CALLS = sorted({found.groups() for page in PAGES for line in code_of(page) if (found := CALL.match(line)) and "…" not in line})
+CLI_ALONE = {"--cli-read-timeout", "--cli-binary-format"}  # options that the AWS CLI has for every call
 
 
 @pytest.mark.parametrize("target", MADE)
@@ -68,13 +66,25 @@ def test_every_link_leads_somewhere(page, link):
     assert not anchor or anchor in anchors_of(target)
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_every_command_has_the_options_that_a_page_gives_it(call):
-    name, *words = shlex.split(call, comments=True)
-    command = typer.main.get_command(app).commands[name]
-    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
+def options_of(program, words):
+    """The options that a program takes after its first words, which name what it is to do."""
+    if program == "aws":
+        service, operation = words[:2]
+        model = Session().get_service_model({"s3api": "s3"}.get(service, service))
+        (name,) = (name for name in model.operation_names if xform_name(name, "-") == operation)
+        return CLI_ALONE | {f"--{xform_name(member, '-')}" for member in model.operation_model(name).input_shape.members}
+    command = typer.main.get_command({"coatcheck": infra_app, "python -m training": training_app}[program]).commands[words[0]]
+    if isinstance(command, typer.core.TyperGroup) and words[1:] and words[1] in command.commands:
+        command = command.commands[words[1]]
+    return {"--help", *(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts))}
 
-    assert [word for word in words if word.startswith("-") and word != "-" and word.split("=")[0] not in options] == []
+
+@pytest.mark.parametrize(("program", "call"), CALLS)
+def test_every_command_has_the_options_that_a_page_gives_it(program, call):
+    words = shlex.split(call, comments=True)
+    options = [word.split("=")[0] for word in words if word.startswith("--")]
+
+    assert (program, words[0]) == ("aws", "s3") or set(options) <= options_of(program, words)
 
 
 def test_every_setting_is_in_the_table_with_its_default():
