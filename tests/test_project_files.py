@@ -34,6 +34,13 @@ def test_the_wheel_depends_on_the_lines_of_the_group_score_and_each_extra_on_lin
     }, "what makes the package needs a checkout, and all else is in an extra"
 
 
+def test_the_page_and_the_changelog_name_the_version_that_is_built():
+    version = PROJECT["version"]
+
+    assert f"coatcheck-{version}-py3-none-any.whl" in (ROOT / "docs" / "install.md").read_text()
+    assert re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_pins_each_action_by_its_commit_and_may_read_alone(path):
     text, workflow = path.read_text(), yaml.safe_load(path.read_text())
