@@ -162,7 +162,7 @@ def test_contributing_names_what_stands_in_the_code():
 
 
 def test_the_outcomes_among_the_words_are_those_of_the_code():
-    row = re.search(r"^\| outcome \| .*: (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1]
+    row = re.search(r"^\| outcome \| .*: (.+) \|$", (ROOT / "docs" / "concepts.md").read_text(), re.MULTILINE)[1]
 
     assert set(row.split(", ")) == {outcome.value for outcome in Outcome}
 
