@@ -52,6 +52,16 @@ CALLS = sorted({found.groups() for page in PAGES for line in code_of(page) if (f
 CLI_ALONE = {"--cli-read-timeout", "--cli-binary-format"}  # options that the AWS CLI has for every call
 
 
+NAMED = re.compile(r"`((?:handler|training|infra|tests|docs|events|requirements|\.github)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page):
+    paths = NAMED.findall(page.read_text())
+
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("target", MADE)
 def test_every_make_target_exists(target):
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)

@@ -114,20 +114,7 @@ def test_pre_commit_runs_the_ruff_of_the_lock():
     assert f"ruff=={versions['ruff-pre-commit'].removeprefix('v')}" in read_groups()["test"]
 
 
-PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/install.md")
 INSTALL = (ROOT / "docs" / "install.md").read_text()
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_names_files_that_are_there(name):
-    page = ROOT / name
-    text = page.read_text()
-    paths = re.findall(r"`((?:handler|training|infra|tests|docs|events|requirements|\.github)/[\w./*-]*)`", text)
-    links = re.findall(r"\]\(([^):]+)\)", text)
-
-    assert links or paths
-    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
-    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_the_tests_that_contributing_names_for_each_addition_are_there():
