@@ -52,6 +52,20 @@ CALLS = sorted({found.groups() for page in PAGES for line in code_of(page) if (f
 CLI_ALONE = {"--cli-read-timeout", "--cli-binary-format"}  # options that the AWS CLI has for every call
 
 
+SKIMMED = 2500  # words that are read in ten minutes, at 250 a minute
+
+
+def skimmed(page):
+    """What a hurried reader takes in of a page: its headings, and its first paragraph, which says what the page is for."""
+    blocks = re.split(r"\n\s*\n", page.read_text())
+    first = next(block for block in blocks if not re.match(r"[|!#<]|```|    ", block))
+    return [first, *(block.lstrip("# ").splitlines()[0] for block in blocks if block.startswith("#"))]
+
+
+def test_all_pages_are_skimmed_in_ten_minutes():
+    assert len(" ".join(text for page in PAGES for text in skimmed(page)).split()) <= SKIMMED
+
+
 NAMED = re.compile(r"`((?:handler|training|infra|tests|docs|events|requirements|\.github)/[\w./-]*)`")
 
 
