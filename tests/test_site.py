@@ -30,8 +30,8 @@ def repository(tmp_path):
         (tmp_path / page).parent.mkdir(exist_ok=True)
         (tmp_path / page).write_text("# A page\n\n## Some `words` / more\n\n- one\n")
     (tmp_path / "zensical.toml").write_text(nav_of(PAGES))
-    for path in ("template.yaml", "events/upload.json", "schemas/list.json"):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
+    for path in ("template.yaml", "events/upload.json", "schemas/list.json", "infra/site/site.css"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("{}")
     (tmp_path / "card.md").write_text("# A card, which leads to the [template](template.yaml)\n")
     (tmp_path.parent / "outside.md").write_text("# Of another project\n")

@@ -52,5 +52,5 @@ def _prepare(root: Path) -> dict[str, Any]:
     if not ZENSICAL.exists():
         raise InfraError("Expected Zensical in .venv-docs. `make docs-check` installs it.")
     project: dict[str, Any] = tomllib.loads((root / "zensical.toml").read_text(encoding="utf-8"))["project"]
-    stage(root, root / project["docs_dir"])
+    stage(root, root / project["docs_dir"], project["extra_css"])
     return project

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os.path
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,15 +23,15 @@ def list_pages(root: Path) -> list[str]:
     return [*_ROOT_PAGES, *sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
 
 
-def stage(root: Path, folder: Path) -> None:
-    """Empties `folder` and fills it with symbolic links to the pages of `root` and to the files that they lead to.
+def stage(root: Path, folder: Path, styles: Sequence[str]) -> None:
+    """Empties `folder` and fills it with symbolic links to the pages of `root`, to what they lead to, and to style sheets.
 
     Markdown that a page leads to, such as a model card, becomes a page too, and a folder without a README.md a list of its
     files. What is not there, or not under `root`, is left out, and `find_dead_links` tells of it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     staged: set[Path] = set()
-    waiting = [root / page for page in list_pages(root)]
+    waiting = [root / name for name in (*list_pages(root), *styles)]
     while waiting:
         path = waiting.pop()
         if path in staged or not path.is_relative_to(root) or not path.exists():
