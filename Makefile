@@ -1,6 +1,6 @@
 # Every target first installs what it needs into .venv, so that no target needs another one to have been run before.
 .DEFAULT_GOAL := help
-.PHONY: help demo score test check format train bench build emulate rehearse soak mutants ray sam-local lock audit clean
+.PHONY: help demo score test check format train bench build emulate rehearse soak mutants ray docs docs-check sam-local lock audit clean
 
 # The first Python of a supported version that really starts; override with `make PYTHON=/path/to/python3 …`.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
@@ -95,6 +95,12 @@ mutants: .venv/test .venv/train .venv/coatcheck .venv/mutants .venv-ministack/re
 ray: .venv/test .venv-ray/ready ## score files over a cluster of Ray, and compare the rows with those of coatcheck score
 	$(BIN)/python -m pytest -m ray --no-cov tests/infra/ray $(ARGS)
 
+docs: .venv-docs/ready ## serve the documentation site on http://127.0.0.1:8000, built again when a page changes
+	@$(PYTHON) -m infra.site serve
+
+docs-check: .venv-docs/ready ## build the documentation site into .site, and find links that lead nowhere
+	@$(PYTHON) -m infra.site check
+
 sam-local: build ## run every event through sam local invoke (needs Docker)
 	@$(BIN)/coatcheck sam-local --architecture $(ARCHITECTURE)
 
@@ -105,8 +111,8 @@ audit: .venv-audit/ready ## ask the database of known vulnerabilities about ever
 	@.venv-audit/bin/python -m infra.supply
 
 clean: ## remove everything that was installed, built or trained
-	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-uv *.egg-info
-	rm -rf .aws-sam .demo .fuzz .training mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-checkov .venv-peers .venv-ray .venv-ministack .venv-fuzz .venv-audit .venv-docs .venv-uv *.egg-info
+	rm -rf .aws-sam .cache .demo .fuzz .site .training mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # `sam build` calls this target for ScoringFunction. It does not pass the architecture or HEIC on, so the environment does.
 export ARCHITECTURE ?= x86_64
@@ -157,8 +163,8 @@ build-ScoringFunction: .venv/coatcheck
 	@$(call install,$(@D),--require-hashes --no-deps -r $<)
 	@touch $@
 
-# A fuzzer, with what the function needs and no more; and what asks about known vulnerabilities.
-.venv-fuzz/ready .venv-audit/ready: .venv-%/ready: requirements/%.txt
+# A fuzzer, with what the function needs and no more; what asks about known vulnerabilities; what builds the site.
+.venv-fuzz/ready .venv-audit/ready .venv-docs/ready: .venv-%/ready: requirements/%.txt
 	$(call create,$(@D))
 	@echo "installing $< into $(@D)"
 	@$(call install,$(@D),--require-hashes --no-deps -r $<)

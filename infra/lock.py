@@ -32,6 +32,7 @@ LOCKS = {
     "mutants": ROOT / "requirements" / "mutants.txt",
     "fuzz": ROOT / "requirements" / "fuzz.txt",
     "audit": ROOT / "requirements" / "audit.txt",
+    "docs": ROOT / "requirements" / "docs.txt",
 }
 ENVIRONMENTS = (
     ("function", "heic", "score", "cloud", "test", "train", "mutants"),
@@ -41,6 +42,7 @@ ENVIRONMENTS = (
     ("ministack",),
     ("fuzz",),
     ("audit",),
+    ("docs",),
 )  # groups that are installed into one environment
 WITHOUT_DEPENDENCIES = {"function", "heic"}  # their lines are all that is packaged
 

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import handler
+from tests.browser import browser  # noqa: F401  # a fixture of all tests
 from tests.ministack import ministack  # noqa: F401  # a fixture of all tests
 
 ROOT = Path(__file__).parent.parent

@@ -136,6 +136,7 @@ INFRA_ARROWS = {
     "scale": {"bench", "cloud", "cost", "scale", "template"},
     "score": {"locations", "score", "show", "stores"},
     "show": {"locations", "show", "stores"},
+    "site": {"site"},
     "stores": {"stores"},
     "supply": {"lock", "supply"},
 }

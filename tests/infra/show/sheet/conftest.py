@@ -1,6 +1,4 @@
-"""Rows, thumbnails, and a browser with which pages are looked at."""
-
-from pathlib import Path
+"""Rows, thumbnails, and a look at pages in a browser."""
 
 import pytest
 
@@ -11,7 +9,6 @@ from infra.show.documents import Row
 from infra.show.sheet.entries import Thumbnail
 from infra.show.sheet.writing import write_sheet
 
-CHROMIUM = Path("/usr/bin/chromium")
 MANIFEST = parse_manifest((BUNDLED_ARTIFACT / "manifest.json").read_bytes())
 MODEL = ModelName(MANIFEST.name, MANIFEST.version, MANIFEST.model.sha256)
 DOT = bytes.fromhex(
@@ -51,19 +48,6 @@ def write(tmp_path):
         return write_sheet(rows, thumbnails, tmp_path / "sheet.html", options.pop("title", "photos"), **options)
 
     return write
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium, which is driven over pipes. Playwright's event loop runs as long, so other modules must not have it."""
-    if not CHROMIUM.exists():
-        pytest.skip("needs Chromium at /usr/bin/chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
