@@ -1,4 +1,4 @@
-"""Renders the results of the benchmark as Markdown: docs/bench/results.md, lines for the terminal, and cells of docs/performance.md."""
+"""Renders the results of the benchmark as Markdown: the page of results, lines for the terminal, cells of the page of speed."""
 
 from __future__ import annotations
 
