@@ -145,6 +145,29 @@ def test_an_object_that_has_more_to_tell_has_a_line_of_its_own_at_once(logged, n
     assert line.get("named") == (str(named) if named != A else None)
 
 
+def test_the_line_of_an_object_has_these_fields(logged):
+    document = ObjectRef("out", "a.json")
+    counts = {"images": 3, "unsure": 2, "unfamiliar": 1, "size_bytes": 100}
+    report = Report(A, Outcome.REJECTED, **counts, document=document, error=EmptyObject("nothing in it"))
+
+    Journal().record(ObjectRef("in", "%61"), report)
+
+    (line,) = logged()
+    assert {name: line[name] for name in line if name not in {"level", "timestamp", "location", "service"}} == {
+        "message": "object",
+        "object": "s3://in/a",
+        "outcome": "rejected",
+        "images": 3,
+        "unsure": 2,
+        "unfamiliar": 1,
+        "bytes": 100,
+        "document": "s3://out/a.json",
+        "named": "s3://in/%61",
+        "error": "EmptyObject",
+        "reason": "nothing in it",
+    }
+
+
 def test_a_line_that_many_objects_share_stays_below_the_size_of_an_event_of_a_log(logged):
     journal = Journal()
     keys = [f"{number:04}" + "\x01" * 1020 for number in range(MAX_SHARED + 1)]

@@ -101,6 +101,16 @@ def test_the_rows_of_a_run_whose_plan_was_deleted_cover_nothing(world):
     assert bucket.sweep().missing == 2
 
 
+def test_the_rows_of_a_run_whose_list_of_shards_was_deleted_cover_nothing(world):
+    bucket = world()
+    bucket.put_many(2)
+    planned = bucket.plan()
+    bucket.run()
+    bucket.store.remove(ObjectRef(planned["bucket"], planned["shards_key"]))
+
+    assert list(covered(bucket).rows(UPLOADS, "", Deadline.after(60))) == []
+
+
 def test_the_rows_of_a_shard_without_an_index_cover_nothing(world):
     bucket = world()
     bucket.put_many(6)

@@ -1,6 +1,7 @@
 """Runs over a backlog in memory: what is planned, what is written, and that nothing is scored twice or left out."""
 
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -350,6 +351,21 @@ def test_a_part_whose_answer_was_lost_is_answered_again(world):
     assert bucket.do(first, over) == second
 
 
+def test_what_was_planned_before_is_neither_listed_nor_looked_at_again(world):
+    bucket = world()
+    bucket.put_many(250)
+    over = TimeBudget(Deadline.after(-1), Deadline.after(600))
+    first = bucket.do({"job": "plan", "run": "first"}, over)
+    assert first["planned"] == {"objects": 100, "bytes": sum(len(picture(number)) for number in range(100))}
+    bucket.do(first, over)
+    listed = []
+    bucket.store.before = lambda method, place: listed.append(place) if method == "list" else None
+
+    bucket.do(first, over)
+
+    assert listed == []
+
+
 def test_the_first_shards_are_small_and_grow(world):
     bucket = world()
     bucket.put_many(1000)
@@ -389,6 +405,35 @@ def test_a_plan_tells_how_many_images_some_objects_have(world):
     bucket.put("uploads/text.txt", b"no image at all")
 
     assert bucket.plan()["plan"]["sampled"] == {"objects": 5, "images": 8}
+
+
+def test_the_objects_that_are_looked_into_are_those_of_the_smallest_digests(world):
+    bucket = world()
+    keys = [f"uploads/{number:03}.png" for number in range(200)]
+    ranked = sorted(keys, key=lambda key: hashlib.blake2b(f"inbox/{key}".encode(), digest_size=8).hexdigest())
+    for key in keys:
+        bucket.put(key, archive(3) if key in ranked[:16] else picture(0))
+
+    assert bucket.plan()["plan"]["sampled"] == {"objects": 16, "images": 48}
+
+
+def test_the_answer_to_a_plan_says_where_and_what_the_shards_are(world):
+    bucket = world()
+    for number in range(30):
+        bucket.put(f"uploads/{number}", b"12345")
+    bucket.settle()
+
+    answer = bucket.plan()
+
+    assert {name: answer[name] for name in ("job", "run", "is_planned", "planned")} == {
+        "job": "plan",
+        "run": "first",
+        "is_planned": True,
+        "planned": {"objects": 30, "bytes": 150},
+    }
+    assert sorted(answer["plan"]) == ["bytes", "left_out", "objects", "order", "planned_at", "rows", "sampled", "shards"]
+    assert answer["plan"]["shards"] == len(bucket.shards(answer))
+    assert answer["plan"]["rows"] == str(bucket.places.rows_of(MAKER.results, "first"))
 
 
 def test_a_plan_of_nothing_has_no_shards(world):
