@@ -94,6 +94,23 @@ def alternatives(request):
     return {one.ref: one.alternative for one in request.asked if one.alternative}
 
 
+def ids_given_by_sources(event):
+    """The ids that the source of an event gives its parts, by which it is told of them; None if it only counts them."""
+    if "tasks" in event:
+        return [task["taskId"] for task in event["tasks"]]
+    if "detail-type" in event:
+        return [event["id"]]
+    return [record["messageId"] for record in event.get("Records", []) if "messageId" in record] or None
+
+
+@pytest.mark.parametrize("name", [name for name, (source, *_) in PAYLOADS.items() if source != SCHEDULE])
+def test_a_message_has_the_id_that_its_source_gave_it_or_its_number(name):
+    event = json.loads((EVENTS / name).read_text())
+    ids = [message.id for message in parse_event(event).messages]
+
+    assert ids == (ids_given_by_sources(event) or [str(number) for number in range(len(ids))])
+
+
 def test_every_payload_is_in_the_table():
     assert {path.name for path in EVENTS.glob("*.json")} == {*PAYLOADS, "map-task-token.json"}
     assert {trigger.NAME for trigger in TRIGGERS} == {source for source, _, _ in PAYLOADS.values()}
