@@ -1,7 +1,7 @@
 """Compares a page with what a command printed: whatever the page quotes was printed, in this order. Pure.
 
 A page shows commands as lines that are indented by four spaces, and quotes what came back in blocks of `text`, in which …
-stands for the beginning of a line. Numbers that differ from run to run, with decimals or of seconds, are not compared.
+stands for any text. Numbers that differ from run to run, with decimals or of time, are not compared.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from infra.errors import InfraError
 
 _LINES = re.compile(r"^ {4}(?P<command>\S[^\n]*)$|^```text\n(?P<quoted>.*?)^```$", re.MULTILINE | re.DOTALL)
-_VARYING = re.compile(r"\b\d[\d,]*\.\d+|\b\d+ s\b")
+_VARYING = re.compile(r"\b\d[\d,]*\.\d+|\b\d+ (s|min)\b")
 
 
 def quoted_lines(page: str) -> Iterator[str]:
@@ -34,10 +34,10 @@ def require_quoted(page: str, printed: Sequence[str]) -> None:
 
 
 def _quotes(line: str, printed: str) -> bool:
-    """Returns whether a line of a page is a line that was printed, or its end."""
-    if line.startswith("…"):
-        return _steady(printed).endswith(_steady(line.removeprefix("…")))
-    return _steady(line) == _steady(printed)
+    """Returns whether a line of a page is a line that was printed; the first … in it stands for any text."""
+    start, dots, end = (_steady(part) for part in line.partition("…"))
+    shown = _steady(printed)
+    return shown.startswith(start) and shown.endswith(end) if dots else shown == start
 
 
 def _steady(line: str) -> str:

@@ -84,7 +84,10 @@ class Rehearsal:
     say: Say
 
     def score_by(self, trigger: str) -> None:
-        """Switches the live stack to a trigger, uploads the samples, and waits for their documents, which are right."""
+        """Switches the live stack to a trigger, and uploads the samples, one after the other; their documents are right.
+
+        If all came at once, Lambda would start an instance for each, and unpack the package for it.
+        """
         stack = self.operator.stack
         before = stack.resources
         stack.deploy(UploadTrigger=trigger, **PARAMETERS)
@@ -92,7 +95,9 @@ class Rehearsal:
         changed = [f"+{name}" for name in sorted(after - before)] + [f"-{name}" for name in sorted(before - after)]
         self.say(f"deploy     UploadTrigger={trigger}: {', '.join(changed)}")
         uploads = uploads_to(trigger)
-        self.operator.upload(uploads)
+        for key, sample in uploads.items():
+            self.operator.upload({key: sample})
+            self.operator.documents([key])
         found = judge(uploads, self.operator.documents(uploads))
         self.say(f"score      {len(uploads)} uploads to {stack.outputs['InputUri']}{trigger}/: {found}")
 

@@ -1,11 +1,12 @@
 """Makes of the template what ministack can deploy, with all policies enforced. Pure.
 
-It is the template but for these four things, which ministack does otherwise than AWS:
+It is the template but for these five things, which ministack does otherwise than AWS:
 
     conditions of further prefixes   given as false, since ministack's CloudFormation splits no text in a condition
     RefusePlainHttp                  left out of the policies of buckets and queues, since ministack is asked by plain HTTP
     actions on batches of messages   allowed where those on single ones are, which AWS takes for both
     the alarm on drift               left out, since ministack makes no alarm of an expression
+    instances for the queue          two at most, since each unpacks the package, which takes seconds and 240 MB here
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 FURTHER_PREFIXES = ("HasPrefix2", "HasPrefix3", "HasPrefix4")
 PLAIN_HTTP = "RefusePlainHttp"
 
+MAX_INSTANCES = 2  # the fewest that Lambda takes
+
 _NEVER: Mapping[str, Any] = {"Fn::Equals": ["never", "true"]}
 _BATCHES = ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 
@@ -25,6 +28,8 @@ def for_ministack(template: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the template as ministack can deploy it."""
     made: dict[str, Any] = copy.deepcopy(dict(template))
     made["Conditions"] |= dict.fromkeys((*FURTHER_PREFIXES, "HasDriftAlarm"), _NEVER)
+    event_source = made["Resources"]["ScoringFunction"]["Properties"]["Events"]["Uploads"]["Properties"]
+    event_source["ScalingConfig"] = {"MaximumConcurrency": MAX_INSTANCES}
     for document in _policies(made["Resources"]):
         statements = [one for one in document["Statement"] if one.get("Sid") != PLAIN_HTTP]
         document["Statement"] = [_with_batches(one) for one in statements]

@@ -50,8 +50,10 @@ PRINTED = [
     [
         "    aws s3 ls\n\n```text\nphotos: 3 objects\n```\n",
         "Only the second:\n\n    coatcheck redrive\n",
-        "```text\nphotos:  3 objects\noldest 4 s, scored 12.1, at noon\n```\n",
+        "```text\nphotos:  3 objects\noldest 4 min, scored 12.1, at noon\n```\n",
         "```text\n… at noon\n```\n",
+        "```text\noldest …\n```\n",
+        "```text\noldest … noon\n```\n",
         "Nothing.\n",
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cloud.ministack import serve
-from infra.cloud.rehearsed import FURTHER_PREFIXES, PLAIN_HTTP, for_ministack
+from infra.cloud.rehearsed import FURTHER_PREFIXES, MAX_INSTANCES, PLAIN_HTTP, for_ministack
 from infra.cloud.samples import CLASSES, read_classes
 from infra.cloud.stacks import PARTS, ROOT_USER, Stack, administrator, client
 from infra.errors import InfraError
@@ -18,6 +18,10 @@ READ = read_template(TEMPLATE.read_text())
 
 
 BATCHED = {"sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+
+
+def event_source(template):
+    return template["Resources"]["ScoringFunction"]["Properties"]["Events"]["Uploads"]["Properties"]
 
 
 def listed(value):
@@ -52,7 +56,8 @@ def test_the_rehearsed_policies_differ_in_plain_http_and_in_batches_of_messages_
     """AWS asks for the permission of the single call where a batch is sent; ministack asks for one of its own."""
     made, read = for_ministack(READ), read_template(TEMPLATE.read_text())
     mine, theirs = statements(made), statements(read)
-    made.pop("Conditions"), read.pop("Conditions")
+    for template in (made, read):
+        del template["Conditions"], event_source(template)["ScalingConfig"]
 
     assert made == read
     assert theirs.keys() - mine.keys() == {key for key in theirs if key[1] == PLAIN_HTTP}
@@ -63,6 +68,11 @@ def test_the_rehearsed_policies_differ_in_plain_http_and_in_batches_of_messages_
     assert {sid for (name, sid), it in mine.items() if name == "ScoringRole" and it != theirs[(name, sid)]} == {
         *("SendSweptWork", "TakeWork", "TimeRetries", "KeepFailedInvocations")
     }
+
+
+def test_the_queue_is_rehearsed_with_fewer_instances():
+    assert event_source(for_ministack(READ)).pop("ScalingConfig") == {"MaximumConcurrency": MAX_INSTANCES}
+    assert event_source(READ)["ScalingConfig"]["MaximumConcurrency"] > MAX_INSTANCES
 
 
 def test_the_template_itself_stays_as_it_is():
