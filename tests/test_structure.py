@@ -107,7 +107,7 @@ INFRA_ARROWS = {
     "__main__": {"commands"},
     "backlog": {"backlog", "cost", "doctor", "locations", "score", "template"},
     "bench": {"bench", "cloud", "package", "stores", "template"},
-    "cloud": {"cloud", "locations", "package", "schemas", "show", "template"},
+    "cloud": {"cloud", "dashboard", "locations", "package", "schemas", "show", "template"},
     "commands": {
         "backlog",
         "bench",

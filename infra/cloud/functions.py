@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 
 Limitations: an asynchronous invocation (`InvocationType: Event`) is made once, where Lambda repeats a failed one twice and then
-sends it to the destination; what it answers is dropped. There is no log in the answer, and no limit of concurrency.
+sends it to the destination; what it answers is dropped. There is no log in the answer, and no limit of concurrency. What else
+is asked about the function, such as its aliases and event sources, is answered by an error that says so, since moto would
+answer that there is no such thing.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # of a synchronous invocation, in each dire
 MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
 
 _PATH = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/(?P<what>invocations|configuration)/?")
+_LACKING = re.compile(r"/20[0-9-]+/(functions/(?P<name>[^/]+)/.+|event-source-mappings/?)")
 _NAMES = {FUNCTION, f"{FUNCTION}:live", FUNCTION_ARN, ALIAS_ARN, f"{ACCOUNT}:function:{FUNCTION}"}
 _NAMES |= {f"{name}:$LATEST" for name in (FUNCTION, FUNCTION_ARN)}
 
@@ -39,7 +42,7 @@ class Functions:
         """Returns the answer to a request of Lambda's API; None if moto is to answer it, as for other functions."""
         match = _PATH.fullmatch(path)
         if match is None or match["name"] not in _NAMES:
-            return None
+            return _lacking(path, environ)
         if match["what"] == "invocations":
             return self._invoked(Request(environ))
         return _json(dict(self.configuration)) if environ["REQUEST_METHOD"] == "GET" else None
@@ -62,6 +65,14 @@ class Functions:
             threading.Thread(target=self.invoke, args=(event,), daemon=True).start()
             return Response(status=202)
         return _replied(self.invoke(event))
+
+
+def _lacking(path: str, environ: dict[str, Any]) -> Response | None:
+    """Returns the answer to what the embedded cloud does not have of Lambda's API; None if moto is to answer it."""
+    match = _LACKING.fullmatch(path)
+    if match is None or (match["name"] or Request(environ).args.get("FunctionName")) not in _NAMES:
+        return None
+    return _refusal(501, "NotImplementedException", "the embedded cloud has no such part of Lambda")
 
 
 def _replied(reply: Reply) -> Response:

@@ -33,13 +33,16 @@ _RESET_S = 30
 
 
 @contextmanager
-def serve(interpreter: Path = INTERPRETER, *, functions: str = sys.executable) -> Iterator[str]:
+def serve(
+    interpreter: Path = INTERPRETER, *, functions: str = sys.executable, enforces_policies: bool = False
+) -> Iterator[str]:
     """Starts ministack on a free port, yields its endpoint, and leaves no process and no file behind.
 
     Args:
         interpreter: the Python that ministack is installed for.
         functions: the Python that Lambda's functions run with, where they see no library but those of their package. No
             variable of this process reaches them.
+        enforces_policies: whether a caller may do only what the policies of IAM, of buckets and of queues let it do, as on AWS.
 
     Raises:
         InfraError: ministack is not installed, or does not start.
@@ -56,7 +59,7 @@ def serve(interpreter: Path = INTERPRETER, *, functions: str = sys.executable) -
             process = subprocess.Popen(
                 [interpreter, "-c", _PROGRAM, runner],
                 cwd=folder,
-                env=_variables(address, folder),
+                env=_variables(address, folder) | ({"AUTH": "true"} if enforces_policies else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError
@@ -22,24 +22,38 @@ from infra.cloud.names import REGION
 from infra.errors import InfraError
 from infra.paths import ROOT
 
-KEY = "rehearsal"  # of access, and its secret
 PARTS = "rehearsal-packages"  # the bucket of what a stack is made of
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _PATIENCE = {"Delay": 1, "MaxAttempts": 120}
+_EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+
+
+class Identity(NamedTuple):
+    """An access key and its secret, which say who calls."""
+
+    key: str
+    secret: str
+
+
+ROOT_USER = Identity("test", "test")  # ministack's name for the owner of its account, which no policy holds back
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack of one template, which stands at `url`, on the cloud at `endpoint`; it may not be deployed yet."""
+    """A stack of one template, which stands at `url`, on the cloud at `endpoint`; it may not be deployed yet.
+
+    Whatever is asked of the cloud, `identity` asks.
+    """
 
     name: str
     endpoint: str
     url: str
+    identity: Identity = ROOT_USER
 
     def client(self, service: str) -> Any:
         """Returns a client of one service of the cloud."""
-        return client(self.endpoint, service)
+        return client(self.endpoint, service, self.identity)
 
     @property
     def resources(self) -> frozenset[str]:
@@ -105,13 +119,24 @@ class Stack:
 
 
 @functools.cache
-def client(endpoint: str, service: str) -> Any:
+def client(endpoint: str, service: str, identity: Identity = ROOT_USER) -> Any:
     """Returns the client of one service of the emulator at an endpoint, with credentials that open nothing else."""
-    session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=KEY, region_name=REGION)
+    session = boto3.Session(aws_access_key_id=identity.key, aws_secret_access_key=identity.secret, region_name=REGION)
     return session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
 
 
-def upload(template: Mapping[str, Any], package: Path, name: str, endpoint: str, folder: Path) -> Stack:
+def administrator(endpoint: str, name: str) -> Identity:
+    """Makes a user of a name who may do everything, as far as no policy of a bucket or a queue refuses it."""
+    iam = client(endpoint, "iam")
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="everything", PolicyDocument=json.dumps(_EVERYTHING))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return Identity(made["AccessKeyId"], made["SecretAccessKey"])
+
+
+def upload(
+    template: Mapping[str, Any], package: Path, name: str, endpoint: str, folder: Path, identity: Identity = ROOT_USER
+) -> Stack:
     """Uploads the template, the package and the state machine to the cloud, and returns the stack, which is not deployed yet.
 
     Args:
@@ -120,8 +145,9 @@ def upload(template: Mapping[str, Any], package: Path, name: str, endpoint: str,
         name: the name of the stack.
         endpoint: where the cloud is.
         folder: a folder for the archive of the package, which may be deleted afterwards.
+        identity: who uploads, and deploys the stack later.
     """
-    s3 = client(endpoint, "s3")
+    s3 = client(endpoint, "s3", identity)
     s3.create_bucket(Bucket=PARTS)
     archive = folder / "package.zip"
     with zipfile.ZipFile(archive, "w") as file:  # uncompressed, since it goes no further than this machine
@@ -134,4 +160,4 @@ def upload(template: Mapping[str, Any], package: Path, name: str, endpoint: str,
     function["CodeUri"] = {"Bucket": PARTS, "Key": "package.zip"}
     machine["DefinitionUri"] = {"Bucket": PARTS, "Key": "machine.json"}
     s3.put_object(Bucket=PARTS, Key="template.json", Body=json.dumps(template).encode())
-    return Stack(name, endpoint, f"{endpoint}/{PARTS}/template.json")
+    return Stack(name, endpoint, f"{endpoint}/{PARTS}/template.json", identity)

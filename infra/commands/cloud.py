@@ -53,9 +53,11 @@ def cloud(
 def rehearse() -> None:
     """Rehearses a deployment on a second emulator: the whole template with the built package, from the upload to the end.
 
-    It deploys the stack, uploads samples, checks their documents, switches the live stack to each trigger and uploads again,
-    provokes dead letters, examines the stack by `coatcheck doctor`, runs `coatcheck backlog`, and deletes the stack. It needs
-    no Docker and no account, and nothing is kept. `make rehearse` builds the package and installs the emulator first.
+    It goes through an operator's first day, as docs/first-day.md tells it: it deploys the stack, scores uploads, has writing
+    refused to the function, finds the cause by the alarms, the dashboard, the log and `coatcheck doctor`, mends it, and sends
+    the dead letters back. It also switches the live stack to each trigger, runs `coatcheck backlog`, and deletes the stack at
+    the end. It needs no Docker and no account, and nothing is kept. `make rehearse` builds the package and installs the
+    emulator first.
 
     Example: `coatcheck rehearse`
     """

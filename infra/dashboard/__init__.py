@@ -1,1 +1,1 @@
-"""Defines the dashboard of CloudWatch and the alarm on drift, writes both into template.yaml, and draws docs/dashboard.png."""
+"""Defines the dashboard of CloudWatch and the alarm on drift, writes both into template.yaml, draws the one, and reads it."""

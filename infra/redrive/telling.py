@@ -66,6 +66,8 @@ def lines(outcome: Outcome, *, is_trial: bool) -> Iterator[str]:
         yield f"stays: {_short(fate.id)}, {about}: {_short(fate.reason)}"
     if len(staying) > MAX_TOLD:
         yield f"stays: {len(staying) - MAX_TOLD:,} more, which --json lists"
+    if fates and not any(fate.is_sent or fate.reason for fate in fates):
+        yield _hint(fates)
     if late := [fate.left_s for fate in fates if (is_trial or not fate.is_sent) and fate.left_s < SOON_S]:
         yield f"SQS deletes {len(late):,} of those that are still there soon, the first in {span(min(late))}"
     if outcome.hidden:
@@ -117,6 +119,13 @@ def _destination(fate: Fate) -> str:
 def _short(text: str) -> str:
     line = as_line(text[: 2 * _MAX_CHARACTERS])
     return line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…"
+
+
+def _hint(fates: Sequence[Fate]) -> str:
+    """Returns what --only could have named, where it named nothing of what is there."""
+    kinds = ", ".join(sorted({fate.reading.kind.value for fate in fates}))
+    errors = ", ".join(sorted({_short(fate.reading.error) for fate in fates if fate.reading.error})) or "none is named"
+    return f"--only names none of them: kinds are {kinds}; errors: {errors}; a pattern is of whole keys, like '*/coat.png'"
 
 
 def _summary(outcome: Outcome, *, is_trial: bool) -> str:

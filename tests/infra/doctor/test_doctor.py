@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from handler.model import BUNDLED_ARTIFACT
 from handler.objects import Prefix
 from infra.__main__ import app
-from infra.cloud.names import REGION
+from infra.cloud.names import REGION, STACK
 from infra.doctor.findings import lines, wrong
 from infra.doctor.uploads import _matches
 
@@ -305,6 +305,13 @@ def test_a_stack_is_examined_by_its_name(doctor, stack):
     found = doctor("--stack", "deployed", "--region", REGION)
 
     assert found == [("function", "takes nothing from the queue", "deploy the stack again: no event source leads from it")]
+
+
+def test_what_the_embedded_cloud_lacks_of_lambda_cannot_be_told(doctor):
+    """It has no alias, no concurrency and no event source that could be asked for, and nothing is wrong with that."""
+    assert doctor("--stack", STACK, "--region", REGION) == []
+    shown = CliRunner().invoke(app, ["doctor", "--stack", STACK]).stdout
+    assert shown.count("failed with NotImplementedException: the embedded cloud has no such part of Lambda") == 3
 
 
 def test_a_function_that_is_switched_off_is_named(doctor, stack):

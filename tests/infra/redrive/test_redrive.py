@@ -273,7 +273,9 @@ def test_only_what_is_asked_for_goes_and_the_rest_can_be_received_at_once(places
         assert [fate for fate in outcome.fates if fate.reason] == []
 
     assert sorted(bodies(sqs, places.dead_letters)) == sorted([json.dumps(SWEEP), "poison"])
-    assert told(done(places, only=("nothing",))).endswith("0 sent back, 0 stay, 2 not asked for")
+    *_, hint, summary = told(done(places, only=("nothing",))).splitlines()
+    assert hint.startswith("--only names none of them: kinds are scheduler, sqs; errors: AWS.Scheduler.InternalServerError; ")
+    assert summary == "0 sent back, 0 stay, 2 not asked for"
 
 
 def test_no_more_than_the_limit_go(places, sqs):
