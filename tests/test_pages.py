@@ -49,7 +49,7 @@ LINKS = [
 ]
 CALL = re.compile(r"(?:\.venv/bin/)?(coatcheck|python -m training|aws) ([a-z].*)")
 CALLS = sorted({found.groups() for page in PAGES for line in code_of(page) if (found := CALL.match(line)) and "…" not in line})
-CLI_ALONE = {"--cli-read-timeout", "--cli-binary-format"}  # options that the AWS CLI has for every call
+CLI_ALONE = {"--cli-read-timeout", "--cli-binary-format", "--region"}  # options that the AWS CLI has for every call
 
 
 SKIMMED = 2500  # words that are read in ten minutes, at 250 a minute
