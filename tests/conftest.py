@@ -38,7 +38,12 @@ hypothesis.settings.register_profile("patient", deadline=None)  # a machine that
 hypothesis.settings.load_profile("patient")
 
 # The files that take longest. Files are handed out whole, so all other processes would wait for one of these at the end.
-SLOWEST = ("tests/training/test_command.py", "tests/training/recipes/test_fashion_mnist.py", "tests/test_deployment.py")
+SLOWEST = (
+    "tests/training/recipes/test_fashion_mnist.py",
+    "tests/training/test_own_images.py",
+    "tests/training/test_command.py",
+    "tests/test_deployment.py",
+)
 
 
 def pytest_collection_modifyitems(items):

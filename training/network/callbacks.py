@@ -114,6 +114,18 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ship
         self._progress.stop()
 
 
+class Rate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Sets the learning rate of each step; a schedule in the optimiser would be a part of the graph, which is traced for it."""
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule) -> None:
+        super().__init__()
+        self._schedule = schedule
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = self._schedule(optimizer.iterations)
+
+
 class Estimate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Logs after the first steps how long all of them take; `doing` says what they do, and `steps` is their number."""
 

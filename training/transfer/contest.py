@@ -15,7 +15,6 @@ from training.network.batches import Batches
 from training.network.optimizer import compile_network
 from training.network.teacher import one_hot
 from training.transfer.backbones import Backbone
-from training.transfer.learning import Learnt
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +23,16 @@ SEEN_IMAGES = 6_000  # in all epochs of the trial together, about
 MIN_EPOCHS, MAX_EPOCHS = 3, 60
 
 
-def prefer_backbone(learnt: Learnt, backbone: Backbone, train: Split, classes: tuple[str, ...]) -> bool:
+def prefer_backbone(backbone: Backbone, accuracy: float, own: float) -> bool:
     """Returns whether a backbone is better than a small network that starts from nothing, and logs the figures of both.
 
-    The small network learns four fifths of the images in a quarter of a minute or so. If it has more of the other fifth right
-    than the backbone's head has by cross-validation, more time would widen its lead.
+    If the small network is the better one after a short trial, more time would widen its lead.
+
+    Args:
+        backbone: the pretrained network.
+        accuracy: the accuracy of the backbone's head by cross-validation, 0..1.
+        own: the accuracy of the small network, as `try_own_network` returns it.
     """
-    accuracy, own = learnt.judged.accuracy, try_own_network(train, classes)
     is_better = accuracy >= own
     logger.info(
         "%s has %.1f%% of the held-out images right, a small network that starts from nothing %.1f%%: %s",
@@ -40,7 +42,11 @@ def prefer_backbone(learnt: Learnt, backbone: Backbone, train: Split, classes: t
 
 
 def try_own_network(train: Split, classes: tuple[str, ...]) -> float:
-    """Trains a small network on four fifths of the images for a while, and returns its accuracy, 0..1, on the others."""
+    """Trains a small network on four fifths of the images for a quarter of a minute or so.
+
+    Returns:
+        Its accuracy, 0..1, on the other fifth.
+    """
     small = Split(np.stack([_shrink(image) for image in train.images]), train.labels)
     rest, judged = hold_out(small, max(1, len(small) // 5), 0)
     epochs = int(np.clip(SEEN_IMAGES // len(rest), MIN_EPOCHS, MAX_EPOCHS))

@@ -8,7 +8,7 @@ from pathlib import Path
 from handler.model import Model
 from training.data.folders import load_folders
 from training.transfer.backbones import Backbone, side_of
-from training.transfer.contest import prefer_backbone
+from training.transfer.contest import prefer_backbone, try_own_network
 from training.transfer.guidance import say_what_to_expect
 from training.transfer.learning import export_learnt, learn, tune_learnt
 
@@ -50,7 +50,7 @@ def fit_photos(
     dataset = load(at_most=None if backbone else COMPARED)
     learnt = learn(dataset, chosen)
     if backbone is None:
-        if not prefer_backbone(learnt, chosen, dataset.train, dataset.classes):
+        if not prefer_backbone(chosen, learnt.judged.accuracy, try_own_network(dataset.train, dataset.classes)):
             return None
         if max(len(dataset.train), len(dataset.test)) >= COMPARED:  # there may be more
             del learnt  # gigabytes

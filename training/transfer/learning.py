@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -54,9 +53,9 @@ def learn(dataset: Dataset, backbone: Backbone) -> Learnt:
 
 def tune_learnt(learnt: Learnt, dataset: Dataset, backbone: Backbone) -> Learnt:
     """Tunes the upper layers to the classes."""
-    build = partial(build_backbone, backbone, dataset.train.images.shape[1])
+    network = build_backbone(backbone, dataset.train.images.shape[1])
     logger.info("tuning the layers from %s on", BOUNDARIES[backbone])
-    tuned = tune(build, BOUNDARIES[backbone], learnt.seen, learnt.features, learnt.head)
+    tuned = tune(network, BOUNDARIES[backbone], learnt.seen, learnt.features, learnt.head)
     return Learnt(tuned.network, tuned.head, tuned.judged, learnt.features, learnt.seen, is_tuned=True)
 
 

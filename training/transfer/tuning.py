@@ -7,7 +7,6 @@ stay as they are, since a few hundred photos have none worth learning.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -15,7 +14,7 @@ import numpy as np
 from keras import layers
 
 from training.export.judged import Judged
-from training.network.callbacks import Estimate
+from training.network.callbacks import Estimate, Rate
 from training.transfer.head import Features, Head, divide, find_prototypes, fit_head
 from training.transfer.looking import BATCH, SEED, Seen, compute_features, upper_layers
 
@@ -38,50 +37,66 @@ class Tuned:
     judged: Judged
 
 
-def tune(build: Callable[[], keras.Model], boundary: str, seen: Seen, start: Features, head: Head) -> Tuned:
-    """Tunes a network to all photos, and as many more as are needed to a part of them, which judge the others.
+def tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head: Head) -> Tuned:
+    """Tunes a network to all photos, and before that to as many parts of them as are needed for the others to be judged.
 
     Args:
-        build: returns the pretrained network, from images to features, anew each time.
+        network: the pretrained network, from images to features; its layers are tuned in place.
         boundary: the name of the first layer that is tuned.
         seen: what the layers below make of the photos, and of images that show none of the classes.
         start: the features of these by the pretrained network.
         head: a head that was fitted to these features.
     """
-    network = build()
-    tuned = _tune(network, boundary, seen, start, head)
+    tuning = _Tuning(network, boundary, start.classes)
     judged: list[Judged] = []
     needed = len(start) if len(start) >= MANY else ENOUGH_JUDGED
     for train, held_out in divide(start.labels, FOLDS):
         if sum(len(part.labels) for part in judged) >= needed:
             break
-        other = build()
         part = start.take(train)
-        judge = _tune(other, boundary, seen.take(train), part, fit_head(part))
-        features = compute_features(upper_layers(other, boundary), seen.photos[0, held_out])
-        judged.append(judge.judge(features, start.labels[held_out]))
-    return Tuned(network, tuned, Judged.join(judged))
+        judge = tuning.tune(seen.take(train), part, fit_head(part))
+        judged.append(judge.judge(tuning.features(seen.photos[0, held_out]), start.labels[held_out]))
+    return Tuned(network, tuning.tune(seen, start, head), Judged.join(judged))
 
 
-def _tune(network: keras.Model, boundary: str, seen: Seen, start: Features, head: Head) -> Head:
-    """Tunes the layers of `network` from `boundary` on, and `head`; the layers in place, and the new head is returned."""
-    upper = upper_layers(network, boundary)
-    for layer in upper.layers:
-        layer.trainable = not isinstance(layer, layers.BatchNormalization)
-    keras.utils.set_random_seed(SEED)
-    logits = layers.Dense(start.classes + 1, name="logits")
-    whole = keras.Model(upper.input, logits(layers.Dropout(DROPOUT)(upper.output)))
-    logits.set_weights([head.weights, head.bias])
-    views = _Views(seen, start)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, EPOCHS * len(views), warmup_target=LEARNING_RATE, warmup_steps=max(1, len(views) // 2)
-    )
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING)
-    whole.compile(keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY), loss, jit_compile=False)
-    estimate = Estimate(f"tuning to {len(start)} photos", EPOCHS * len(views))
-    whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[estimate])
-    weights, bias = logits.get_weights()
-    return Head(weights, bias, find_prototypes(compute_features(upper, seen.photos[0])))
+class _Tuning:
+    """Tunes the upper layers of one network to several sets of photos, each time from the pretrained weights.
+
+    So the graph of a step is traced once, which takes longer than all steps of a few hundred photos.
+    """
+
+    def __init__(self, network: keras.Model, boundary: str, classes: int) -> None:
+        self._upper = upper_layers(network, boundary)
+        for layer in self._upper.layers:
+            layer.trainable = not isinstance(layer, layers.BatchNormalization)
+        keras.utils.set_random_seed(SEED)
+        self._logits = layers.Dense(classes + 1, name="logits")
+        self._whole = keras.Model(self._upper.input, self._logits(layers.Dropout(DROPOUT)(self._upper.output)))
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING)
+        optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        optimizer.build(self._whole.trainable_variables)
+        self._whole.compile(optimizer, loss, jit_compile=False)
+        self._changed = [*self._whole.variables, *optimizer.variables]
+        self._pretrained = [keras.ops.convert_to_numpy(variable).copy() for variable in self._changed]
+
+    def tune(self, seen: Seen, start: Features, head: Head) -> Head:
+        """Tunes the layers and `head`; the layers are changed in place, and the new head is returned."""
+        for variable, value in zip(self._changed, self._pretrained, strict=True):
+            variable.assign(value)
+        self._logits.set_weights([head.weights, head.bias])
+        views = _Views(seen, start)
+        steps = EPOCHS * len(views)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=max(1, len(views) // 2)
+        )
+        callbacks = [Rate(rate), Estimate(f"tuning to {len(start)} photos", steps)]
+        self._whole.fit(views, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=callbacks)
+        weights, bias = self._logits.get_weights()
+        return Head(weights, bias, find_prototypes(self.features(seen.photos[0])))
+
+    def features(self, activations: np.ndarray) -> np.ndarray:
+        """Computes features `(n, d)` float32, as the layers are tuned, from what the layers below made of photos."""
+        return compute_features(self._upper, activations)
 
 
 class _Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types

@@ -34,7 +34,7 @@ def test_tuning_learns_the_classes_and_none_of_them_and_judges_what_it_has_not_s
     views, foreign = (np.stack([compute_features(upper, view) for view in views]) for views in (seen.photos, seen.foreign))
     start = Features(views, labels, 3, foreign)
 
-    tuned = tune(build, "upper", seen, start, fit_head(start))
+    tuned = tune(build(), "upper", seen, start, fit_head(start))
 
     assert (tuned.judged.accuracy, len(tuned.judged.labels)) == (1, 100)
     new, new_labels = seen_of(60, seed=1)
