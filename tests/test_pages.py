@@ -58,7 +58,8 @@ SKIMMED = 2500  # words that are read in ten minutes, at 250 a minute
 def skimmed(page):
     """What a hurried reader takes in of a page: its headings, and its first paragraph, which says what the page is for."""
     blocks = re.split(r"\n\s*\n", page.read_text())
-    first = next(block for block in blocks if not re.match(r"[|!#<]|```|    ", block))
+    first = next((block for block in blocks if not re.match(r"[|!#<]|```|    ", block)), None)
+    assert first, f"{page} needs a paragraph that says what it is for"
     return [first, *(block.lstrip("# ").splitlines()[0] for block in blocks if block.startswith("#"))]
 
 
@@ -240,6 +241,14 @@ def test_every_outcome_is_told_as_the_table_says(outcome, load_event):
         assert {told(load_event(name), outcome) for name in names} == {cell}
 
 
+def test_every_command_is_on_its_page():
+    page = text_of("commands")
+
+    assert [
+        name for name in typer.main.get_command(infra_app).commands if not re.search(rf"`(?:coatcheck )?{name}\b", page)
+    ] == []
+
+
 def test_every_metric_is_in_the_table(capsys):
     scored = Report(ObjectRef("in", "a"), Outcome.SCORED, images=1, by_class={"Coat": 1})
     write_metrics(Journal([scored]), is_cold_start=False, function_name="f", request_id="r")
@@ -263,7 +272,7 @@ def test_the_layout_names_what_is_there():
         lines = re.search(rf"^{room}/.*\n((?:  .*\n)+)", block, re.MULTILINE)[1]
         inside = {name.rstrip("/") for line in re.findall(r"^  (\w.*?)  +\w", lines, re.MULTILINE) for name in line.split(", ")}
         there = {path.name for path in (ROOT / room).iterdir() if path.suffix == ".py" or path.is_dir()}
-        assert there - {"__init__.py", "__pycache__"} - unnamed == inside
+        assert there - {"__init__.py", "__pycache__"} - unnamed == inside, f"the map of {room} in CONTRIBUTING.md"
     rooms = re.search(r"^training/.*\n((?:  .*\n)+)", block, re.MULTILINE)[1]
     inside = set(re.findall(r"^  (\w+)/ ", rooms, re.MULTILINE))
     assert {path.parent.name for path in (ROOT / "training").glob("*/__init__.py")} == inside
