@@ -1,6 +1,7 @@
 """Provocations: each causes one error that a user can cause, in a scene of its own, so that its message is the real one."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,20 @@ def scene() -> Iterator[Scene]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.chdir(folder)
         yield Scene(Path(folder), patch)
+
+
+def one_error(*provoke: Callable[[], object]) -> Exception:
+    """Causes the same error in several ways, which must differ by numbers alone, and returns the first."""
+    errors = []
+    for cause in provoke:
+        try:
+            errors.append(cause())
+        except Exception as error:  # noqa: BLE001  # whichever it is, it is compared
+            errors.append(error)
+    told = {(type(error).__name__, re.sub(r"\d+", "0", str(error))) for error in errors}
+    if len(told) != 1 or not isinstance(errors[0], Exception):
+        raise AssertionError(f"expected one error; received {told}")
+    return errors[0]
 
 
 def message(provocation: Provocation) -> str:
