@@ -54,7 +54,7 @@ def test_options_that_exclude_each_other_are_refused(options, expected):
     [
         (None, "a UTF-8 text file with one class name a line"),
         (b"\xff\xfe", "a UTF-8 text file with one class name a line"),
-        (b"coat\n\n", "at least two different class names. Received: 1"),
+        (b"coat\n\n", "at least two class names, all different. Received: coat"),
         (b"coat\nbag\ncoat\n", r"repeated: \['coat'\]"),
     ],
 )
