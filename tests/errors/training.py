@@ -1,0 +1,5 @@
+"""The errors of training."""
+
+from tests.errors.provoking import Provocation
+
+ROWS: tuple[Provocation, ...] = ()
