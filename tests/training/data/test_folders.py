@@ -194,7 +194,9 @@ def test_a_file_may_have_a_name_that_is_not_utf_8_and_a_class_may_not(animals):
     assert len(load_folders(animals).train) == 26
 
     write(animals / os.fsdecode(b"caf\xe9") / "one.png")
-    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"):
+    with pytest.raises(
+        DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"
+    ):
         load_folders(animals)
 
 
@@ -206,7 +208,9 @@ def test_a_data_set_has_a_name_that_is_utf_8(tmp_path, parts):
             for picture in range(6):
                 write(root / part / name / f"{picture}.png", seed=(number, ord(name[0]), picture))
 
-    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"):
+    with pytest.raises(
+        DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"
+    ):
         load_folders(root)
 
 

@@ -98,7 +98,9 @@ def test_a_folder_whose_name_is_not_utf_8_is_refused_before_the_work_begins(tiny
     (tmp_path / "others" / os.fsdecode(b"caf\xe9")).mkdir(parents=True)
     model, dataset = load_labelled(tiny_artifact, None, tiny_folder)
 
-    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"):
+    with pytest.raises(
+        DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"
+    ):
         try_model(model, tiny_artifact, dataset.test, tmp_path / "others", tmp_path / "out", 10)
     assert not (tmp_path / "out").exists()
 
