@@ -79,7 +79,10 @@ def read_manifest(artifact: str | None) -> Manifest:
     if artifact is None:
         return parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
     if not Path(artifact).is_dir():
-        raise InfraError(f"Expected the folder of an artifact in MODEL_URI. Received: {artifact!r}, which is no folder here.")
+        raise InfraError(
+            f"Expected the folder of an artifact in MODEL_URI. Received: {artifact!r}, which is no folder here; correct "
+            "or unset it."
+        )
     try:
         return load_artifact(Path(artifact)).manifest
     except BadArtifact as error:

@@ -231,4 +231,5 @@ def _require(answer: Answer, what: str) -> None:
         advice = f"allow states:{name} to the identity that you run this with"
         raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")
     if answer.code:
-        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; try again, the same command goes on.")
+        advice = "deploy the stack again" if answer.is_missing else "try again, the same command goes on"
+        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")

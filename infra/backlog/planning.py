@@ -117,5 +117,7 @@ def require_same(run: str, known: Known, order: Order) -> None:
     """
     if known.order != order:
         differing = [name for name in Order.__struct_fields__ if getattr(known.order, name) != getattr(order, name)]
-        shown = ", ".join(f"{name} {getattr(known.order, name)} then and {getattr(order, name)} now" for name in differing)
+        shown = ", ".join(
+            f"{name} {getattr(known.order, name) or 'none'} then and {getattr(order, name) or 'none'} now" for name in differing
+        )
         raise WrongUse(f"Expected what the run {run} was planned for. Received: {shown}; name another --run.")

@@ -81,5 +81,7 @@ def _parse(text: str) -> Prefix | ListFile:
             "`coatcheck score`."
         )
     if not path.is_file():
-        raise WrongSource(f"Expected s3://bucket/prefix/, or a list of objects. Received: {text!r}, which is no file here.")
+        raise WrongSource(
+            f"Expected s3://bucket/prefix/, or a list of objects. Received: {text!r}, which is no file here; check the path."
+        )
     return path

@@ -8,12 +8,12 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageMetadata
 from pathlib import Path
 from typing import Any
 
 import boto3
 import msgspec
+import numpy as np
 import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +30,10 @@ from infra.backlog.deployed import Deployed
 from infra.backlog.executions import Executions
 from infra.backlog.planning import plan
 from infra.cloud import runtime, sam_local
+from infra.dashboard.metric_math import evaluate
+from infra.dashboard.rendering import rewrite
 from infra.doctor.asking import Cloud
+from infra.score.sources import parse_line
 from tests.errors.provoking import Provocation, Scene, one_error
 
 Prepare = Callable[[], object]
@@ -203,7 +206,7 @@ def photos(path: str = "photos/coat.png") -> None:
 def documents(path: str = "predictions/coat.png.json", key: str = "coat.png", sha256: str = "ab" * 32) -> Prepare:
     """Returns what makes a document of one image."""
     prediction = {
-        "image": key,
+        "image": key.rpartition("/")[2],
         "class_index": 4,
         "class_name": "Coat",
         "confidence": 0.75,
@@ -290,7 +293,7 @@ def without_build(scene: Scene) -> None:
 
 
 def without_sam(scene: Scene) -> None:
-    sam_local.Sam(Path(".venv-sam/bin/sam"), Path("t"), package.Architecture.arm64, {}).invoke(Path("event.json"))
+    sam_local.Sam(Path("nowhere/sam"), Path("t"), package.Architecture.arm64, {}).invoke(Path("event.json"))
 
 
 def on_windows(scene: Scene) -> None:
@@ -381,7 +384,7 @@ def licence(**fields: Any) -> Provoke:
     class Metadata(dict[str, Any]):
         json = fields
 
-    return calling(lambda _: licence_of(PackageMetadata and Metadata(Name="some-library")))  # type: ignore[arg-type]
+    return calling(lambda _: licence_of(Metadata(Name="some-library")))  # type: ignore[arg-type]
 
 
 DIGEST = json.loads((locations.BUNDLED_ARTIFACT / "manifest.json").read_bytes())["model"]["sha256"]
@@ -507,6 +510,52 @@ def measured(_scene: Scene) -> None:
     load_measured(Path("measured.json"))
 
 
+def no_series(_scene: Scene) -> None:
+    from infra.bench.results import load_results
+    from infra.cost.times import Client, load_times
+    from infra.scale.instance import read_costs
+
+    read_costs(msgspec.structs.replace(load_results(), series=()), load_times(), Client.boto3)
+
+
+def no_parameter(_scene: Scene) -> None:
+    from infra.scale.deployment import read_deployment
+
+    write("template.yaml", paths.TEMPLATE.read_text().replace("BatchSize: 100", ""))()
+    write("machine.json", (paths.ROOT / "infra/backlog/machine.asl.json").read_bytes())()
+    read_deployment(Path("template.yaml"), Path("machine.json"))
+
+
+def predicted(name: str, probability: float = 0.75) -> Any:
+    """Returns the document of one image."""
+    from handler.predictions import Input, ModelName, Prediction, PredictionDocument, Summary
+
+    row = Prediction(image=name, class_index=0, class_name="Coat", confidence=probability, probabilities=[probability])
+    source = Input("photos", name, "e0", None, 1, "png")
+    return PredictionDocument(source, ModelName("m", "1", "0" * 64), Summary(1, 0, probability, {"Coat": 1}), [row], [])
+
+
+def rejected_sample(_scene: Scene) -> None:
+    from handler.predictions import Input, ModelName, Problem, RejectionDocument
+    from infra.demo import require_scored
+
+    problem = Problem("UnreadableImage", "Expected a whole PNG. Received: a truncated one.")
+    rejection = RejectionDocument(Input("photos", "a.png", "e0", None, 1, "png"), ModelName("m", "1", "0" * 64), problem)
+    require_scored({"a.png": rejection}, locations.read_manifest(None))
+
+
+def wrong_samples(_scene: Scene) -> None:
+    from infra.demo import PACKED, require_right
+
+    require_right({PACKED: predicted(PACKED), "a.png": predicted("a.png")}, {"a.png": "Dress"})
+
+
+def other_packed(_scene: Scene) -> None:
+    from infra.demo import PACKED, require_right
+
+    require_right({PACKED: predicted(PACKED, 0.5), "a.png": predicted("a.png")}, {"a.png": "Coat"})
+
+
 ROWS: tuple[Provocation, ...] = (
     Provocation(
         "WrongSource",
@@ -596,7 +645,7 @@ ROWS: tuple[Provocation, ...] = (
         "WrongUse",
         "a result has the name of a folder",
         "Give it another name.",
-        coatcheck("score", "photos", "--page", "pages", prepare=both(photos, folder("pages"))),
+        coatcheck("score", "photos", "--page", "~/pages", prepare=both(photos, folder("pages")), HOME="."),
     ),
     Provocation(
         "WrongUse",
@@ -615,6 +664,12 @@ ROWS: tuple[Provocation, ...] = (
         "a list was asked for with -, and the standard input is closed",
         "Pipe a list into the command, or name a file of one.",
         closed_input("score", "-"),
+    ),
+    Provocation(
+        "WrongSource",
+        "`backlog` was asked for a list with -, and the standard input is closed",
+        "Pipe a list into the command, or name a file of one.",
+        closed_input("backlog", "-", prepare=deployed),
     ),
     Provocation(
         "WrongUse",
@@ -644,7 +699,7 @@ ROWS: tuple[Provocation, ...] = (
         "WrongUse",
         "--partition-by was given for a single file",
         "Name a folder with --out, or leave --partition-by out.",
-        coatcheck("table", "predictions", "--out", "t.csv", "--partition-by", "class_name", prepare=documents()),
+        coatcheck("table", "predictions", "--out", "t.csv", "--partition-by", "class", prepare=documents()),
     ),
     Provocation(
         "WrongUse",
@@ -862,8 +917,8 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "WrongUse",
         "--batch was given for a route without a queue",
-        "Leave --batch out, or name the route `queue`.",
-        coatcheck("cost", "--route", "packed", "--batch", "10"),
+        "Name the route `queue`, or no batch.",
+        coatcheck("cost", "--route", "direct", "--batch", "10"),
     ),
     Provocation(
         "WrongUse",
@@ -975,7 +1030,10 @@ ROWS: tuple[Provocation, ...] = (
     ),
     Provocation("WrongSource", "nothing to score was named", "Name a prefix, or a list.", coatcheck("backlog")),
     Provocation(
-        "WrongSource", "two prefixes were named", "Start a run for each.", coatcheck("backlog", "s3://shop/a/", "s3://shop/b/")
+        "WrongSource",
+        "two prefixes were named",
+        "Give the command once for each.",
+        coatcheck("backlog", "s3://shop/a/", "s3://shop/b/"),
     ),
     Provocation(
         "WrongSource",
@@ -1007,12 +1065,6 @@ ROWS: tuple[Provocation, ...] = (
         "a list in S3 is not there",
         "Look into the bucket; of a prefix, give the slash too.",
         in_aws("backlog", "s3://results/list.txt", prepare=deployed),
-    ),
-    Provocation(
-        "WrongSource",
-        "a list was asked for with - for a backlog, and the standard input is closed",
-        "Pipe a list into the command, or name a file of one.",
-        closed_input("backlog", "-", prepare=deployed),
     ),
     Provocation("WrongUse", "a list is empty", "Write an address on each line.", backlog("list.txt", "")),
     Provocation(
@@ -1133,7 +1185,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "InfraError",
         "the function of the stack is gone",
-        "Deploy the stack again.",
+        "Deploy it from this version, by `sam deploy`.",
         in_aws("backlog", "--all", "--run", "photos", prepare=deployed),
     ),
     Provocation(
@@ -1181,7 +1233,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "InfraError",
         "the state machine is gone",
-        "Deploy the stack again.",
+        "Deploy it from this version, by `sam deploy`.",
         in_aws("backlog", "show", prepare=stack(**TEMPLATE)),
     ),
     Provocation(
@@ -1231,7 +1283,10 @@ ROWS: tuple[Provocation, ...] = (
         "WrongUse", "a run of the name was asked for another list", "Choose another name by --run.", calling(other_list)
     ),
     Provocation(
-        "WrongUse", "--artifact of `cloud` is no folder", "Check the path.", coatcheck("cloud", "--artifact", "my-model")
+        "WrongUse",
+        "--artifact of `cloud` is no folder",
+        "Name a folder, such as that which `python -m training` wrote.",
+        coatcheck("cloud", "--artifact", "my-model"),
     ),
     Provocation("InfraError", "another program has the port", "Name another --port, or leave it out.", taken_port),
     Provocation(
@@ -1326,4 +1381,64 @@ ROWS: tuple[Provocation, ...] = (
     ),
     Provocation("InfraError", "a file of measured times is not that of the benchmark", "Measure again.", calling(times)),
     Provocation("InfraError", "a file of measured runs is none", "Measure again.", calling(measured)),
+    Provocation(
+        "WrongSource",
+        "a line of a list for `score` is a prefix",
+        "Give the prefix on the command line, besides the list.",
+        calling(lambda _: parse_line("s3://shop/photos/", Path.cwd())),
+    ),
+    Provocation(
+        "InfraError",
+        "the expression of a graph gives one number",
+        "Write an expression of the series.",
+        calling(lambda _: evaluate("1", {}, 60)),
+    ),
+    Provocation(
+        "InfraError",
+        "the expression of a graph has an operator that is not known here",
+        "Write it with those that infra/dashboard/metric_math.py knows, or teach it that one.",
+        calling(lambda _: evaluate("a % a", {"a": np.ones(2)}, 60)),
+    ),
+    Provocation(
+        "InfraError",
+        "the expression of a graph has a function that is not known here",
+        "Write it with those that infra/dashboard/metric_math.py knows, or teach it that one.",
+        calling(lambda _: evaluate("ANOMALY(a)", {"a": np.ones(2)}, 60)),
+    ),
+    Provocation(
+        "InfraError",
+        "a template has no place for the dashboard",
+        "Take the lines from template.yaml.",
+        calling(lambda _: rewrite("Resources:", "")),
+    ),
+    Provocation(
+        "InfraError",
+        "a series that the simulation needs is missing among the results of the benchmark",
+        "Measure on a machine where every contender takes part.",
+        calling(no_series),
+    ),
+    Provocation(
+        "InfraError",
+        "a parameter was taken out of the template that the simulation reads",
+        "Change the file that the message names together with the template.",
+        calling(no_parameter),
+    ),
+    Provocation(
+        "InfraError",
+        "a sample of the demo was rejected, as by a changed handler",
+        "Look at what the change does to that sample, by `coatcheck explain`.",
+        calling(rejected_sample),
+    ),
+    Provocation(
+        "InfraError",
+        "the bundled model is wrong about the samples of the demo, as after an unfinished training",
+        "Train it to the end, or take it from the repository again.",
+        calling(wrong_samples),
+    ),
+    Provocation(
+        "InfraError",
+        "a batch of images has other predictions than the same images alone, as by a changed model",
+        "Export the model again, from layers that look at each image alone.",
+        calling(other_packed),
+    ),
 )

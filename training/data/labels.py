@@ -107,7 +107,7 @@ def label_paths(paths: Iterable[str], vocabulary: Vocabulary) -> list[Label]:
     if loose:
         raise DataError(
             f"Expected folders named after the classes {', '.join(vocabulary.classes)}, with the images in them. "
-            f"Received: {', '.join(loose[:MAX_NAMED])} beside them."
+            f"Received: {', '.join(loose[:MAX_NAMED])} beside them; move these into folders, or away."
         )
     meant = match_classes(dict.fromkeys(path.split("/")[0] for path in given), vocabulary)
     return [Label(path, None, meant[path.split("/")[0]]) for path in given]
