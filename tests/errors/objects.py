@@ -268,7 +268,7 @@ ARCHIVES = (
         "UnsafeMember",
         "a member of an archive has no name",
         "Its image may be sound: give it a name.",
-        reading(zipped({"a.png": PNG}).replace(b"a.png", b"\0.png")),
+        reading(in_a_zip("a.png", PNG).replace(b"a.png", b"\0.png")),
     ),
     Provocation(
         "UnsafeMember",

@@ -1,10 +1,11 @@
 """Provocations: each causes one error that a user can cause, in a scene of its own, so that its message is the real one."""
 
+import io
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,12 @@ STRANGE = {"MODEL_URI", "QUEUE_URL", "RESULT_FORMAT", "S3_CLIENT", "REQUESTS_CA_
 class Scene:
     """What a provocation may use: a fresh folder, which is the working directory, and an environment of its own.
 
-    `patch` undoes at the end of the scene what it did, to the environment or to anything else.
+    `patch` changes the environment, or anything else, until the end of the scene, and `enter` enters a context until then.
     """
 
     folder: Path
     patch: pytest.MonkeyPatch
+    enter: Callable[[AbstractContextManager[object]], object]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Provocation:
 @contextmanager
 def scene() -> Iterator[Scene]:
     """Sets a scene, and leaves no trace of it."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         for name in list(os.environ):
             if name.startswith("AWS_") or name.lower().endswith("_proxy") or name in STRANGE:
                 patch.delenv(name)
@@ -55,18 +57,24 @@ def scene() -> Iterator[Scene]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.chdir(folder)
-        yield Scene(Path(folder), patch)
+        stack.enter_context(redirect_stdout(io.StringIO()))  # metrics, which are none of the message
+        yield Scene(Path(folder), patch, stack.enter_context)
 
 
-def one_error(*provoke: Callable[[], object]) -> Exception:
-    """Causes the same error in several ways, which must differ by numbers alone, and returns the first."""
+def one_error(*provoke: Callable[[], object], until: str | None = None) -> Exception:
+    """Causes the same error in several ways, and returns the first.
+
+    Their messages may differ in numbers, and in what follows the text `until`.
+    """
     errors = []
     for cause in provoke:
         try:
             errors.append(cause())
         except Exception as error:  # noqa: BLE001  # whichever it is, it is compared
             errors.append(error)
-    told = {(type(error).__name__, re.sub(r"\d+", "0", str(error))) for error in errors}
+    told = {
+        (type(error).__name__, re.sub(r"\d+", "0", str(error).partition(until)[0] if until else str(error))) for error in errors
+    }
     if len(told) != 1 or not isinstance(errors[0], Exception):
         raise AssertionError(f"expected one error; received {told}")
     return errors[0]
