@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -29,6 +30,7 @@ from infra.__main__ import app
 from infra.backlog.deployed import Deployed
 from infra.backlog.executions import Executions
 from infra.backlog.planning import plan
+from infra.backlog.sources import parse_sources
 from infra.cloud import runtime, sam_local
 from infra.dashboard.metric_math import evaluate
 from infra.dashboard.rendering import rewrite
@@ -223,9 +225,15 @@ def documents(path: str = "predictions/coat.png.json", key: str = "coat.png", sh
     return write(path, json.dumps(document))
 
 
-def backlog(name: str, content: bytes | str, *others: Prepare) -> Provoke:
-    """Starts a backlog over a list of objects."""
-    return in_aws("backlog", name, prepare=both(deployed, write(name, content), *others))
+def listed(name: str, content: bytes | str, *others: Prepare) -> Provoke:
+    """Reads a list as `coatcheck backlog` does once it has found the stack."""
+
+    def provoke(scene: Scene) -> Exception:
+        both(write(name, content), *others)()
+        list(parse_sources([name], is_all=False).entries())
+        raise AssertionError("no error came")
+
+    return provoke
 
 
 def parquet(**columns: list[Any]) -> bytes:
@@ -444,6 +452,13 @@ def own_prices(_scene: Scene) -> None:
     load_prices(Path("prices.toml"))
 
 
+def broken_prices(_scene: Scene) -> None:
+    from infra.cost.prices import load_prices
+
+    write("prices.toml", "s3_put: 5.4")()
+    load_prices(Path("prices.toml"))
+
+
 def odd_prices(_scene: Scene) -> None:
     from infra.cost.prices import load_prices
 
@@ -554,6 +569,44 @@ def other_packed(_scene: Scene) -> None:
     from infra.demo import PACKED, require_right
 
     require_right({PACKED: predicted(PACKED, 0.5), "a.png": predicted("a.png")}, {"a.png": "Coat"})
+
+
+def no_libraries(_scene: Scene) -> None:
+    from infra.bench.contenders import site_packages
+
+    site_packages(Path(".venv-peers/bin/python"))
+
+
+def broken_cloud(scene: Scene) -> None:
+    from infra.cloud import living
+
+    for name, value in {"INPUT_URIS": "s3://shop/", "OUTPUT_URI": "s3://results/", "MODEL_URI": "my-model"}.items():
+        scene.patch.setenv(name, value)
+    shutil.copytree(locations.BUNDLED_ARTIFACT, "my-model")
+    write("my-model/manifest.json", "{}")()
+    living._arrivals(SimpleNamespace())  # type: ignore[arg-type]  # which is looked at after the model
+
+
+def missing_document(_scene: Scene) -> None:
+    from infra import demo
+
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="results")
+        demo._collect(SimpleNamespace(s3=s3, output_bucket="results"), "predictions/a.png.json")  # type: ignore[arg-type]
+
+
+def left_out(_scene: Scene) -> None:
+    from infra.scale import measure
+
+    measure._require(99, 100)
+
+
+def unbuilt(scene: Scene) -> None:
+    from infra.cloud import rehearsal
+
+    scene.patch.setattr(rehearsal, "BUILD", Path(".aws-sam/build"))
+    rehearsal._package(scene.folder, is_built=True)
 
 
 ROWS: tuple[Provocation, ...] = (
@@ -888,6 +941,14 @@ ROWS: tuple[Provocation, ...] = (
         coatcheck("sheet", "predictions", "--artifact", "my-model", prepare=documents()),
     ),
     Provocation(
+        "WrongUse",
+        "--artifact names a folder whose manifest is broken",
+        "Copy the artifact again, or leave --artifact out.",
+        coatcheck(
+            "sheet", "predictions", "--artifact", "my-model", prepare=both(documents(), write("my-model/manifest.json", "{"))
+        ),
+    ),
+    Provocation(
         "InfraError",
         "nothing of what is to be explained can be opened",
         "Check what was named.",
@@ -922,9 +983,15 @@ ROWS: tuple[Provocation, ...] = (
     ),
     Provocation(
         "WrongUse",
-        "the file of --prices is not there, or is no TOML",
-        "Write lines such as `s3_put_dollars_per_million = 5.4`.",
+        "the file of --prices is not there",
+        "Name the file that holds your own prices.",
         calling(own_prices),
+    ),
+    Provocation(
+        "WrongUse",
+        "the file of --prices is no TOML",
+        "Write lines such as `s3_put_dollars_per_million = 5.4`.",
+        calling(broken_prices),
     ),
     Provocation(
         "WrongUse",
@@ -1066,109 +1133,114 @@ ROWS: tuple[Provocation, ...] = (
         "Look into the bucket; of a prefix, give the slash too.",
         in_aws("backlog", "s3://results/list.txt", prepare=deployed),
     ),
-    Provocation("WrongUse", "a list is empty", "Write an address on each line.", backlog("list.txt", "")),
+    Provocation(
+        "WrongUse",
+        "a list is empty",
+        "Write an address on each line.",
+        in_aws("backlog", "list.txt", prepare=both(deployed, write("list.txt"))),
+    ),
     Provocation(
         "WrongSource",
         "a line of a list is no address",
         "Write s3://, the bucket, a slash, and the key on each line.",
-        backlog("list.txt", "s3://shop/1.png\nphotos/2.png\n"),
+        listed("list.txt", "s3://shop/1.png\nphotos/2.png\n"),
     ),
     Provocation(
-        "WrongSource", "a line of a list names a bucket without a key", "Write the key too.", backlog("list.txt", "s3://shop\n")
+        "WrongSource", "a line of a list names a bucket without a key", "Write the key too.", listed("list.txt", "s3://shop\n")
     ),
     Provocation(
         "WrongSource",
         "a line of a list has a key that no object can have",
         "Take the line out.",
-        backlog("list.csv", "bucket,key\nshop,\n"),
+        listed("list.csv", "bucket,key\nshop,\n"),
     ),
     Provocation(
         "WrongSource",
         "a key in a list is longer than S3 allows",
         "Take the line out.",
-        backlog("list.txt", f"s3://shop/{'k' * 1025}\n"),
+        listed("list.txt", f"s3://shop/{'k' * 1025}\n"),
     ),
     Provocation(
         "WrongSource",
         "a key in a list is not UTF-8",
         "Save the list as UTF-8.",
-        backlog("list.txt", b"s3://shop/\xfcber.png\n"),
+        listed("list.txt", b"s3://shop/\xfcber.png\n"),
     ),
     Provocation(
         "WrongSource",
         "a row of a table has fewer columns than its first line",
         "Complete the row.",
-        backlog("list.csv", "size,bucket,key\n1,shop\n"),
+        listed("list.csv", "size,bucket,key\n1,shop\n"),
     ),
     Provocation(
         "WrongSource",
         "a column of a table holds numbers where keys belong",
         "Write keys as texts.",
-        backlog("list.parquet", parquet(bucket=["shop"], key=[1])),
+        listed("list.parquet", parquet(bucket=["shop"], key=[1])),
     ),
     Provocation(
         "WrongSource",
         "a key of an S3 Inventory or of S3 Batch Operations is not form-encoded",
         "Take the file that S3 wrote, unchanged.",
-        backlog("list.csv", "shop,%FF.png\n"),
+        listed("list.csv", "shop,%FF.png\n"),
     ),
     Provocation(
         "WrongSource",
         "a table has other columns",
         "Name its columns bucket and key, or uri.",
-        lambda scene: one_error(lambda: backlog("list.csv", "name\na.png\n")(scene)),
+        listed("list.csv", "name\na.png\n"),
     ),
     Provocation(
         "WrongSource",
         "a Parquet file has other columns",
         "Name its columns bucket and key, or uri.",
-        backlog("list.parquet", parquet(name=["a.png"], size=[1])),
+        listed("list.parquet", parquet(name=["a.png"], size=[1])),
     ),
     Provocation(
-        "WrongSource", "a CSV has a quote that is never closed", "Close it.", backlog("list.csv", 'bucket,key\nshop,"a.png\n')
+        "WrongSource", "a CSV has a quote that is never closed", "Close it.", listed("list.csv", 'bucket,key\nshop,"a.png\n')
     ),
-    Provocation("WrongSource", "a Parquet file is not whole", "Copy it again.", backlog("list.parquet", b"PAR1")),
+    Provocation("WrongSource", "a Parquet file is not whole", "Copy it again.", listed("list.parquet", b"PAR1")),
     Provocation(
         "WrongSource",
         "a file named as CSV has a line without an end",
         "Name a list of another kind by another suffix.",
-        backlog("list.csv", "k" * 2**17),
+        listed("list.csv", "k" * 2**17),
     ),
     Provocation(
         "WrongSource",
         "a JSON file is no manifest of an S3 Inventory",
         "Name the file manifest.json of a report.",
-        backlog("list.json", "{}"),
+        listed("list.json", "{}"),
     ),
     Provocation(
         "WrongSource",
         "an S3 Inventory is written as ORC",
         "Choose another format in the bucket's settings.",
-        backlog("manifest.json", inventory(kind="ORC")),
+        listed("manifest.json", inventory(kind="ORC")),
     ),
     Provocation(
         "WrongSource",
         "an S3 Inventory tells no keys",
         "Take an inventory as S3 writes it.",
-        backlog("manifest.json", inventory(names="Bucket, Size"), write("1.csv.gz", gzip.compress(b"", mtime=0))),
+        listed("manifest.json", inventory(names="Bucket, Size"), write("1.csv.gz", gzip.compress(b"", mtime=0))),
     ),
     Provocation(
         "WrongSource",
         "a file of an S3 Inventory is missing beside its manifest",
         "Copy the whole report.",
-        backlog("manifest.json", inventory()),
+        listed("manifest.json", inventory()),
     ),
     Provocation(
         "WrongSource",
         "a JSON file is far larger than any manifest",
         "Name the file manifest.json of a report.",
-        backlog("manifest.json", b"", lambda: os.truncate("manifest.json", 2**26 + 1)),
+        listed("manifest.json", b"", lambda: os.truncate("manifest.json", 2**26 + 1)),
     ),
     Provocation(
         "WrongSource",
         "a packed list is not whole",
         "Copy it again.",
-        backlog("list.txt.gz", gzip.compress(b"s3://shop/1.png\n" * 9, mtime=0)[:-9]),
+        listed("list.txt.gz", gzip.compress(b"s3://shop/1.png\n" * 9, mtime=0)[:-9]),
     ),
     Provocation(
         "WrongUse",
@@ -1377,7 +1449,7 @@ ROWS: tuple[Provocation, ...] = (
         "InfraError",
         "a file of results is not that of the benchmark",
         "Measure again.",
-        lambda scene: one_error(lambda: results(scene)),
+        calling(results),
     ),
     Provocation("InfraError", "a file of measured times is not that of the benchmark", "Measure again.", calling(times)),
     Provocation("InfraError", "a file of measured runs is none", "Measure again.", calling(measured)),
@@ -1440,5 +1512,41 @@ ROWS: tuple[Provocation, ...] = (
         "a batch of images has other predictions than the same images alone, as by a changed model",
         "Export the model again, from layers that look at each image alone.",
         calling(other_packed),
+    ),
+    Provocation(
+        "InfraError",
+        "a peer of the benchmark is not installed, or twice",
+        "Install the peers, which the command of make does first.",
+        calling(no_libraries),
+    ),
+    Provocation(
+        "InfraError",
+        "a module of the package cannot be compiled by the deployed Python",
+        "Mend it; the message of the compiler names the line.",
+        calling(lambda _: package._compile(Path("out"), "false")),
+    ),
+    Provocation(
+        "InfraError",
+        "--artifact of `cloud` holds a broken model",
+        "Copy the artifact again, or leave it out.",
+        calling(broken_cloud),
+    ),
+    Provocation(
+        "InfraError",
+        "a document of the demo is missing, as by a changed handler",
+        "Look for the reason in the lines above.",
+        calling(missing_document),
+    ),
+    Provocation(
+        "InfraError",
+        "a measured run has left objects out",
+        "Measure again on a machine that does nothing else.",
+        calling(left_out),
+    ),
+    Provocation(
+        "InfraError",
+        "`rehearse` was called before the package was built",
+        "Call it by make, which builds the package first.",
+        calling(unbuilt),
     ),
 )

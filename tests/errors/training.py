@@ -23,6 +23,7 @@ from training.network.runs import CHECKPOINT_FILE, RUN_FILE, read_run
 from training.network.teacher import soft_labels
 from training.recipes import clothes_photos
 from training.report.picture_files import read_picture
+from training.transfer.head import divide
 
 Prepare = Callable[[], object]
 
@@ -328,6 +329,12 @@ ROWS: tuple[Provocation, ...] = (
         "there are too few images to learn from",
         "Add images.",
         calling(few),
+    ),
+    Provocation(
+        "DataError",
+        "each class has one photo to learn from",
+        "Take more photos of each class.",
+        calling(lambda _: list(divide(np.arange(3), 2))),
     ),
     Provocation(
         "DataError",

@@ -103,11 +103,6 @@ def load_labelled(
     if labels and not images:
         raise DataError(f"Expected --labels together with --images. Received: --labels {labels} alone.")
     dataset = load_folders(images, manifest=model.manifest, labels=labels) if images else load_dataset(data_dir, classes)
-    if dataset.classes != classes:
-        raise DataError(
-            f"Expected images of the model's classes, {', '.join(classes)}. "
-            f"Received: {', '.join(dataset.classes)} in {images}. Name an artifact made from these data with --artifact."
-        )
     expected, received = shape.as_tuple, dataset.train.images.shape[1:]
     if expected != received:
         raise DataError(
