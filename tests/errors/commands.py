@@ -53,16 +53,23 @@ TEMPLATE = {
 }
 
 
+COMMAND = typer.main.get_command(app)
+
+
+def own_aws() -> Any:
+    """Returns the context of an AWS of its own; the session stays, since it takes a quarter of a second to make."""
+    return mock_aws(config={"core": {"reset_boto3_session": False}})
+
+
 def coatcheck(*arguments: str, prepare: Prepare = lambda: None, **environment: str) -> Provoke:
     """Runs `coatcheck` after the files that it reads were made."""
 
     def provoke(scene: Scene) -> Exception:
         for name, value in environment.items():
             scene.patch.setenv(name, value)
-        scene.patch.setattr(boto3, "DEFAULT_SESSION", None)
         locations.s3.cache_clear()
         prepare()
-        typer.main.get_command(app).main([*arguments], standalone_mode=False)
+        COMMAND.main([*arguments], standalone_mode=False)
         raise AssertionError("no error came")
 
     return provoke
@@ -72,7 +79,7 @@ def in_aws(*arguments: str, prepare: Prepare = lambda: None) -> Provoke:
     """Runs `coatcheck` in an AWS of its own, in which `prepare` has made what is there."""
 
     def provoke(scene: Scene) -> Exception:
-        with mock_aws():
+        with own_aws():
             coatcheck(*arguments, prepare=prepare)(scene)
         raise AssertionError("no error came")
 
@@ -85,6 +92,7 @@ def without_credentials(*arguments: str) -> Provoke:
     def provoke(scene: Scene) -> Exception:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             scene.patch.delenv(name)
+        scene.patch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers credentials
         nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "none", "AWS_SHARED_CREDENTIALS_FILE": "none"}
         return coatcheck(*arguments, **nowhere)(scene)
 
@@ -358,8 +366,7 @@ def archived(scene: Scene) -> Exception:
     from handler.predictions import Input
     from infra.show.sheet.command import find_thumbnails
 
-    with mock_aws():
-        scene.patch.setattr(boto3, "DEFAULT_SESSION", None)
+    with own_aws():
         locations.s3.cache_clear()
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="shop")
@@ -374,8 +381,7 @@ def changed_object(scene: Scene) -> Exception:
     from handler.predictions import Input
     from infra.show.sheet.command import find_thumbnails
 
-    with mock_aws():
-        scene.patch.setattr(boto3, "DEFAULT_SESSION", None)
+    with own_aws():
         locations.s3.cache_clear()
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="shop")
@@ -590,7 +596,7 @@ def broken_cloud(scene: Scene) -> None:
 def missing_document(_scene: Scene) -> None:
     from infra import demo
 
-    with mock_aws():
+    with own_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="results")
         demo._collect(SimpleNamespace(s3=s3, output_bucket="results"), "predictions/a.png.json")  # type: ignore[arg-type]

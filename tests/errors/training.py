@@ -27,6 +27,8 @@ from training.transfer.head import divide
 
 Prepare = Callable[[], object]
 
+COMMAND = typer.main.get_command(app)
+
 
 def training(*arguments: str, prepare: Prepare = lambda: None) -> Callable[[Scene], Exception]:
     """Runs `python -m training` after the files that it reads were made."""
@@ -34,7 +36,7 @@ def training(*arguments: str, prepare: Prepare = lambda: None) -> Callable[[Scen
     def provoke(scene: Scene) -> Exception:
         prepare()
         try:
-            typer.main.get_command(app).main([*arguments], standalone_mode=False)
+            COMMAND.main([*arguments], standalone_mode=False)
         except SystemExit as end:  # which tells the error in the line that it ends with
             if isinstance(end.__cause__, Exception):
                 return end.__cause__
