@@ -50,7 +50,9 @@ def parse_location(text: str) -> Path | Prefix:
         return expand_home(text).resolve()
     prefix = parse_prefix(text)
     if prefix is None:
-        raise WrongUse(f"Expected a folder, or s3://bucket/prefix/ with a slash at its end. Received: {text!r}.")
+        raise WrongUse(
+            f"Expected a folder, or s3://bucket/prefix/ with a slash at its end. Received: {text!r}; mend this address."
+        )
     return prefix
 
 
@@ -91,7 +93,10 @@ def read_manifest(artifact: str | None) -> Manifest:
             f"({error.strerror}); name another folder, or leave --artifact out."
         ) from error
     except (ValueError, ScoringError) as error:
-        raise WrongUse(f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, {error}") from error
+        raise WrongUse(
+            f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, {str(error).rstrip('.')}; "
+            "copy it again, or name another."
+        ) from error
 
 
 def load_artifact(place: Path | Prefix, store: Callable[[], Store] | None = None) -> Model:

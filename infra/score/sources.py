@@ -96,7 +96,7 @@ def _parse_address(text: str) -> RemoteObject | Prefix:
     if prefix:
         return prefix
     if ref is None:
-        raise WrongSource(f"Expected s3://bucket/key or s3://bucket/prefix/. Received: {text!r}.")
+        raise WrongSource(f"Expected s3://bucket/key or s3://bucket/prefix/. Received: {text!r}; mend this address.")
     return RemoteObject(ref)
 
 

@@ -62,7 +62,9 @@ def parse_shape(
             f"Expected --partition-by for a folder of Parquet alone. Received: --out {out}; name a folder, or leave it out."
         )
     if found is TableFormat.PARQUET and is_output:
-        raise WrongUse("Expected a file for Parquet. Received: the standard output, which can take csv and jsonl.")
+        raise WrongUse(
+            "Expected a file for Parquet. Received: the standard output, which can take csv and jsonl; name a file with --out."
+        )
     return Shape(found, partition, image_address)
 
 

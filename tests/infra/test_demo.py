@@ -184,5 +184,5 @@ def test_a_sample_that_is_rejected_although_the_model_takes_it_fails_the_demo():
     manifest = parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
     rejection = RejectionDocument(INPUT, MODEL, Problem("UnreadableImage", "Expected more."))
 
-    with pytest.raises(InfraError, match=r"a\.png was rejected: UnreadableImage: Expected more\."):
+    with pytest.raises(InfraError, match=r"a prediction for a\.png\. Received: UnreadableImage: Expected more\."):
         require_scored({"a.png": rejection}, manifest)
