@@ -106,7 +106,7 @@ def score(cloud: Cloud, images: list[str], console: Console) -> Documents:
     for delivery in deliveries:
         if delivery.returned:
             reason = f": {delivery.error!r}" if delivery.error else "."
-            raise InfraError(f"{len(delivery.returned)} messages were not finished{reason}")
+            raise InfraError(f"Expected every message to be finished. Received: {len(delivery.returned)} that were not{reason}")
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
 
 

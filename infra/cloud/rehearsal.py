@@ -96,7 +96,7 @@ class Rehearsal:
         documents = self._documents(uploads)
         found = differences(Expectation(uploads), Invocation(None, None), documents)
         if found:
-            raise InfraError(f"{len(found)} documents are not as they must be: {' '.join(found)}")
+            raise InfraError(f"Expected documents as they must be. Received: {len(found)} others: {' '.join(found)}")
         self.say(f"score      {len(uploads)} uploads to {self.stack.outputs['InputUri']}{folder}/: {_judge(documents)}")
         if trigger == "queue":
             self._provoke_dead_letter(folder)
@@ -116,7 +116,7 @@ class Rehearsal:
         source = f"s3://{self._inputs}/uploads/{folder}/"
         told = json.loads(self._command("backlog", source, "--stack", self.stack.name, "--documents", "--json"))
         if self._documents(keys) != before:
-            raise InfraError("The backlog wrote other documents than the uploads did.")
+            raise InfraError("Expected the backlog to write the documents that the uploads have. Received: others.")
         outcomes = ", ".join(f"{count} {name}" for name, count in told["summary"]["outcomes"].items() if count)
         self.say(f"backlog    {source}: {outcomes}; every document has the bytes that it had before")
 
@@ -173,9 +173,13 @@ class Rehearsal:
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=_COMMAND_S
             )
         except subprocess.TimeoutExpired as error:
-            raise InfraError(f"coatcheck {arguments[0]} did not end within {_COMMAND_S} s: {error.output!r}") from error
+            raise InfraError(
+                f"Expected coatcheck {arguments[0]} to end within {_COMMAND_S} s. Received: {error.output!r}"
+            ) from error
         if done.returncode:
-            raise InfraError(f"coatcheck {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
+            raise InfraError(
+                f"Expected coatcheck {arguments[0]} to succeed. Received: status {done.returncode}: {done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def _listed(self) -> frozenset[str]:

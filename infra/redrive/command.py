@@ -55,7 +55,8 @@ def find_places(stack: str | None, region: str | None, queue: str | None, to: st
         )
     if queue and queue == to:  # letters would lose what their sender said of them, and reach nobody
         raise WrongUse(
-            f"Expected two queues, of dead letters and of uploads. Received: {queue} for both; the stack's outputs name the two."
+            f"Expected two queues, of dead letters and of uploads. Received: {queue} for both; the stack's outputs name "
+            "the two."
         )
     cloud = Cloud(region)
     if queue and to:

@@ -24,7 +24,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from handler.backlog.runs import Order, Places, Plan, Sampled, Totals
-from handler.objects import Prefix
+from handler.objects import ObjectRef, Prefix
 from infra import locations, native, package, paths, release
 from infra.__main__ import app
 from infra.backlog.deployed import Deployed
@@ -615,6 +615,23 @@ def unbuilt(scene: Scene) -> None:
     rehearsal._package(scene.folder, is_built=True)
 
 
+def silent_peer(_scene: Scene) -> None:
+    from infra.bench.contenders import Contender, Running
+
+    running = Running(Contender("a peer", "boto3", "peer", Path("false"), libraries=Path("libraries")), "http://127.0.0.1:9")
+    try:
+        running.take_turn([])
+    finally:
+        running.end()
+
+
+def unscored(_scene: Scene) -> None:
+    from infra.bench.function import make_scorer, score
+    from infra.stores.files import FileStore
+
+    score(make_scorer(FileStore({})), [ObjectRef("in-bucket", "packed")])
+
+
 ROWS: tuple[Provocation, ...] = (
     Provocation(
         "WrongSource",
@@ -763,7 +780,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "WrongUse",
         "Parquet was asked for on the standard output",
-        "Name a file with --out.",
+        "Give the table a place, such as t.parquet.",
         coatcheck("table", "predictions", "--out", "-", "--format", "parquet", prepare=documents()),
     ),
     Provocation(
@@ -1554,5 +1571,17 @@ ROWS: tuple[Provocation, ...] = (
         "`rehearse` was called before the package was built",
         "Call it by make, which builds the package first.",
         calling(unbuilt),
+    ),
+    Provocation(
+        "InfraError",
+        "a peer of the benchmark cannot run, as one whose library is missing",
+        "Install the peers again.",
+        calling(silent_peer),
+    ),
+    Provocation(
+        "InfraError",
+        "an object of the benchmark was not scored, as by a changed handler",
+        "Look at what the change does to that object, by `coatcheck explain`.",
+        calling(unscored),
     ),
 )

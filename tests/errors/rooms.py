@@ -127,8 +127,6 @@ NOT_YET = {
     "infra": {
         "infra/bench/contenders.py::__init__",
         "infra/bench/contenders.py::request",
-        "infra/bench/contenders.py::take_turn",
-        "infra/bench/function.py::score",
         "infra/bench/function.py::score_stream",
         "infra/bench/report.py::measure",
         "infra/bench/report.py::require_same",
