@@ -379,9 +379,9 @@ def test_what_may_not_be_sent_stays_and_the_error_says_what_to_do(places, sqs, c
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        (["--queue", "dead", "--to", "dead"], "Received: dead with both --queue and --to"),
-        (["--queue", "dead"], "Received: --queue."),
-        (["--stack", "s", "--queue", "dead", "--to", "up"], "Received: --stack and --queue and --to."),
+        (["--queue", "dead", "--to", "dead"], "Received: dead for both"),
+        (["--queue", "dead"], "Received: --queue; give both addresses"),
+        (["--stack", "s", "--queue", "dead", "--to", "up"], "Received: --stack and --queue and --to; give"),
         (["--queue", "dead", "--to", "up", "--only", "sqs", "--only", ""], "--only. Received: an empty text"),
     ],
 )
