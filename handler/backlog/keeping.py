@@ -45,7 +45,7 @@ def create(
         )
         if written is not WriteResult.CONFLICT:
             return written is WriteResult.WRITTEN
-    raise _overtaken(ref)
+    raise overtaken(ref)
 
 
 def replace(store: Store, ref: ObjectRef, content: bytes, content_type: str, deadline: Deadline) -> None:
@@ -56,8 +56,9 @@ def replace(store: Store, ref: ObjectRef, content: bytes, content_type: str, dea
         written = store.put(ref, io.BytesIO(content), content_type=content_type, metadata={}, replacing=etag, deadline=deadline)
         if written is WriteResult.WRITTEN:
             return
-    raise _overtaken(ref)
+    raise overtaken(ref)
 
 
-def _overtaken(ref: ObjectRef) -> ConcurrentWrites:
+def overtaken(ref: ObjectRef) -> ConcurrentWrites:
+    """Returns the error of a write that other writers won at every attempt."""
     return ConcurrentWrites(f"Expected to write {ref}. Received: another writer at {MAX_ATTEMPTS} attempts.")

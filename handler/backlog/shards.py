@@ -20,7 +20,7 @@ import msgspec
 
 from handler.backlog.covering import read_plan
 from handler.backlog.files import Entry, Index, IndexHead, Unfinished, decode_index, decode_keys, encode_index
-from handler.backlog.keeping import GZIP, JSON_LINES, MAX_ATTEMPTS, create, read
+from handler.backlog.keeping import GZIP, JSON_LINES, MAX_ATTEMPTS, create, overtaken, read
 from handler.backlog.rows import RowStore
 from handler.backlog.runs import Places, Plan, Shard, require_current
 from handler.backlog.surviving import Attempts
@@ -228,7 +228,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
                 there = self._store.head(place, deadline=deadline)
                 if there is not None:
                     return self._require_own(there, metadata)
-        raise ConcurrentWrites(f"Expected to write {place}. Received: another write at {MAX_ATTEMPTS} attempts.")
+        raise overtaken(place)
 
     def _require_own(self, there: StoredObject, metadata: Mapping[str, str]) -> StoredObject:
         """Requires that rows that are there are of the same keys."""

@@ -7,13 +7,13 @@ from tests.errors.function import PNG, Function, objects
 from tests.errors.provoking import Provocation, one_error
 
 
-def asking(*events):
-    """Has events parsed, each of which has the same problem."""
+def asking(*events, until=None):
+    """Has events parsed, each of which has the same problem, up to the text `until`."""
 
     def problem(event):
         return next(message.problem for message in parse_event(event).messages if message.problem)
 
-    return lambda scene: one_error(*(lambda event=event: problem(event) for event in events))
+    return lambda scene: one_error(*(lambda event=event: problem(event) for event in events), until=until)
 
 
 def by_queue(body):
@@ -245,7 +245,7 @@ SOURCES = (
         "UnreadableMessage",
         "the input of a schedule has a field that is misspelt or of a wrong type",
         "A field that is not known is refused, since without it the sweep could be of everything.",
-        asking({"job": "sweep", "prefx": "s3://photos/uploads/"}),
+        asking({"job": "sweep", "\ud83d": ""}, {"job": "sweep", "prefx": "s3://photos/uploads/"}, until="Received"),
     ),
     Provocation(
         "UnreadableMessage",

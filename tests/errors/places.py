@@ -8,13 +8,34 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 # The areas whose provocations reach each room's places.
-ROOMS: dict[str, tuple[str, ...]] = {}
+ROOMS = {"handler": ("objects", "events", "service")}
 
 # Functions that note an error which is raised later, besides the classes of errors.
 BUILDERS = {"fault"}
 
 # Where no user can cause the error, by file and function, each with the reason.
-UNREACHABLE: dict[str, dict[str, str]] = {}
+UNREACHABLE = {
+    "handler": {
+        "handler/app.py::_require_plain": "an error that is none of ours and whose text is not printable is a bug",
+        "handler/formats/members.py::_decode_member": "a decoder that fails by another error than ours is a bug",
+        "handler/formats/picture.py::_kind_of": "the function has recognised the kind before; training has not",
+        "handler/formats/pictures/judged.py::loaded": "no file is known whose header a decoder reads otherwise than we do",
+        "handler/marks.py::renew": "needs two threads, one of which hangs in S3 until the last moment of the invocation",
+        "handler/obstore_calls.py::call": "by obstore; the message is that of boto3, which has a row",
+        "handler/obstore_storage.py::again": "by obstore; the message is that of boto3, which has a row",
+        "handler/obstore_storage.py::_verify": "obstore itself refuses a body that is shorter than announced",
+        "handler/obstore_storage.py::open": "the function opens no object by its ETag",
+        "handler/obstore_storage.py::_describe": "boto3 makes the call once more, and its error is what is seen",
+        "handler/obstore_storage.py::_open": "boto3 makes the call once more, and its error is what is seen",
+        "handler/obstore_client.py::connect": "no error: boto3 is used, and the log says why (boto3_used)",
+        "handler/obstore_client.py::_ask": "no error: boto3 is used, and the log says why (boto3_used)",
+        "handler/obstore_client.py::_require_plain": "no error: boto3 is used, and the log says why (boto3_used)",
+        "handler/obstore_client.py::_proxy": "no error: boto3 is used, and the log says why (boto3_used)",
+        "handler/predictions.py::predict": "a model that gives no numbers fails its golden batch before",
+        "handler/spool.py::seek": "Python's own protocol of files; nobody seeks there",
+        "handler/storage.py::_open_empty_part": "the function asks for no empty part of an object",
+    },
+}
 
 
 @dataclass(frozen=True)

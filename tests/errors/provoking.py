@@ -62,7 +62,7 @@ def scene() -> Iterator[Scene]:
 
 
 def one_error(*provoke: Callable[[], object], until: str | None = None) -> Exception:
-    """Causes the same error in several ways, and returns the first.
+    """Causes the same error in several ways, and returns the last.
 
     Their messages may differ in numbers, and in what follows the text `until`.
     """
@@ -72,12 +72,11 @@ def one_error(*provoke: Callable[[], object], until: str | None = None) -> Excep
             errors.append(cause())
         except Exception as error:  # noqa: BLE001  # whichever it is, it is compared
             errors.append(error)
-    told = {
-        (type(error).__name__, re.sub(r"\d+", "0", str(error).partition(until)[0] if until else str(error))) for error in errors
-    }
-    if len(told) != 1 or not isinstance(errors[0], Exception):
+    shown = [str(error).partition(until)[0] if until else str(error) for error in errors]
+    told = {(type(error).__name__, re.sub(r"\d+", "0", text)) for error, text in zip(errors, shown, strict=True)}
+    if len(told) != 1 or not isinstance(errors[-1], Exception):
         raise AssertionError(f"expected one error; received {told}")
-    return errors[0]
+    return errors[-1]
 
 
 def message(provocation: Provocation) -> str:

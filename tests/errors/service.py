@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import time
+from contextlib import closing
 from functools import partial
 
 import flatbuffers
@@ -17,10 +19,14 @@ from handler.app import build_parts
 from handler.backlog.runs import Places, Position, Shard
 from handler.backlog.surviving import Note
 from handler.contract import MANIFEST_FILE, MODEL_FILE
+from handler.deadline import Deadline
 from handler.model import BUNDLED_ARTIFACT
 from handler.objects import ObjectRef, Prefix
+from handler.s3_answers import BLOCK_BYTES
+from handler.stores import make_store
 from tests.errors.function import INPUT, OUTPUT, PNG, Function, answer, objects, refusal
 from tests.errors.provoking import Provocation, one_error
+from tests.handler.test_obstore_storage import LARGE, md5, recording
 
 COAT = objects("uploads/coat.png")
 OUT_OF_RESERVE_MS = 5_000  # less than DEADLINE_RESERVE_MS
@@ -90,6 +96,55 @@ def refused(operation, status, code):
         return function.error_of(COAT)
 
     return provoke
+
+
+def through(client, answer):
+    """Has a client of S3 read an object of several blocks from a server that gives an `answer(request, client of the request)`.
+
+    Of a request, the first part is its method, the second its path, and the third its headers.
+    """
+
+    def provoke(scene):
+        recorder, endpoint = scene.enter(recording())
+        scene.patch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        recorder.respond = lambda request, _: answer(request, "obstore" if request[2]["User-Agent"] == "coatcheck" else "boto3")
+        deadline = Deadline.after(60)
+        with closing(
+            make_store(client, 1, os.environ).open(ObjectRef(INPUT, "uploads/coat.png"), deadline=deadline).body
+        ) as body:
+            return body.read()
+
+    return provoke
+
+
+def breaking_off(request, client):
+    """All of an object is announced, and half of it sent; obstore asks for the first block by itself, which is sent."""
+    is_first = request[2].get("Range") == f"bytes=0-{BLOCK_BYTES - 1}"
+    return 200, {"ETag": '"1-2"', "Content-Length": str(len(LARGE))}, LARGE if is_first else LARGE[: len(LARGE) // 2]
+
+
+def different_bytes(request, client):
+    """Bytes that have not the MD5 of their ETag, and are others whenever they are read."""
+    return 200, {"ETag": f'"{md5(b"")}"'}, LARGE if client == "obstore" else LARGE[::-1]
+
+
+def changed_meanwhile(request, client):
+    """Bytes that have not the MD5 of their ETag, which is another one when they are read again."""
+    if client == "boto3":
+        return 412, {}, b"<Error><Code>PreconditionFailed</Code></Error>"
+    return different_bytes(request, client)
+
+
+def failing_sweep(scene):
+    function = with_coat(scene)
+    function.when("s3.GetObject", lambda _: refusal(403, "AccessDenied"))
+    return function.errors_of({"job": "sweep"})[1]
+
+
+def forbidden_listing(scene):
+    function = with_coat(scene)
+    function.when("s3.ListObjectsV2", lambda request: refusal(403, "AccessDenied") if "uploads" in request.url else None)
+    return function.error_of({"job": "sweep"})
 
 
 def hanging(scene):
@@ -470,7 +525,11 @@ MODEL = (
         "BadArtifact",
         "the manifest was edited by hand, broke off, or is of another release",
         "Copy the artifact anew from where it was made.",
-        with_artifact(text=b'{"schema": "coatcheck.artifact/9"}'),
+        lambda scene: one_error(
+            partial(with_artifact(text=b'{"schema": "coatcheck.artifact/1", "dataset": {"a": ' + b"[" * 5000), scene),
+            partial(with_artifact(text=b'{"schema": "coatcheck.artifact/9"}'), scene),
+            until="Received",
+        ),
     ),
     Provocation(
         "BadArtifact",
@@ -514,14 +573,37 @@ STORES = (
     Provocation(
         "StorageUnavailable",
         "the function may not read an object, or it is gone and the function may not list the bucket either",
-        "Look at the role's s3:GetObject and s3:ListBucket, at the bucket's policy, and at the key's policy if it is encrypted.",
+        "Look at the role's s3:GetObject and s3:ListBucket, at the bucket's policy, and at that of its key of KMS.",
         refused("GetObject", 403, "AccessDenied"),
     ),
     Provocation(
         "StorageUnavailable",
         "the function may not write documents",
         "Look at the role's s3:PutObject for OUTPUT_URI; `coatcheck doctor` does.",
-        refused("PutObject", 400, "InvalidRequest"),
+        refused("PutObject", 403, "AccessDenied"),
+    ),
+    Provocation(
+        "StorageUnavailable",
+        "the function may not list a bucket that it was to sweep",
+        "Look at the role's s3:ListBucket for this prefix; `coatcheck doctor` does.",
+        forbidden_listing,
+    ),
+    Provocation(
+        "StorageUnavailable",
+        "an answer of S3 broke off, or its bytes were not those that were stored",
+        "Nothing, if it is rare: the event comes again. If it is always so, look at what lies between the function and S3.",
+        lambda scene: one_error(
+            partial(through("obstore", breaking_off), scene),
+            partial(through("obstore", different_bytes), scene),
+            partial(through("boto3", breaking_off), scene),
+            until="coat.png: ",
+        ),
+    ),
+    Provocation(
+        "ObjectChanged",
+        "an object was uploaded anew while it was read by the client obstore, and had to be read once more",
+        "Nothing: the newer upload has an event of its own.",
+        through("obstore", changed_meanwhile),
     ),
     Provocation(
         "StorageUnavailable",
@@ -549,7 +631,7 @@ STORES = (
     ),
     Provocation(
         "ConcurrentWrites",
-        "two versions of the function with different models or limits write to one output, and each takes the other's mark away",
+        "two versions of the function with different models or limits write to one output, and replace each other's mark",
         "Let aliases and stacks have outputs of their own.",
         two_versions_at_once,
     ),
@@ -576,6 +658,12 @@ STORES = (
 )
 
 TIME = (
+    Provocation(
+        "InvocationFailed",
+        "a sweep of a function without a queue scored objects by itself, and some of them failed",
+        "Look up the error of the object on this page; the next sweep finds the object again.",
+        failing_sweep,
+    ),
     Provocation(
         "OutOfTime",
         "an object's turn came when too little of the invocation's time was left",
@@ -678,7 +766,7 @@ BACKLOG = (
     Provocation(
         "ProcessKilled",
         "an object used up the memory, or crashed a decoder, whenever it was scored",
-        "Score it by itself (`coatcheck score`), lower the limits, or raise the function's memory; then run what failed once more.",
+        "Score it by itself (`coatcheck score`), or raise the function's memory; then run what failed once more.",
         killer,
     ),
     *(
@@ -751,7 +839,9 @@ BACKLOG = (
         "ConcurrentWrites",
         "several workers wrote the same file of a run at each of several attempts",
         "Nothing: Step Functions repeats the task.",
-        lambda scene: one_error(*(partial(overtaken(what), scene) for what in ("attempts/", "sampling")), until=" s3:"),
+        lambda scene: one_error(
+            *(partial(overtaken(what), scene) for what in ("sampling", "shards/", "attempts/")), until=" s3:"
+        ),
     ),
 )
 

@@ -44,6 +44,12 @@ def test_what_becomes_of_an_error_is_told_once_for_each_name():
     assert sorted(told_of) == sorted(leaves)
 
 
+def test_every_error_of_the_function_is_provoked():
+    provoked = {row.name for area in ROOMS["handler"] for row in rows_of(area)}
+
+    assert {name for effect in EFFECTS for name in effect.names} <= provoked
+
+
 @pytest.mark.parametrize("area", AREAS)
 def test_each_row_says_why_and_what_to_do_without_the_message_s_own_words(area):
     for row, message in zip(rows_of(area), told(area)["messages"], strict=True):
