@@ -308,7 +308,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "DataError",
         "a data set has another number of labels than of images",
-        "Take both files from the same data set.",
+        "Get both files anew, from one place.",
         training("samples", "--data-dir", "mnist", prepare=mnist(labels=3)),
     ),
     Provocation(
@@ -329,7 +329,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "DataError",
         "there are too few images to learn from",
-        "Add images.",
+        "Take more of them; ten are the least.",
         calling(few),
     ),
     Provocation(
@@ -374,7 +374,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "ExportError",
         "the model file is not there, or its name is misspelt",
-        "Name the .keras file.",
+        "Give the path of the file that Keras saved, such as my.keras.",
         training("adopt", "my.keras", *ADOPT),
     ),
     Provocation(

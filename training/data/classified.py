@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -125,7 +125,7 @@ def require_text(folders: Iterable[Path]) -> None:
     Raises:
         DataError: a name is not.
     """
-    unreadable = [path for path in folders if not _is_text(path.name)]
+    unreadable = [ascii(str(path)) for path in folders if not _is_text(path.name)]
     _refuse(unreadable, "folders whose names are UTF-8", "whose name is not; rename it")
 
 
@@ -187,7 +187,7 @@ def _read_text(path: Path) -> str:
         raise DataError(f"Expected a CSV of labels in UTF-8. Received: {path}, which is not; save it as UTF-8.") from error
 
 
-def _refuse(received: list[Path], expected: str, fault: str) -> None:
+def _refuse(received: Sequence[Path | str], expected: str, fault: str) -> None:
     """Raises a DataError that names the paths in `received`, if there are any, and their fault with what to do about it."""
     if received:
         raise DataError(f"Expected {expected}. Received: {name_some(received)}, {fault}.")
