@@ -237,7 +237,7 @@ def test_a_folder_without_classes_is_refused(tmp_path):
         load_folders(tmp_path / "missing")
     for number in range(6):
         write(tmp_path / "only" / f"{number}.png", seed=number)
-    with pytest.raises(DataError, match=r"at least two classes. Received: \['only'\]"):
+    with pytest.raises(DataError, match=r"at least two classes. Received: only in .* Add a folder"):
         load_folders(tmp_path)
 
 
@@ -328,7 +328,7 @@ def test_labels_that_cannot_be_read_are_an_error(animals, tmp_path):
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe")
 
     for path in (tmp_path / "labels.csv", tmp_path / "gone.csv"):
-        with pytest.raises(DataError, match="Expected a CSV of labels in UTF-8"):
+        with pytest.raises(DataError, match="Expected a CSV of labels"):
             load_folders(animals, labels=path)
 
 
