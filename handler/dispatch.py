@@ -123,7 +123,9 @@ class Listing(msgspec.Struct, frozen=True):
         if self.refs:
             return
         if not self.refused:
-            raise UnreadableList("Expected a list that names other objects. Received: one that names itself alone.")
+            raise UnreadableList(
+                "Expected a list that names other objects. Received: one that names itself alone; name the objects."
+            )
         raise UnreadableList(
             f"Expected a list that names objects under INPUT_URIS. Received: {len(self.refused)} names, none "
             "of which lies there; if this is a list, mend the names, and if not, upload images in its place. "

@@ -212,7 +212,7 @@ class Documents(msgspec.Struct, frozen=True):
                 return outcome
         raise ConcurrentWrites(
             f"Expected to write {self.place(document.source.ref)} within {MAX_ATTEMPTS} attempts. "
-            "Received: other writers won them all."
+            "Received: other writers won them all; the event is to come again."
         )
 
     def _pause(self, seconds: float, document: Document, deadline: Deadline) -> None:

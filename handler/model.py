@@ -41,6 +41,8 @@ _PROBABILITIES, _FAMILIARITY = "probabilities", "familiarity"  # the names of tw
 # The largest accepted difference of a golden probability. Other kernels round activations differently: between XNNPACK's and
 # LiteRT's own, 64 test images differed by up to 0.0035. A wrong model, or one that is fed wrongly, differs by tenths.
 GOLDEN_TOLERANCE = 0.02
+_REMEDY = "Copy the whole artifact again, or make it anew."
+
 FAMILIARITY_TOLERANCE = 0.1  # the same of a golden familiarity, as a fraction of the largest one
 
 
@@ -58,13 +60,15 @@ class Classifier:
             (self._input,) = self._interpreter.get_input_details()
             outputs = _outputs_by_name(self._interpreter)
         except (ValueError, RuntimeError) as error:
-            raise BadArtifact(f"Expected a LiteRT model with one input and named outputs. Received: {error}.") from error
+            raise BadArtifact(
+                f"Expected a LiteRT model with one input and named outputs. Received: {str(error).rstrip('.')}. {_REMEDY}"
+            ) from error
         if len(outputs) == 1:
             outputs = {_PROBABILITIES: next(iter(outputs.values()))}
         if not {_PROBABILITIES} <= outputs.keys() <= {_PROBABILITIES, _FAMILIARITY}:
             raise BadArtifact(
                 f"Expected a LiteRT model with one output, or with two named {_PROBABILITIES} and {_FAMILIARITY}. "
-                f"Received: {', '.join(sorted(outputs))}."
+                f"Received: {', '.join(sorted(outputs))}. {_REMEDY}"
             )
         self._output, self._familiarity = outputs[_PROBABILITIES], outputs.get(_FAMILIARITY)
         self._lock = threading.Lock()
@@ -172,7 +176,7 @@ def _parse_manifest(text: bytes) -> Manifest:
     try:
         return parse_manifest(text)
     except ValueError as error:
-        raise BadArtifact(f"Expected {MANIFEST_FILE} of schema coatcheck.artifact/1. Received: {error}.") from error
+        raise BadArtifact(f"Expected {MANIFEST_FILE} of schema coatcheck.artifact/1. Received: {error}. {_REMEDY}") from error
 
 
 def _read_file(read: Callable[[str], bytes], name: str) -> bytes:
@@ -190,7 +194,9 @@ def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
         expected = np.array(manifest.golden.probabilities, np.float32)
         images = golden_images(manifest)
     except ValueError as error:
-        raise BadArtifact(f"Expected whole golden images and a row of probabilities for each. Received: {error}.") from error
+        raise BadArtifact(
+            f"Expected whole golden images and a row of probabilities for each. Received: {error}. {_REMEDY}"
+        ) from error
     _require(len(images) > 0, "a golden batch of at least one image", len(images))
     _require(
         expected.shape == (len(images), len(manifest.classes)),
@@ -201,7 +207,9 @@ def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
         # One by one, since the tensors of ten images would take 4 MB, which a cold start of few objects never needs.
         singly = [classifier.classify(image[np.newaxis]) for image in images]
     except (ValueError, RuntimeError) as error:
-        raise BadArtifact(f"Expected the model to score its golden batch. Received: {error}.") from error
+        raise BadArtifact(
+            f"Expected the model to score its golden batch. Received: {str(error).rstrip('.')}. {_REMEDY}"
+        ) from error
     scores = Scores.joined(singly)
     difference = float(np.abs(scores.probabilities - expected).max())
     _require(bool(difference <= GOLDEN_TOLERANCE), f"the golden batch's probabilities within {GOLDEN_TOLERANCE}", difference)
@@ -223,4 +231,4 @@ def _check_familiarity(manifest: Manifest, scores: Scores) -> None:
 
 def _require(holds: bool, expected: str, received: object) -> None:
     if not holds:
-        raise BadArtifact(f"The artifact disagrees with its manifest. Expected: {expected}. Received: {received}.")
+        raise BadArtifact(f"The artifact disagrees with its manifest. Expected: {expected}. Received: {received}. {_REMEDY}")

@@ -92,4 +92,6 @@ def require_time(budget: TimeBudget) -> None:
         OutOfTime: there is none.
     """
     if budget.begin_by.is_over:
-        raise OutOfTime("Expected time to score it. Received: the end of the invocation is near; its event is to come again.")
+        raise OutOfTime(
+            "Expected time to score the object. Received: the end of the invocation is near; its event is to come again."
+        )

@@ -61,7 +61,9 @@ class Body(io.RawIOBase):
 
 def unavailable(operation: str, ref: ObjectRef | Prefix, code: str, error: Exception, hint: str = "") -> StorageUnavailable:
     """Returns the error of a call that S3 refused or failed, or that had no answer; `hint` is a sentence more."""
-    return StorageUnavailable(f"S3 refused or failed {operation} of {ref}: {error}.{hint}", operation=operation, code=code)
+    return StorageUnavailable(
+        f"S3 refused or failed {operation} of {ref}: {str(error).rstrip('.')}.{hint}", operation=operation, code=code
+    )
 
 
 def read_small(content: BinaryIO) -> bytes | None:

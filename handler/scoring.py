@@ -131,7 +131,10 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
 
     def _require_queue(self) -> None:
         if self.dispatcher is None:
-            raise UnreadableList("Expected a QUEUE_URL, which what a list names is sent to. Received: none; set it.")
+            raise UnreadableList(
+                "Expected a queue, to which the objects that a list names are sent. Received: none; set QUEUE_URL, or upload "
+                "the objects themselves."
+            )
 
     def _finish(self, work: Work, budget: TimeBudget) -> tuple[ObjectRef, Report]:
         """Publishes the document of one object whose images are all classified, and closes the work."""
@@ -179,6 +182,6 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     def _require_size(self, source: StoredObject) -> None:
         if source.size_bytes > self.limits.object_bytes:
             raise ObjectTooLarge(
-                f"Expected an object of at most {self.limits.object_bytes} bytes. "
+                f"Expected an object of at most {self.limits.object_bytes} bytes (MAX_OBJECT_BYTES). "
                 f"Received: {source.size_bytes} bytes; split it."
             )

@@ -136,7 +136,7 @@ class WorkQueue:
         try:
             return call_by(deadline, f"{name} to {self._url}", call)
         except (BotoCoreError, ClientError, NoAnswer, ResponseParserError, *_DAMAGED) as error:
-            raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {error}.") from error
+            raise QueueUnavailable(f"SQS refused or failed {name} to {self._url}: {str(error).rstrip('.')}.") from error
 
 
 def _named(entries: Any) -> dict[str, Mapping[str, Any]]:

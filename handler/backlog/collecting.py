@@ -137,4 +137,6 @@ def read_part(store: Store, place: ObjectRef, deadline: Deadline) -> Part | None
     try:
         return msgspec.json.decode(content, type=Part) if content is not None else None
     except BROKEN_JSON as error:
-        raise StorageUnavailable(f"Expected a part of a plan. Received at {place}: {error}.") from error
+        raise StorageUnavailable(
+            f"Expected a part of a plan. Received at {place}: {error}; plan it from the beginning."
+        ) from error

@@ -48,7 +48,9 @@ def read_plan(store: Store, places: Places, run: str, deadline: Deadline) -> Pla
     try:
         return _plan.decode(content) if content is not None else None
     except BROKEN_JSON as error:
-        raise StorageUnavailable(f"Expected the plan of a run. Received at {place}: {error}.", operation="GetObject") from error
+        raise StorageUnavailable(
+            f"Expected the plan of a run. Received at {place}: {error}; start a run of another name.", operation="GetObject"
+        ) from error
 
 
 def read_shards(store: Store, places: Places, plan: Plan, deadline: Deadline) -> list[Shard] | None:
@@ -64,7 +66,7 @@ def read_shards(store: Store, places: Places, plan: Plan, deadline: Deadline) ->
         return _shards.decode(content) if content is not None else None
     except BROKEN_JSON as error:
         raise StorageUnavailable(
-            f"Expected the shards of a run. Received at {place}: {error}.", operation="GetObject"
+            f"Expected the shards of a run. Received at {place}: {error}; start a run of another name.", operation="GetObject"
         ) from error
 
 

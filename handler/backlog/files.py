@@ -98,7 +98,7 @@ def decode_keys(content: bytes, place: object) -> tuple[KeysHead, list[str]]:
         head, *lines = _unpack(content)
         return _keys_head.decode(head), [_key.decode(line) for line in lines]
     except (*BROKEN_JSON, zlib.error) as error:
-        raise _broken("the keys of a shard", place, error) from error
+        raise _broken("the keys of a shard", place, error, "start a run of another name") from error
 
 
 def encode_index(index: Index) -> bytes:
@@ -116,7 +116,7 @@ def decode_index(content: bytes, place: object) -> Index:
         head, *lines = _unpack(content)
         return Index(_index_head.decode(head), [_entry.decode(line) for line in lines])
     except (*BROKEN_JSON, zlib.error) as error:
-        raise _broken("the index of a shard", place, error) from error
+        raise _broken("the index of a shard", place, error, "delete it, and its objects are scored again") from error
 
 
 def unpack_lines(content: bytes, place: object) -> list[bytes]:
@@ -128,7 +128,7 @@ def unpack_lines(content: bytes, place: object) -> list[bytes]:
     try:
         return list(_unpack(content))
     except (zlib.error, ValueError) as error:
-        raise _broken("lines in gzip's format", place, error) from error
+        raise _broken("a list of objects, packed by gzip", place, error, "make the list again") from error
 
 
 def _pack(head: msgspec.Struct, lines: Iterable[object]) -> bytes:
@@ -144,7 +144,5 @@ def _unpack(content: bytes) -> Iterator[bytes]:
     return iter(text.removesuffix(b"\n").split(b"\n"))
 
 
-def _broken(what: str, place: object, error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(
-        f"Expected {what}. Received at {place}: {error}; delete it, and its objects are scored again.", operation="GetObject"
-    )
+def _broken(what: str, place: object, error: Exception, remedy: str) -> StorageUnavailable:
+    return StorageUnavailable(f"Expected {what}. Received at {place}: {error}; {remedy}.", operation="GetObject")

@@ -61,4 +61,4 @@ def replace(store: Store, ref: ObjectRef, content: bytes, content_type: str, dea
 
 def overtaken(ref: ObjectRef) -> ConcurrentWrites:
     """Returns the error of a write that other writers won at every attempt."""
-    return ConcurrentWrites(f"Expected to write {ref}. Received: another writer at {MAX_ATTEMPTS} attempts.")
+    return ConcurrentWrites(f"Expected to write {ref}. Received: another writer at {MAX_ATTEMPTS} attempts; try again.")

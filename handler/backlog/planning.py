@@ -147,7 +147,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             return part.progress
         written = read_part(self._store, place, by)
         if written is None:
-            raise StorageUnavailable(f"Expected {place}, which another invocation wrote. Received: nothing there.")
+            raise StorageUnavailable(f"Expected {place}, which another invocation wrote. Received: nothing there; try again.")
         return written.progress
 
     def _list(self, progress: Progress, until: Deadline, reading: Deadline) -> Part:
@@ -250,7 +250,9 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         create(store, places.plan(self.run), msgspec.json.encode(plan), JSON, by)
         planned = read_plan(store, places, self.run, by)
         if planned is None:
-            raise StorageUnavailable(f"Expected {places.plan(self.run)}, which was just written. Received: nothing there.")
+            raise StorageUnavailable(
+                f"Expected {places.plan(self.run)}, which was just written. Received: nothing there; try again."
+            )
         return planned
 
     def _sample(self, refs: Sequence[ObjectRef], budget: TimeBudget) -> Sampled:
@@ -281,4 +283,6 @@ def _names_in(content: bytes | None, place: ObjectRef) -> Iterator[StoredObject]
     try:
         yield from (_named.decode(line).source for line in unpack_lines(content or b"", place) if line)
     except BROKEN_JSON as error:
-        raise StorageUnavailable(f'Expected a line ["bucket","key",size]. Received in {place}: {error}.') from error
+        raise StorageUnavailable(
+            f'Expected a line ["bucket","key",size]. Received in {place}: {error}; make the list again.'
+        ) from error

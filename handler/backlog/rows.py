@@ -79,8 +79,8 @@ class RowStore:
         with self._lock:
             if self._size + len(row) + 1 > MAX_ROWS_BYTES:
                 raise OutOfRoom(
-                    f"Expected the rows of a shard to be at most {MAX_ROWS_BYTES} bytes. Received: more with {ref}, "
-                    "which gets a document, or the row of another run if the model is not the deployed one."
+                    f"Expected the rows of a shard to be at most {MAX_ROWS_BYTES} bytes. Received: more with {ref}. "
+                    "The object gets a document of its own, or in a run of a model that is not deployed, is left to the next run."
                 )
             self._came.seek(self._size)
             self._came.write(row + b"\n")

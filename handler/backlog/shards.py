@@ -290,7 +290,10 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             raise StaleRun(f"Expected the keys of a shard at {place}. Received: nothing there; start a run of another name.")
         head, keys = decode_keys(content, place)
         if (head.run, head.number, head.bucket) != (shard.run, shard.number, shard.bucket):
-            raise StaleRun(f"Expected the keys of shard {shard.number} at {place}. Received: those of {head.number}.")
+            raise StaleRun(
+                f"Expected the keys of shard {shard.number} at {place}. Received: those of {head.number}; start a run of another "
+                "name."
+            )
         replaced = dict.fromkeys(head.replaced)
         return [key for key in dict.fromkeys(keys) if key not in replaced], list(replaced)
 
@@ -320,8 +323,10 @@ class _Row(msgspec.Struct):
 
 _row = msgspec.json.Decoder(_Row)
 
-_KILLED = "Expected to score {}. Received: the end of the process at an earlier attempt, while it was being scored alone."
-
+_KILLED = (
+    "Expected to score {}. Received: the end of the process at an earlier attempt, while it was being scored alone. "
+    "Score it by itself, or give the function more memory."
+)
 _NOT_AMONG = (
     "Expected a row. Received: the rows of an earlier worker, which did not come to tell why it has none of this object."
 )
@@ -331,7 +336,9 @@ def require_plan(store: Store, places: Places, run: str, deadline: Deadline) -> 
     """Returns the plan of a run; raises StaleRun if there is none, and the same as `read_plan`."""
     plan = read_plan(store, places, run, deadline)
     if plan is None:
-        raise StaleRun(f"Expected a run that is planned. Received: {run!r}, of which there is no {places.plan(run)}.")
+        raise StaleRun(
+            f"Expected a run that is planned. Received: {run!r}, of which there is no {places.plan(run)}; plan it first."
+        )
     return plan
 
 

@@ -79,7 +79,10 @@ def parse_task(event: object) -> Task | None:
     try:
         task: Task = msgspec.convert(event, Task)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
-        raise UnrecognisedEvent(f"Expected a task of a backlog. Received: {str(error)[:_MAX_REASON]}") from error
+        raise UnrecognisedEvent(
+            f"Expected a task of a backlog. Received: {str(error)[:_MAX_REASON]}. Deploy the state machine and the "
+            "function together."
+        ) from error
     if isinstance(task, PlanTask) and task.model and task.order.writes_documents:
         raise UnrecognisedEvent(
             "Expected no documents of a model that is not deployed, since they would replace those of the deployed one. "

@@ -95,7 +95,7 @@ def _kind(head: bytes) -> Kind | None:
 def _kind_of(content: bytes) -> Kind:
     found = _kind(content)
     if found is None:
-        raise UnreadableImage(f"Expected a {NAME}. Received: content that begins with {content[:8]!r}.")
+        raise UnreadableImage(f"Expected a {NAME}. Received: content that begins with {content[:8]!r}; save it as PNG or JPEG.")
     return found
 
 

@@ -71,7 +71,9 @@ def read_entry(body: Stream) -> Entry | None:
         block = body.read(BLOCK_BYTES)
         header = None if body.tells_truncation and not block.strip(b"\0") else _parse(block)
         if not header and is_begun:
-            raise UnreadableArchive("Expected a member behind its extended header. Received: the end; upload it again.")
+            raise UnreadableArchive(
+                "Expected a member behind its extended header. Received: the archive's end; upload it again."
+            )
         if not header:
             return None
         is_begun |= header.type != tarfile.XGLTYPE
@@ -123,7 +125,7 @@ def _parse(block: bytes) -> tarfile.TarInfo | None:
             "Expected a tar archive up to its closing zeros. Received: a truncated or corrupt one; upload it again."
         ) from error
     if header.size < 0:
-        raise UnreadableArchive(f"Expected a member's size. Received: {header.size}; pack it again.")
+        raise UnreadableArchive(f"Expected a member's size as a whole number. Received: {header.size}; pack it again.")
     return header
 
 
@@ -166,7 +168,9 @@ def _parse_pax(content: bytes) -> dict[bytes, bytes]:
         end = start + int(digits) if digits.isdigit() else 0
         key, equals, value = content[start + len(digits) + 1 : end].partition(b"=")
         if not equals or not value.endswith(b"\n") or end > len(content):
-            raise UnreadableArchive("Expected whole pax records. Received: corrupt ones; pack it again.")
+            raise UnreadableArchive(
+                "Expected whole records in a member's extended header. Received: corrupt ones; pack it again."
+            )
         if key in {b"path", b"size"} or key.startswith(_SPARSE):
             records[key] = value[:-1]
         start = end
@@ -176,7 +180,7 @@ def _parse_pax(content: bytes) -> dict[bytes, bytes]:
 def _combine(block: bytes, header: tarfile.TarInfo, extended: dict[bytes, bytes], problem: RejectedInput | None) -> Entry:
     size = extended.get(b"size", b"%d" % header.size)
     if not size.isdigit() or len(size) > 20:
-        raise UnreadableArchive(f"Expected a member's size. Received: {size[:20]!r}; pack it again.")
+        raise UnreadableArchive(f"Expected a member's size as a whole number. Received: {size[:20]!r}; pack it again.")
     # In GNU's own headers, the bytes where others have the beginning of a long name may hold times.
     is_gnu = block[257:265] == b"ustar  \0"
     written = block[:100].partition(b"\0")[0] if is_gnu else header.name.encode("utf-8", "surrogateescape")
@@ -186,4 +190,6 @@ def _combine(block: bytes, header: tarfile.TarInfo, extended: dict[bytes, bytes]
 
 
 def _truncated(size_bytes: int) -> UnreadableArchive:
-    return UnreadableArchive(f"Expected {size_bytes} bytes, as declared. Received: a truncated archive; upload it again.")
+    return UnreadableArchive(
+        f"Expected a member of {size_bytes} bytes, as its header says. Received: a truncated archive; upload it again."
+    )

@@ -103,12 +103,14 @@ def _entries(file: BinaryIO, start: int, size_bytes: int) -> Iterator[Entry]:
     while left:
         fixed = file.read(_ENTRY.size)
         if left < _ENTRY.size or not fixed.startswith(b"PK\x01\x02"):
-            raise UnreadableArchive("Expected a directory of whole entries. Received: a corrupt one; upload it again.")
+            raise UnreadableArchive("Expected a zip archive with a whole directory. Received: a corrupt one; upload it again.")
         fields = _ENTRY.unpack(fixed)
         name, extra, _ = (file.read(length) for length in fields[10:13])
         left -= _ENTRY.size + sum(fields[10:13])
         if left < 0:
-            raise UnreadableArchive("Expected a directory of whole entries. Received: a truncated one; upload it again.")
+            raise UnreadableArchive(
+                "Expected a zip archive with a whole directory. Received: a truncated one; upload it again."
+            )
         yield _entry(fields, name, extra)
 
 
@@ -118,7 +120,9 @@ def _entry(fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Entry:
     try:
         size_bytes, packed_bytes, start = _in_64_bits([size_bytes, packed_bytes, start], extra)
     except struct.error:
-        problem = UnreadableMember("Expected the size of the member. Received: a corrupt entry; pack it again.")
+        problem = UnreadableMember(
+            "Expected the member's size in the archive's directory. Received: a corrupt entry; pack it again."
+        )
     return Entry(_name(raw_name, flags), flags, method, crc, packed_bytes, size_bytes, start, attributes >> 16, problem)
 
 
@@ -163,7 +167,8 @@ def _require_apart(entries: list[Entry], directory_start: int) -> None:
     starts = [start for start, _ in in_place[1:]] + [directory_start]
     if any(end > start for end, start in zip(ends, starts, strict=False)):
         raise UnreadableArchive(
-            "Expected members one behind the other. Received: some that share bytes, or exceed the archive; pack it again."
+            "Expected a zip archive of members one behind the other. Received: some that share bytes, or exceed the archive; "
+            "pack it again."
         )
     if in_place and in_place[0][0] != 0:
         raise UnreadableArchive(

@@ -30,7 +30,10 @@ def parse_event(event: object) -> Request:
             if trigger.recognises(event):
                 return trigger.parse(event)
     known = ", ".join(trigger.NAME for trigger in TRIGGERS)
-    raise UnrecognisedEvent(f"Expected an event of one of: {known}. Received: {_shown(event)}.")
+    raise UnrecognisedEvent(
+        f"Expected an event of one of: {known}. Received: {_shown(event)}. "
+        'To have objects scored by hand, send {"objects": ["s3://bucket/key"]}.'
+    )
 
 
 def _shown(event: object) -> str:

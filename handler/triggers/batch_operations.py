@@ -76,7 +76,7 @@ def parse(event: dict[str, Any]) -> Request:
 def _parse_task(task: _Task) -> Message:
     try:
         if not isinstance(task.s3Key, str):
-            raise UnreadableMessage(f"Expected an s3Key. Received: {type(task.s3Key).__name__}.")
+            raise UnreadableMessage(f"Expected a task with an s3Key as text. Received: s3Key={task.s3Key!r:.100}.")
         return Message(task.taskId, (name_object(_bucket(task), decode_key(task.s3Key)),))
     except UnreadableMessage as error:
         return Message(task.taskId, problem=error)
@@ -86,7 +86,7 @@ def _bucket(task: _Task) -> str:
     """Returns the bucket's name; an ARN may hold a region and an account, `arn:aws:s3:us-east-1:123456789012:name`."""
     name = task.s3Bucket or task.s3BucketArn
     if not isinstance(name, str):
-        raise UnreadableMessage(f"Expected an s3BucketArn or s3Bucket. Received: {type(name).__name__}.")
+        raise UnreadableMessage(f"Expected a task with an s3BucketArn or s3Bucket as text. Received: {name!r:.100}.")
     return name.rsplit(":", 1)[-1]
 
 

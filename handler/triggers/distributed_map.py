@@ -59,7 +59,7 @@ def parse(event: dict[str, Any]) -> Request:
     """
     batch = _parse_batch(event) if "Items" in event else _Batch([event], _parse_batch({**event, "Items": []}).BatchInput)
     if not batch.Items:
-        raise UnrecognisedEvent("Expected a batch of one item or more. Received: none.")
+        raise UnrecognisedEvent("Expected a batch with one item or more under Items. Received: none.")
     messages = tuple(_parse_item(str(index), item, batch.BatchInput) for index, item in enumerate(batch.Items))
     return Request(NAME, messages, partial(_answer, batch.BatchInput.tolerated_failure_percentage))
 
@@ -68,7 +68,7 @@ def _parse_batch(event: dict[str, Any]) -> _Batch:
     try:
         batch = convert(event, _Batch, strict=False)  # numbers may be text
     except msgspec.ValidationError as error:
-        raise UnrecognisedEvent(f"Expected Items, and a BatchInput with a bucket. Received: {error}.") from error
+        raise UnrecognisedEvent(f"Expected a list Items, and a BatchInput with a bucket or none. Received: {error}.") from error
     if not 0 <= batch.BatchInput.tolerated_failure_percentage <= 100:
         raise UnrecognisedEvent(
             f"Expected a tolerated_failure_percentage of 0 to 100. Received: {batch.BatchInput.tolerated_failure_percentage}."

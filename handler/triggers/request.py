@@ -144,9 +144,12 @@ def name_object(bucket: str, key: str) -> ObjectRef:
     try:
         key_bytes = len(key.encode())
     except UnicodeEncodeError as error:
-        raise UnreadableMessage("Expected a key in UTF-8. Received: one with lone surrogates.") from error
+        raise UnreadableMessage(
+            "Expected a key in UTF-8. Received: one with halves of characters (lone surrogates)."
+        ) from error
     if not 0 < len(bucket) <= MAX_BUCKET_CHARACTERS or not 0 < key_bytes <= MAX_KEY_BYTES:
         raise UnreadableMessage(
-            f"Expected a bucket, and a key of 1 to {MAX_KEY_BYTES} bytes. Received: bucket={bucket!r}, a key of {key_bytes}."
+            f"Expected a bucket, and a key of 1 to {MAX_KEY_BYTES} bytes. Received: bucket={bucket!r}, and a key of "
+            f"{key_bytes} bytes."
         )
     return ObjectRef(bucket, key)

@@ -35,7 +35,10 @@ def judge(content: bytes, max_pixels: int) -> Judged:
     for width, height, frame_pixels in stated_sizes(items_of(content, b"av01")):
         require_pixels(width, height, max_pixels)
         if frame_pixels > max(_MAX_FRAME_PIXELS, max_pixels):
-            raise UnreadableImage("Expected an AVIF whose frames state one size. Received: another; save it again.")
+            raise UnreadableImage(
+                f"Expected an AVIF of one size. Received: one that states {width}x{height} pixels, and frames of up to "
+                f"{frame_pixels} pixels; save it again."
+            )
     brand = _PICTURE if content[8:12] == _SEQUENCE else content[8:12]  # the main picture is asked for, and not the film
     plain = b"".join([content[:8], brand, memoryview(without_metadata(content))[12:]])
     (width, height), _, _, _, _, turn, _ = _avif.AvifDecoder(plain, "auto", _THREADS).get_info()

@@ -37,7 +37,7 @@ def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
     """
     inside = _inside(content)
     if b"iinf" not in inside or b"iloc" not in inside:
-        raise UnreadableImage("Expected a file with a main picture. Received: one without; save that picture as JPEG.")
+        raise UnreadableImage("Expected a file with a main picture. Received: one without; upload it again, or as JPEG.")
     ids = {number for number, kind, _ in _entries(content) if kind == wanted}
     stored = slice(*inside.get(b"idat", (0, 0)))
     left = 2 * len(content)
@@ -48,7 +48,7 @@ def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
             left -= sum(map(len, parts))
             if left < 0:
                 raise UnreadableImage(
-                    "Expected a picture whose parts have data of their own. Received: shared ones; save it again."
+                    "Expected a picture whose parts have data of their own. Received: parts that share them; save it again."
                 )
             yield b"".join(parts)
 
