@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ from moto import mock_aws
 from handler.backlog.runs import Order, Places, Plan, Sampled, Totals
 from handler.objects import ObjectRef, Prefix
 from infra import locations, native, package, paths, release
-from infra.__main__ import app
+from infra.__main__ import app, main
 from infra.backlog.deployed import Deployed
 from infra.backlog.executions import Executions
 from infra.backlog.planning import plan
@@ -71,6 +72,23 @@ def coatcheck(*arguments: str, prepare: Prepare = lambda: None, **environment: s
         prepare()
         COMMAND.main([*arguments], standalone_mode=False)
         raise AssertionError("no error came")
+
+    return provoke
+
+
+def told(*arguments: str, prepare: Prepare = lambda: None) -> Provoke:
+    """Runs `coatcheck` as its process does, and returns its last line as an error of the class that ended it."""
+
+    def provoke(scene: Scene) -> Exception:
+        prepare()
+        scene.patch.setattr(sys, "argv", ["coatcheck", *arguments])
+        with redirect_stderr(io.StringIO()) as errors:
+            try:
+                main()
+            except SystemExit as end:
+                kind = type(end.__context__).__name__
+        ended: Exception = type(kind, (Exception,), {})(errors.getvalue().strip().removeprefix("error: "))
+        return ended
 
     return provoke
 
@@ -632,7 +650,49 @@ def unscored(_scene: Scene) -> None:
     score(make_scorer(FileStore({})), [ObjectRef("in-bucket", "packed")])
 
 
+def without_library(scene: Scene) -> Exception:
+    scene.patch.setitem(sys.modules, "pyarrow", None)
+    scene.patch.delitem(sys.modules, "infra.show.parquet", raising=False)
+    return told("table", "predictions", prepare=documents())(scene)
+
+
 ROWS: tuple[Provocation, ...] = (
+    Provocation(
+        "UsageError",
+        "the name of a command is misspelt",
+        "List the commands, by `coatcheck --help`.",
+        told("scor", "photos"),
+    ),
+    Provocation(
+        "NoSuchOption",
+        "the name of an option is misspelt",
+        "List the options, by --help after the command.",
+        told("score", "photos", "--output", "here"),
+    ),
+    Provocation(
+        "MissingParameter",
+        "nothing was named that the command could work on",
+        "Name it, as the example in the command's help does.",
+        told("score"),
+    ),
+    Provocation(
+        "BadParameter",
+        "the value of an option is of another kind, or outside of its range",
+        "Give a value as the help of the option says.",
+        told("score", "photos", "--processes", "0"),
+    ),
+    Provocation(
+        "FileExistsError",
+        "a file or folder cannot be read or written: it lies below a file, may not be touched, or the disk is full",
+        "Change that on your machine, or take another place.",
+        told("table", "predictions", "--out", "file/t.csv", prepare=both(documents(), write("file"))),
+    ),
+    Provocation(
+        "ModuleNotFoundError",
+        "the package was installed without the extra that the command needs",
+        "Install that extra too.",
+        without_library,
+    ),
     Provocation(
         "WrongSource",
         "the folder or file to score is not there, or its name is misspelt",
