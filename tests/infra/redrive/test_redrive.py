@@ -355,7 +355,7 @@ def test_what_could_not_be_deleted_is_sent_again_by_the_next_run(places, sqs, ca
     calls.refuse["DeleteMessageBatch"] = "AccessDenied"
     outcome = done(places)
 
-    assert "allow delete_message_batch" in str(outcome.error)
+    assert "allow DeleteMessage to" in str(outcome.error)
     assert bodies(sqs, places.dead_letters) == asked
     calls.refuse.clear()
     assert done(places).error is None
@@ -368,7 +368,7 @@ def test_what_may_not_be_sent_stays_and_the_error_says_what_to_do(places, sqs, c
     calls.made.clear()
     calls.refuse["SendMessageBatch"] = "AccessDenied"
 
-    with pytest.raises(InfraError, match=r"send to .*uploads. Received: AccessDenied, no; allow send_message_batch"):
+    with pytest.raises(InfraError, match=r"send to .*uploads. Received: AccessDenied, no; allow SendMessage to"):
         run(places, Order(), as_json=False)
 
     assert "DeleteMessageBatch" not in calls.made
