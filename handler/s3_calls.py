@@ -126,7 +126,8 @@ def _translated(operation: str, ref: ObjectRef | Prefix) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if code in {"AccessDenied", "403"} else ""
+        may_be_gone = operation in {"GetObject", "HeadObject"} and code in {"AccessDenied", "403"}
+        hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if may_be_gone else ""
         raise unavailable(operation, ref, code, error, hint) from error
     except (BotoCoreError, NoAnswer) as error:
         raise unavailable(operation, ref, type(error).__name__, error) from error

@@ -80,7 +80,7 @@ class RowStore:
             if self._size + len(row) + 1 > MAX_ROWS_BYTES:
                 raise OutOfRoom(
                     f"Expected the rows of a shard to be at most {MAX_ROWS_BYTES} bytes. Received: more with {ref}. "
-                    "The object gets a document of its own, or in a run of a model that is not deployed, is left to the next run."
+                    "It gets a document of its own, or in a run of a model that is not deployed, is left to the next run."
                 )
             self._came.seek(self._size)
             self._came.write(row + b"\n")

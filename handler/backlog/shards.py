@@ -291,8 +291,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         head, keys = decode_keys(content, place)
         if (head.run, head.number, head.bucket) != (shard.run, shard.number, shard.bucket):
             raise StaleRun(
-                f"Expected the keys of shard {shard.number} at {place}. Received: those of {head.number}; start a run of another "
-                "name."
+                f"Expected the keys of shard {shard.number} at {place}. Received: those of {head.number}; start a run of "
+                "another name."
             )
         replaced = dict.fromkeys(head.replaced)
         return [key for key in dict.fromkeys(keys) if key not in replaced], list(replaced)
