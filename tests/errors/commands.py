@@ -26,6 +26,7 @@ from moto import mock_aws
 
 from handler.backlog.runs import Order, Places, Plan, Sampled, Totals
 from handler.objects import ObjectRef, Prefix
+from handler.predictions import Input
 from infra import locations, native, package, paths, release
 from infra.__main__ import app, main
 from infra.backlog.deployed import Deployed
@@ -37,6 +38,7 @@ from infra.dashboard.metric_math import evaluate
 from infra.dashboard.rendering import rewrite
 from infra.doctor.asking import Cloud
 from infra.score.sources import parse_line
+from infra.show.sheet.command import find_thumbnails
 from tests.errors.provoking import Provocation, Scene, one_error
 
 Prepare = Callable[[], object]
@@ -192,17 +194,13 @@ def answered(content: bytes, length: int | None = None, **fields: Any) -> dict[s
     return {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(content), length or len(content)), **fields}
 
 
-def queues(dead_letters: str = "dead-letters", uploads: str = "uploads", *, swapped: bool = False) -> Prepare:
-    """Returns what makes a queue and the queue of its dead letters."""
-
-    def prepare() -> None:
-        sqs = boto3.client("sqs")
-        url = sqs.create_queue(QueueName=dead_letters)["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
-        sqs.create_queue(QueueName=uploads, Attributes={"RedrivePolicy": policy})
-
-    return prepare
+def queues() -> None:
+    """Makes a queue of uploads and that of its dead letters."""
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    sqs.create_queue(QueueName="uploads", Attributes={"RedrivePolicy": policy})
 
 
 def write(path: str, content: bytes | str = b"") -> Prepare:
@@ -367,9 +365,6 @@ def unshowable(**changes: Any) -> Provoke:
     """Finds the thumbnail of an image whose object is not what was scored any more."""
 
     def provoke(scene: Scene) -> Exception:
-        from handler.predictions import Input
-        from infra.show.sheet.command import find_thumbnails
-
         photos()
         source = Input("photos", "coat.png", "e0", None, 1, "png")
         thumbnails = find_thumbnails(Path("predictions"), "photos", locations.read_manifest(None))
@@ -380,34 +375,21 @@ def unshowable(**changes: Any) -> Provoke:
     return provoke
 
 
-def archived(scene: Scene) -> Exception:
-    from handler.predictions import Input
-    from infra.show.sheet.command import find_thumbnails
+def stored(**put: Any) -> Provoke:
+    """Finds the thumbnail of an object in S3 that was put in there by `put`, and scored as another one or before."""
 
-    with own_aws():
-        locations.s3.cache_clear()
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="shop")
-        etag = s3.put_object(Bucket="shop", Key="coat.png", Body=b"1", StorageClass="GLACIER")["ETag"].strip('"')
-        thumbnails = find_thumbnails(Prefix("results", ""), None, locations.read_manifest(None))
-        assert thumbnails
-        list(thumbnails(Input("shop", "coat.png", etag, None, 1, "png"), frozenset({"coat.png"})))
-    raise AssertionError("no error came")
+    def provoke(_scene: Scene) -> Exception:
+        with own_aws():
+            locations.s3.cache_clear()
+            s3 = boto3.client("s3")
+            s3.create_bucket(Bucket="shop")
+            etag = s3.put_object(Bucket="shop", Key="coat.png", Body=b"1", **put)["ETag"].strip('"')
+            thumbnails = find_thumbnails(Prefix("results", ""), None, locations.read_manifest(None))
+            assert thumbnails
+            list(thumbnails(Input("shop", "coat.png", etag if put else "e0", None, 1, "png"), frozenset({"coat.png"})))
+        raise AssertionError("no error came")
 
-
-def changed_object(scene: Scene) -> Exception:
-    from handler.predictions import Input
-    from infra.show.sheet.command import find_thumbnails
-
-    with own_aws():
-        locations.s3.cache_clear()
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="shop")
-        s3.put_object(Bucket="shop", Key="coat.png", Body=b"1")
-        thumbnails = find_thumbnails(Prefix("results", ""), None, locations.read_manifest(None))
-        assert thumbnails
-        list(thumbnails(Input("shop", "coat.png", "e0", None, 1, "png"), frozenset({"coat.png"})))
-    raise AssertionError("no error came")
+    return provoke
 
 
 def licence(**fields: Any) -> Provoke:
@@ -567,7 +549,7 @@ def no_parameter(_scene: Scene) -> None:
 
 def predicted(name: str, probability: float = 0.75) -> Any:
     """Returns the document of one image."""
-    from handler.predictions import Input, ModelName, Prediction, PredictionDocument, Summary
+    from handler.predictions import ModelName, Prediction, PredictionDocument, Summary
 
     row = Prediction(image=name, class_index=0, class_name="Coat", confidence=probability, probabilities=[probability])
     source = Input("photos", name, "e0", None, 1, "png")
@@ -575,7 +557,7 @@ def predicted(name: str, probability: float = 0.75) -> Any:
 
 
 def rejected_sample(_scene: Scene) -> None:
-    from handler.predictions import Input, ModelName, Problem, RejectionDocument
+    from handler.predictions import ModelName, Problem, RejectionDocument
     from infra.demo import require_scored
 
     problem = Problem("UnreadableImage", "Expected a whole PNG. Received: a truncated one.")
@@ -896,10 +878,13 @@ ROWS: tuple[Provocation, ...] = (
         "Unshowable",
         "an image of a sheet was replaced since it was scored",
         "Score it again, and make the sheet anew.",
-        lambda scene: one_error(lambda: unshowable(size_bytes=2)(scene), lambda: changed_object(scene)),
+        lambda scene: one_error(lambda: unshowable(size_bytes=2)(scene), lambda: stored()(scene)),
     ),
     Provocation(
-        "Unshowable", "an image of a sheet was moved to an archive of S3", "Restore it, and make the sheet anew.", archived
+        "Unshowable",
+        "an image of a sheet was moved to an archive of S3",
+        "Restore it, and make the sheet anew.",
+        stored(StorageClass="GLACIER"),
     ),
     Provocation("Unshowable", "an image of a sheet is no image", "Nothing; its frame stays empty.", calling(unreadable)),
     Provocation(
@@ -1143,7 +1128,7 @@ ROWS: tuple[Provocation, ...] = (
         "WrongUse",
         "the two queues were mistaken for each other",
         "Give them the other way round.",
-        in_aws("redrive", "--queue", QUEUE + "uploads", "--to", QUEUE + "dead-letters", prepare=queues()),
+        in_aws("redrive", "--queue", QUEUE + "uploads", "--to", QUEUE + "dead-letters", prepare=queues),
     ),
     Provocation(
         "InfraError",
