@@ -51,11 +51,14 @@ def main() -> None:
     except TyperException as error:  # a name or a value that the command line does not have
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "coatcheck"
-        _end(f"{error.format_message().removesuffix('.')}. `{path} --help` shows what is possible.", 2)
+        said = error.format_message().removesuffix(".")
+        _end(f"{said}{'' if said.endswith('?') else '.'} `{path} --help` shows what is possible.", 2)
     except WrongUse as error:
         _end(str(error), 2)
-    except (InfraError, OSError) as error:
+    except InfraError as error:
         _end(str(error), 1)
+    except OSError as error:
+        _end(_told(error), 1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(("handler", "infra")):
             raise  # a mistake in this checkout, not a library that was never installed
@@ -64,6 +67,13 @@ def main() -> None:
         )
         _end(f"Expected the library {error.name}. {remedy}.", 1)
     raise SystemExit(status)
+
+
+def _told(error: OSError) -> str:
+    """Returns what the system said of a file or folder, with what to do; errors of something else tell it themselves."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"Expected to read or write {error.filename!r}. Received: {error.strerror}; mend that, or name another place."
 
 
 def _end(message: str, status: int) -> NoReturn:

@@ -79,7 +79,10 @@ def read_manifest(artifact: str | None) -> Manifest:
     if artifact is None:
         return parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes())
     if not Path(artifact).is_dir():
-        raise InfraError(f"Expected the folder of an artifact in MODEL_URI. Received: {artifact!r}, which is no folder here.")
+        raise InfraError(
+            f"Expected the folder of an artifact in MODEL_URI. Received: {artifact!r}, which is no folder here; correct "
+            "or unset it."
+        )
     try:
         return load_artifact(Path(artifact)).manifest
     except BadArtifact as error:
@@ -103,7 +106,7 @@ def score(cloud: Cloud, images: list[str], console: Console) -> Documents:
     for delivery in deliveries:
         if delivery.returned:
             reason = f": {delivery.error!r}" if delivery.error else "."
-            raise InfraError(f"{len(delivery.returned)} messages were not finished{reason}")
+            raise InfraError(f"Expected every message to be finished. Received: {len(delivery.returned)} that were not{reason}")
     return {name: _collect(cloud, f"predictions/uploads/{name}.json") for name in images}
 
 
@@ -165,7 +168,7 @@ def require_scored(documents: Documents, manifest: Manifest) -> None:
     expected = {PACKED} if manifest.input.as_tuple != PACKED_SHAPE else set()
     for name, document in documents.items():
         if isinstance(document, RejectionDocument) and name not in expected:
-            raise InfraError(f"{name} was rejected: {document.error.name}: {document.error.message}")
+            raise InfraError(f"Expected a prediction for {name}. Received: {document.error.name}: {document.error.message}")
 
 
 def require_right(documents: Documents, truth: dict[str, str]) -> None:
@@ -177,10 +180,12 @@ def require_right(documents: Documents, truth: dict[str, str]) -> None:
     packed = _rows(documents[PACKED])
     single = [row for name in truth for row in _rows(documents[name])]
     if [row.probabilities for row in packed] != [row.probabilities for row in single]:
-        raise InfraError("The packed images have other predictions than the same images alone.")
+        raise InfraError("Expected packed images to have the predictions of the same images alone. Received: others.")
     right = _count_right(documents, truth)
     if right < MIN_ACCURACY * len(truth):
-        raise InfraError(f"Expected at least {MIN_ACCURACY:.0%} of the images right. Received: {right} of {len(truth)}.")
+        raise InfraError(
+            f"Expected at least {MIN_ACCURACY:.0%} of the images right. Received: {right} of {len(truth)}; train on."
+        )
 
 
 def _rows(document: PredictionDocument | RejectionDocument) -> list[Prediction]:
@@ -214,7 +219,9 @@ def _collect(cloud: Cloud, key: str) -> PredictionDocument | RejectionDocument:
         content = cloud.s3.get_object(Bucket=cloud.output_bucket, Key=key)["Body"].read()
         document = msgspec.json.decode(content, type=PredictionDocument | RejectionDocument)
     except (cloud.s3.exceptions.NoSuchKey, msgspec.DecodeError) as error:
-        raise InfraError(f"Expected a document at s3://{cloud.output_bucket}/{key}. Received: {error}.") from error
+        raise InfraError(
+            f"Expected a document at s3://{cloud.output_bucket}/{key}. Received: {str(error).rstrip('.')}."
+        ) from error
     copy = COPIES / key
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(content)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from handler.contract import MANIFEST_FILE, Manifest, Model, parse_manifest
 from handler.deadline import Deadline
-from handler.errors import BadSettings, ScoringError
+from handler.errors import BadSettings, ScoringError, StorageUnavailable
 from handler.limits import Limits
 from handler.model import BUNDLED_ARTIFACT, directory_reader, load_model, store_reader
 from handler.objects import Prefix, parse_prefix
 from handler.settings import DEFAULTS, load_limits
 from handler.store import Store
+from infra.advice import advise
 from infra.errors import InfraError, WrongUse
 from training.shipped import find_artifact
 
@@ -49,7 +50,9 @@ def parse_location(text: str) -> Path | Prefix:
         return expand_home(text).resolve()
     prefix = parse_prefix(text)
     if prefix is None:
-        raise WrongUse(f"Expected a folder, or s3://bucket/prefix/ with a slash at its end. Received: {text!r}.")
+        raise WrongUse(
+            f"Expected a folder, or s3://bucket/prefix/ with a slash at its end. Received: {text!r}; mend this address."
+        )
     return prefix
 
 
@@ -61,7 +64,9 @@ def parse_folder(text: str, what: str) -> Path | Prefix:
     """
     place = parse_location(text)
     if isinstance(place, Path) and not place.is_dir():
-        raise WrongUse(f"Expected a folder of {what}, or s3://bucket/prefix/. Received: {text!r}, which is no folder.")
+        raise WrongUse(
+            f"Expected a folder of {what}, or s3://bucket/prefix/. Received: {text!r}, which is no folder; check the path."
+        )
     return place
 
 
@@ -82,8 +87,16 @@ def read_manifest(artifact: str | None) -> Manifest:
     try:
         read = directory_reader(place) if isinstance(place, Path) else store_reader(s3(), place, Deadline.after(_MANIFEST_S))
         return parse_manifest(read(MANIFEST_FILE))
-    except (OSError, ValueError, ScoringError) as error:
-        raise WrongUse(f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, {error}") from error
+    except OSError as error:
+        raise WrongUse(
+            f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, which has none that can be read "
+            f"({error.strerror}); name another folder, or leave --artifact out."
+        ) from error
+    except (ValueError, ScoringError) as error:
+        raise WrongUse(
+            f"Expected the artifact of a model, with its {MANIFEST_FILE}. Received: {place}, {str(error).rstrip('.')}; "
+            "copy it again, or name another."
+        ) from error
 
 
 def load_artifact(place: Path | Prefix, store: Callable[[], Store] | None = None) -> Model:
@@ -139,6 +152,9 @@ def own_errors() -> Iterator[None]:
         yield
     except BadSettings as error:
         raise WrongUse(str(error)) from error
+    except StorageUnavailable as error:
+        advice = advise(error.code, error.operation)
+        raise InfraError(f"{str(error).rstrip('.')}; {advice}." if advice else str(error)) from error
     except ScoringError as error:
         raise InfraError(str(error)) from error
 

@@ -138,7 +138,10 @@ def install_wheels(target: Path, requirements: Path, architecture: Architecture,
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         if subprocess.run([*command, "--report", str(report)], check=False).returncode:  # pip itself has said why
-            raise InfraError(f"Expected pip to install {requirements} for {architecture.value}.")
+            raise InfraError(
+                f"Expected pip to install {requirements} for {architecture.value}. Received: an error, which pip has "
+                "printed above."
+            )
         return read_report(report.read_text())
 
 
@@ -169,7 +172,9 @@ def _compile(target: Path, interpreter: str) -> None:
     """
     command = [interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash", str(target)]
     if subprocess.run(command, check=False).returncode:  # compileall itself has said why
-        raise InfraError(f"Expected {interpreter} to compile every module in {target}.")
+        raise InfraError(
+            f"Expected {interpreter} to compile every module in {target}. Received: an error, which it has printed above."
+        )
 
 
 def size_bytes(directory: Path) -> int:

@@ -30,4 +30,8 @@ def require_checkout(command: str) -> None:
         InfraError: Coatcheck was installed from a wheel, which lacks what the command needs.
     """
     if not IS_CHECKOUT:
-        raise InfraError(f"Expected a checkout of the repository, which `coatcheck {command}` needs and a wheel does not hold.")
+        raise InfraError(
+            f"Expected a checkout of the repository, which `coatcheck {command}` needs. Received: an installed wheel, "
+            "which does "
+            "not hold it; clone the repository, and run the command there."
+        )

@@ -102,7 +102,7 @@ ARROWS = {
     "writing": {"predictions", "spool"},
 }
 # Who may import whom inside infra/, besides what is shared. Any part may import handler/, and next to nothing of training/.
-INFRA_SHARED = {"errors", "paths", "platforms", "printable"}
+INFRA_SHARED = {"advice", "errors", "paths", "platforms", "printable"}
 INFRA_ARROWS = {
     "__main__": {"commands"},
     "backlog": {"backlog", "cost", "doctor", "locations", "score", "template"},

@@ -22,5 +22,14 @@ class Commands(TyperGroup):
             raise SystemExit(
                 f"error: Expected more memory, or less data at once. Received: {str(error) or 'no memory'}."
             ) from error
-        except (TrainingError, OSError) as error:
+        except TrainingError as error:
             raise SystemExit(f"error: {' '.join(str(error).split())}") from error
+        except OSError as error:
+            raise SystemExit(f"error: {_told(error)}") from error
+
+
+def _told(error: OSError) -> str:
+    """Returns what the system said of a file or folder, with what to do; errors of something else tell it themselves."""
+    if error.filename is None or error.strerror is None:
+        return " ".join(str(error).split())
+    return f"Expected to read or write {error.filename!r}. Received: {error.strerror}; mend that, or name another place."

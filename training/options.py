@@ -71,14 +71,21 @@ def choose_start(context: typer.Context, backbone: Start) -> Start:
         backbone = Start.none
     if backbone is Start.none:
         if context.params["frozen"]:
-            raise typer.BadParameter("Expected --frozen together with --images and a backbone. Received: no backbone.")
+            raise typer.BadParameter(
+                "Expected --frozen together with --images and a backbone. Received: no backbone; leave --frozen out."
+            )
         return backbone
     if own:
-        raise typer.BadParameter(f"Expected --backbone none with {', '.join(own)}. Received: {backbone.value}.")
+        raise typer.BadParameter(
+            f"Expected --backbone none with {', '.join(own)}, since these are for a network that starts from nothing. "
+            f"Received: --backbone {backbone.value}; leave one or the other out."
+        )
     if not images:
-        raise typer.BadParameter(f"Expected --images with a backbone. Received: {backbone.value}, and no images.")
+        raise typer.BadParameter(
+            f"Expected --images with a backbone. Received: {backbone.value}, and no images; name their folder."
+        )
     if context.params["out"] is None:
-        raise typer.BadParameter("Expected --out, since a backbone learns photos and is exported in one go.")
+        raise typer.BadParameter("Expected --out with --images. Received: no folder for the artifact; name one.")
     return backbone
 
 

@@ -271,6 +271,10 @@ def _find(runs: Runs, run: str) -> Execution:
 def _only_running(executions: Executions) -> Execution:
     running = executions.running()
     if len(running) != 1:
-        received = ", ".join(one.run for one in running) or "none that runs"
-        raise WrongUse(f"Expected the name of a run. Received: no name, and {received}; name one.")
+        received = (
+            f"{', '.join(one.run for one in running)}; name one"
+            if running
+            else "none that runs; `coatcheck backlog show` lists all"
+        )
+        raise WrongUse(f"Expected the name of a run. Received: no name, and {received}.")
     return running[0]

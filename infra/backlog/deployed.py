@@ -59,7 +59,7 @@ def find_deployed(cloud: Cloud, name: str) -> Deployed:
         )
     output = parse_prefix(stack.outputs.get("OutputUri", ""))
     if output is None:
-        raise WrongUse(f"Expected a stack of template.yaml. Received: {name!r}, without the output OutputUri.")
+        raise WrongUse(f"Expected a stack of template.yaml. Received: {name!r}, without the output OutputUri; deploy it again.")
     return Deployed(cloud, name, stack.function, machine, Places(output), stack.parameters)
 
 
@@ -97,6 +97,8 @@ def _problem(deployed: Deployed, answer: Answer, content: bytes) -> _Problem | N
     """Returns what went wrong with an invocation; None if nothing did."""
     if answer.code:
         advice = "allow lambda:InvokeFunction to the identity that you run this with" if answer.is_refused else answer.advice
+        if answer.is_missing:
+            advice = "deploy the stack again"
         message = f"Expected to invoke {deployed.function}. Received: {answer.code}, {answer.text}; {advice}."
         return _Problem(InfraError(message), answer.code in _BUSY)
     if not answer.value.get("FunctionError"):
@@ -131,7 +133,9 @@ def _read(answer: Answer) -> bytes:
     try:
         content: bytes = answer.value["Payload"].read()
     except (BotoCoreError, OSError) as error:
-        raise InfraError(f"Expected the function's answer. Received: {error}; try again, the same command goes on.") from error
+        raise InfraError(
+            f"Expected the function's answer. Received: {str(error).rstrip('.')}; try again, the same command goes on."
+        ) from error
     return content
 
 

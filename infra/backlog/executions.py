@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from infra.advice import action_of
 from infra.backlog.deployed import Deployed
 from infra.backlog.naming import numbered
 from infra.doctor.asking import Answer
@@ -227,8 +228,8 @@ def _run_of(text: str) -> str:
 
 def _require(answer: Answer, what: str) -> None:
     if answer.is_refused:
-        name = "".join(word.capitalize() for word in answer.operation.split("_"))
-        advice = f"allow states:{name} to the identity that you run this with"
+        advice = f"allow states:{action_of(answer.operation)} to the identity that you run this with"
         raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")
     if answer.code:
-        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; try again, the same command goes on.")
+        advice = "deploy the stack again" if answer.is_missing else "try again, the same command goes on"
+        raise InfraError(f"Expected to {what}. Received: {answer.code}, {answer.text}; {advice}.")

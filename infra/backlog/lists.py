@@ -59,7 +59,9 @@ def read_list(file: ListFile) -> Iterator[Entry]:
         with _opened(file) as content:
             yield from _read(file, content)
     except (BadEntry, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise WrongSource(f"Expected a list of objects in S3. Received: {file}, with {error}.") from error
+        raise WrongSource(
+            f"Expected a list of objects in S3. Received: {file}, with {error}. `coatcheck backlog --help` says what lists are."
+        ) from error
 
 
 def _read(file: Path | ObjectRef, content: BinaryIO) -> Iterator[Entry]:
@@ -152,5 +154,7 @@ def _opened(file: Path | ObjectRef) -> Iterator[BinaryIO]:
 
 def _standard_input() -> io.BufferedReader:
     if sys.stdin is None:  # it was closed by whoever started this
-        raise WrongSource("Expected a list on the standard input. Received: none, since it is closed.")
+        raise WrongSource(
+            "Expected a list of objects on the standard input. Received: none, since it is closed; pipe one into the command."
+        )
     return cast("io.BufferedReader", sys.stdin.buffer)

@@ -116,6 +116,12 @@ def require_same(run: str, known: Known, order: Order) -> None:
         WrongUse: it was asked for something else.
     """
     if known.order != order:
-        differing = [name for name in Order.__struct_fields__ if getattr(known.order, name) != getattr(order, name)]
-        shown = ", ".join(f"{name} {getattr(known.order, name)} then and {getattr(order, name)} now" for name in differing)
-        raise WrongUse(f"Expected what the run {run} was planned for. Received: {shown}; name another --run.")
+        before, now = msgspec.structs.asdict(known.order), msgspec.structs.asdict(order)
+        differing = [
+            f"{name} {_shown(was)} then and {_shown(now[name])} now" for name, was in before.items() if was != now[name]
+        ]
+        raise WrongUse(f"Expected what the run {run} was planned for. Received: {', '.join(differing)}; name another --run.")
+
+
+def _shown(value: object) -> object:
+    return "none" if value is None else value

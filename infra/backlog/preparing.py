@@ -55,7 +55,9 @@ def prepare(runs: Runs, sources: Sources, order: Order, name: str | None, advanc
     with Sorted(_told(sources.entries(), advance)) as entries:
         listed = examine(entries, lambda count: advance("sorting", Sofar(count)))
         if order.listed and not listed.objects:
-            raise WrongUse(f"Expected a list that names objects. Received: {sources.title}, without any.")
+            raise WrongUse(
+                f"Expected a list that names objects. Received: {sources.title}, without any; write an address a line."
+            )
         preparation = _Preparation(runs, order, entries, listed, advance)
         if name:
             return name, preparation.plan(name)

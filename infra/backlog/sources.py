@@ -49,9 +49,13 @@ def parse_sources(texts: Sequence[str], *, is_all: bool) -> Sources:
     """
     parsed = [_parse(text) for text in dict.fromkeys(texts)]
     if is_all and parsed:
-        raise WrongSource(f"Expected a SOURCE or --all, which stands for every input. Received: both, {texts[0]!r} and --all.")
+        raise WrongSource(
+            f"Expected a SOURCE or --all, which stands for every input. Received: both, {texts[0]!r} and --all; leave one out."
+        )
     if not is_all and not parsed:
-        raise WrongSource("Expected s3://bucket/prefix/, a list of objects, or --all for every input. Received: nothing.")
+        raise WrongSource(
+            "Expected s3://bucket/prefix/, a list of objects, or --all for every input. Received: nothing; name one of these."
+        )
     prefixes = [one for one in parsed if isinstance(one, Prefix)]
     lists = tuple(one for one in parsed if not isinstance(one, Prefix))
     if len(prefixes) > 1:
@@ -72,7 +76,7 @@ def _parse(text: str) -> Prefix | ListFile:
     if text.startswith(_SCHEME):
         place = parse_prefix(text) or parse_ref(text)
         if place is None:
-            raise WrongSource(f"Expected s3://bucket/prefix/, or the address of a list. Received: {text!r}.")
+            raise WrongSource(f"Expected s3://bucket/prefix/, or the address of a list. Received: {text!r}; mend this address.")
         return place
     path: Path = expand_home(text)
     if path.is_dir():
@@ -81,5 +85,7 @@ def _parse(text: str) -> Prefix | ListFile:
             "`coatcheck score`."
         )
     if not path.is_file():
-        raise WrongSource(f"Expected s3://bucket/prefix/, or a list of objects. Received: {text!r}, which is no file here.")
+        raise WrongSource(
+            f"Expected s3://bucket/prefix/, or a list of objects. Received: {text!r}, which is no file here; check the path."
+        )
     return path

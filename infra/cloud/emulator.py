@@ -105,7 +105,9 @@ def start_emulator(package: Path, interpreter: str, environment: dict[str, str])
         try:
             if not listens(address, process, _START_S):
                 errors.seek(0)
-                raise InfraError(f"The emulator did not start: {errors.read().decode(errors='replace')}")
+                raise InfraError(
+                    f"Expected AWS's emulator of Lambda to start. Received: {errors.read().decode(errors='replace')}"
+                )
             yield Emulator(address, output)
         finally:
             stop(process)

@@ -75,7 +75,9 @@ def run(port: int, artifact: str | None, sam: Architecture | None, instances: in
 def _find(artifact: str) -> Path:
     place = parse_artifact(artifact)
     if not isinstance(place, Path) or not place.is_dir():
-        raise WrongUse(f"Expected the folder of an artifact, or the name of one that ships. Received: {artifact!r}.")
+        raise WrongUse(
+            f"Expected the folder of an artifact, or the name of one that ships. Received: {artifact!r}; check the path."
+        )
     return place
 
 

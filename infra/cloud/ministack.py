@@ -67,7 +67,7 @@ def serve(
             )
         try:
             if not listens(address, process, _START_S):
-                raise InfraError(f"ministack did not start: {log.read_text(errors='replace')}")
+                raise InfraError(f"Expected ministack to start. Received: {log.read_text(errors='replace')}")
             yield f"http://{address}"
         finally:
             stop(process)

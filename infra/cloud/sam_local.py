@@ -113,7 +113,7 @@ def find_host(architecture: Architecture) -> str:
     command = [docker, "run", "--rm", f"--add-host={_HOST}:host-gateway", "--entrypoint=python3", image, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InfraError(f"Expected Docker to run {image}. Received: {done.stderr.strip()}")
+        raise InfraError(f"Expected Docker to run {image}. Received: {done.stderr.strip().rstrip('.')}; start Docker.")
     return done.stdout.strip()
 
 

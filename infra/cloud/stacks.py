@@ -106,7 +106,9 @@ class Stack:
             yield
         except (ClientError, WaiterError) as error:
             reasons = "; ".join(self._reasons())
-            raise InfraError(f"The stack {self.name} failed: {error}. {reasons}") from error
+            raise InfraError(
+                f"Expected the stack {self.name} to be deployed or deleted. Received: {error}. {reasons}"
+            ) from error
 
     def _reasons(self) -> Iterator[str]:
         try:

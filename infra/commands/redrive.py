@@ -53,6 +53,8 @@ def redrive(
     from infra.redrive.running import Order
 
     if only and "" in only:  # such as of a variable that is not set; letters that name no error would match it
-        raise WrongUse("Expected a kind, the name of an error or a pattern with --only. Received: an empty text.")
+        raise WrongUse(
+            "Expected a kind, the name of an error or a pattern with --only. Received: an empty text; leave it out to send all."
+        )
     order = Order(tuple(only or ()), limit, is_trial=dry_run)
     raise typer.Exit(run(find_places(stack, region, queue, to), order, as_json=as_json))

@@ -46,7 +46,9 @@ def find_routes(name: str | None, *, has_batch: bool = False) -> tuple[Route, ..
         return ROUTES
     routes = tuple(route for route in ROUTES if route.name == name)
     if not routes:
-        raise WrongUse(f"Expected one of the routes {', '.join(route.name for route in ROUTES)}. Received: {name}.")
+        raise WrongUse(
+            f"Expected one of the routes {', '.join(route.name for route in ROUTES)}. Received: {name}; name one of these."
+        )
     if has_batch and routes[0].batch:
         raise WrongUse(
             f"Expected --batch for a route that the queue brings. Received: {name}, whose invocations have "

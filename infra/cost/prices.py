@@ -61,7 +61,12 @@ def load_prices(own: Path | None = None) -> Prices:
 def _read(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise WrongUse(
+            f"Expected a table of prices in TOML, as in {DEFAULT_PRICES}. Received: {path}, which cannot be read "
+            f"({error.strerror}); check its path."
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise WrongUse(f"Expected a table of prices in TOML, as in {DEFAULT_PRICES}. Received: {path}, {error}.") from error
     if faults := [fault for name, value in table.items() if (fault := _fault(name, value))]:
         raise WrongUse(

@@ -11,18 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from infra.advice import MISSING, REFUSED, advise
 from infra.doctor.findings import Finding, unknown, wrong
 
-_MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "ResourceNotFoundException", "QueueDoesNotExist"} | {
-    "AWS.SimpleQueueService.NonExistentQueue",
-}
-_REFUSED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "InvalidAccessKeyId", "ExpiredToken"} | {
-    *("SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId", "AllAccessDisabled"),
-}
-_NOT_SET_UP = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"} | {
-    *("UnauthorizedSSOTokenError", "ProfileNotFound", "NoRegionError", "InvalidRegionError", "EndpointConnectionError"),
-    "ConnectTimeoutError",
-}
 _ATTEMPTS = 2
 
 
@@ -38,23 +29,17 @@ class Answer:
     @property
     def is_missing(self) -> bool:
         """Whether what was asked for is not there."""
-        return self.code in _MISSING
+        return self.code in MISSING
 
     @property
     def is_refused(self) -> bool:
         """Whether the present identity may not ask."""
-        return self.code in _REFUSED
+        return self.code in REFUSED
 
     @property
     def advice(self) -> str:
         """What to do about a call that failed, if nothing better is known of what was asked for."""
-        if self.is_refused:
-            return f"allow {self.operation} to the identity that you run this with"
-        if self.is_missing:
-            return "check its name, the region and the account"
-        if self.code in _NOT_SET_UP:
-            return "check the credentials, the profile, the region and the endpoint that are set for boto3"
-        return "try again"
+        return advise(self.code, self.operation) or "try again"
 
     def failure(self, subject: str, missing: str) -> Finding:
         """Returns what a call that failed tells of its subject; `missing` is the advice if that is not there."""

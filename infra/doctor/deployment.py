@@ -46,11 +46,16 @@ def find_stack(cloud: Cloud, name: str) -> Stack:
         if answer.code != _NO_SUCH_STACK:
             raise _unreadable(f"the stack {name!r}", answer)
         where = f"the region {cloud.region_name}" if cloud.region_name else "--region"
-        raise WrongUse(f"Expected a stack in {where}. Received: {name!r}, {answer.code}: {answer.text}.")
+        raise WrongUse(
+            f"Expected a stack in {where}. Received: {name!r}, {answer.code}: {answer.text}; check the name and --region."
+        )
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0].get("Outputs", [])}
     function = outputs.get("FunctionArn") or outputs.get("FunctionName")
     if not function:
-        raise WrongUse(f"Expected a stack of template.yaml. Received: {name!r}, without the output FunctionArn.")
+        raise WrongUse(
+            f"Expected a stack of template.yaml. Received: {name!r}, without the output FunctionArn; name another, or "
+            "deploy it again."
+        )
     parameters = {one["ParameterKey"]: one.get("ParameterValue", "") for one in stacks[0].get("Parameters", [])}
     return Stack(name, function, outputs, parameters)
 

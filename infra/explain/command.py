@@ -44,7 +44,9 @@ def run(sources: list[str], artifact: str | None, out: Path | None, *, as_json: 
                 if out and isinstance(found, Explanation):
                     sheet.add(found)
     if not opened:
-        raise InfraError("Expected an object that can be opened. Received: none; look at what was named.")
+        raise InfraError(
+            "Expected an object that can be opened. Received: none; name files, or a folder or prefix that holds some."
+        )
     if out:
         sheet.save(out)
         more = f", the first {MAX_ROWS} images" if len(sheet.rows) == MAX_ROWS else ""

@@ -55,7 +55,9 @@ class Sheet:
             OSError: the file cannot be written.
         """
         if not self.rows:
-            raise InfraError("Expected an image to draw. Received: none that can be read; nothing was written to --out.")
+            raise InfraError(
+                "Expected an image to draw. Received: none that can be read; name others. Nothing was written to --out."
+            )
         sheet = PIL.Image.new("RGB", (_WIDTH, _ROW * len(self.rows)), _PAPER)
         for index, row in enumerate(self.rows):
             sheet.paste(row, (0, index * _ROW))

@@ -57,10 +57,13 @@ def run(question: Question, *, as_json: bool) -> int:
         places = {name: _parse_set(text) for name, text in (("a", question.first), ("b", question.second))}
         if question.page and _is_table(places["b"]):
             raise WrongUse(
-                f"Expected the documents of B, of which --page shows the images. Received: {question.second}, a table."
+                f"Expected the documents of B, of which --page shows the images. Received: {question.second}, a table; "
+                "name their folder."
             )
         if question.meanings and not question.labels:
-            raise WrongUse(f"Expected --labels, whose words --map explains. Received: --map {question.meanings[0]} alone.")
+            raise WrongUse(
+                f"Expected --labels, whose words --map explains. Received: --map {question.meanings[0]} alone; add them."
+            )
         manifest = read_manifest(question.artifact)
         labelled = (
             read_labels(question.labels, manifest.classes, parse_meanings(question.meanings), faults)

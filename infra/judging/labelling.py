@@ -46,7 +46,7 @@ def read_labels(place: Path, classes: Sequence[str], meanings: Mapping[str, str]
     except DataError as error:
         raise WrongUse(str(error)) from error
     if not labels:
-        raise InfraError(f"Expected labels of images. Received: none in {place}.")
+        raise InfraError(f"Expected labels of images. Received: none in {place}; write a line for each image.")
     return Labelled(Labels.of(labels), folder, paths)
 
 
@@ -58,7 +58,7 @@ def parse_meanings(texts: Iterable[str]) -> dict[str, str]:
     """
     pairs = [text.partition("=") for text in texts]
     if bad := [word for word, sign, _ in pairs if not sign]:
-        raise WrongUse(f"Expected --map WORD=CLASS. Received: {bad[0]!r}.")
+        raise WrongUse(f"Expected --map WORD=CLASS. Received: {bad[0]!r}, without an equals sign.")
     return {word: name for word, _, name in pairs}
 
 
@@ -78,15 +78,23 @@ def _usable(found: Iterable[str | Unusable], place: Path, faults: Faults) -> Ite
 def _checked(meanings: Mapping[str, str], classes: Sequence[str]) -> Mapping[str, str]:
     unknown = [name for name in meanings.values() if name not in classes]
     if unknown:
-        raise WrongUse(f"Expected one of the classes {', '.join(classes)}. Received: {unknown[0]!r}, as what a word means.")
+        raise WrongUse(
+            f"Expected one of the classes {', '.join(classes)}. Received: {unknown[0]!r}, as what a word means; write one "
+            "of these after the sign."
+        )
     return meanings
 
 
 def _read(place: Path) -> str:
     if not place.is_file():
-        raise WrongUse(f"Expected a folder of folders named after classes, or a CSV. Received: {place}, which is not there.")
+        raise WrongUse(
+            f"Expected a folder of folders named after classes, or a CSV. Received: {place}, which is not there; check "
+            "the path."
+        )
     if place.stat().st_size > MAX_CSV_BYTES:
-        raise WrongUse(f"Expected a CSV of at most {MAX_CSV_BYTES} bytes. Received: {place}, which is larger.")
+        raise WrongUse(
+            f"Expected a CSV of at most {MAX_CSV_BYTES:,} bytes. Received: {place}, which is larger; name one of labels."
+        )
     try:
         return place.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -49,9 +49,15 @@ def find_places(stack: str | None, region: str | None, queue: str | None, to: st
     """
     given = [name for name, value in (("--stack", stack), ("--queue", queue), ("--to", to)) if value]
     if given not in ([], ["--stack"], ["--queue", "--to"]):
-        raise WrongUse(f"Expected --stack, or both --queue and --to. Received: {' and '.join(given)}.")
+        raise WrongUse(
+            f"Expected --stack, or both --queue and --to. Received: {' and '.join(given)}; give both addresses, or the "
+            "stack alone."
+        )
     if queue and queue == to:  # letters would lose what their sender said of them, and reach nobody
-        raise WrongUse(f"Expected two queues, of dead letters and of uploads. Received: {queue} with both --queue and --to.")
+        raise WrongUse(
+            f"Expected two queues, of dead letters and of uploads. Received: {queue} for both; the stack's outputs name "
+            "the two."
+        )
     cloud = Cloud(region)
     if queue and to:
         return Places(cloud, queue, to)
@@ -59,7 +65,9 @@ def find_places(stack: str | None, region: str | None, queue: str | None, to: st
     outputs = found.outputs
     missing = [name for name in ("DeadLetterQueueUrl", "QueueUrl") if name not in outputs]
     if missing:
-        raise WrongUse(f"Expected a stack of template.yaml. Received: {found.name!r}, without the output {missing[0]}.")
+        raise WrongUse(
+            f"Expected a stack of template.yaml. Received: {found.name!r}, without the output {missing[0]}; deploy it again."
+        )
     return Places(cloud, outputs["DeadLetterQueueUrl"], outputs["QueueUrl"], found.function, outputs.get("BacklogArn", ""))
 
 

@@ -205,7 +205,7 @@ def count_documents(cloud: Cloud) -> int:
 
 def _require(found: int, objects: int) -> None:
     if found != objects:
-        raise InfraError(f"Expected {objects} objects to be scored. Received: {found}.")
+        raise InfraError(f"Expected {objects} objects to be scored. Received: {found}; measure again.")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ def _parse_order(
 
 def _read_standard_input() -> Iterator[str]:
     if sys.stdin is None:  # it was closed by whoever started this
-        raise WrongUse("Expected a list on the standard input. Received: none, since it is closed.")
+        raise WrongUse("Expected a list on the standard input. Received: none, since it is closed; pipe one into the command.")
     return read_lines(cast("io.BufferedReader", sys.stdin.buffer))
 
 
@@ -123,7 +123,9 @@ def _require_places(files: list[Path]) -> None:
         WrongUse: two are the same file, or one cannot be written.
     """
     if len({file.resolve() for file in files}) < len(files):
-        raise WrongUse(f"Expected a file of its own for each of --table, --page and --failed. Received: {files[0]} twice.")
+        raise WrongUse(
+            f"Expected a file of its own for each of --table, --page and --failed. Received: {files[0]} twice; name others."
+        )
     for file in files:
         require_writable(file)
 
@@ -133,7 +135,9 @@ def _make_folder(place: Path | Prefix) -> Path | Prefix:
         try:
             place.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise WrongUse(f"Expected a folder, or s3://bucket/prefix/, for --out. Received: {place}, a file.") from error
+            raise WrongUse(
+                f"Expected a folder, or s3://bucket/prefix/, for --out. Received: {place}, a file; name another."
+            ) from error
     return place
 
 

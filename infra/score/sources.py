@@ -96,7 +96,7 @@ def _parse_address(text: str) -> RemoteObject | Prefix:
     if prefix:
         return prefix
     if ref is None:
-        raise WrongSource(f"Expected s3://bucket/key or s3://bucket/prefix/. Received: {text!r}.")
+        raise WrongSource(f"Expected s3://bucket/key or s3://bucket/prefix/. Received: {text!r}; mend this address.")
     return RemoteObject(ref)
 
 
@@ -108,7 +108,8 @@ def _parse_file(text: str, current: Path | None) -> LocalFile:
         head, mark = ".", _MARK
     path = Path(written)
     if not os.path.isfile(written):  # noqa: PTH113  # a Path raises errors for names that no file can have
-        received = "a folder; name it as a source of its own" if os.path.isdir(written) else "which is no file here"  # noqa: PTH112
+        is_folder = os.path.isdir(written)  # noqa: PTH112
+        received = "a folder; name it as a source of its own" if is_folder else "which is not there; check the path"
         raise WrongSource(f"Expected a file, a folder, or s3://bucket/key. Received: {text!r}, {received}.")
     real = path.resolve()
     named = Path(head or os.sep).resolve() if mark else current

@@ -90,7 +90,10 @@ class Document:
         try:
             yield from _rows(self.content, self.written_at)
         except (msgspec.MsgspecError, RecursionError) as error:  # the latter for a value that is nested too deeply
-            raise BrokenDocument(f"Expected a document as its schema says. Received: {self.place}, {error}.") from error
+            raise BrokenDocument(
+                f"Expected a document as its schema says. Received: {self.place}, {error}; delete it, and score its "
+                "object again."
+            ) from error
 
 
 class _Schema(msgspec.Struct):

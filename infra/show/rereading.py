@@ -58,7 +58,9 @@ def read_table(path: Path) -> Iterator[Predicted]:
         for row in read(path):
             yield msgspec.convert(row, Predicted, strict=False)
     except (msgspec.MsgspecError, ValueError, RecursionError, csv.Error) as error:
-        raise InfraError(f"Expected a table that `coatcheck table` wrote. Received: {path}, {error}.") from error
+        raise InfraError(
+            f"Expected a table that `coatcheck table` wrote. Received: {path}, {error}; name another, or the documents."
+        ) from error
 
 
 def _rows_of_csv(path: Path) -> Iterator[object]:

@@ -78,7 +78,10 @@ def parse_rows_place(place: Path | Prefix) -> RowsPlace | None:
     if found is None:
         return None
     if found["maker"] is None:
-        raise WrongUse(f"Expected the rows of one model, which has a folder of its own in that of all rows. Received: {place}.")
+        raise WrongUse(
+            f"Expected the rows of one model, which has a folder of its own in that of all rows. Received: {place}; name "
+            "one of these."
+        )
     output = Prefix(place.bucket, found["output"]) if isinstance(place, Prefix) else Path(found["output"])
     return RowsPlace(output, found["maker"], found["run"])
 

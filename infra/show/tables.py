@@ -58,9 +58,13 @@ def parse_shape(
         wanted = "--format csv or jsonl with -" if is_output else "a name that ends in .parquet, .csv or .jsonl"
         raise WrongUse(f"Expected {wanted}, or --format label-studio. Received: --out {out}.")
     if partition and (found is not TableFormat.PARQUET or is_output):
-        raise WrongUse(f"Expected --partition-by for a folder of Parquet alone. Received: --out {out}.")
+        raise WrongUse(
+            f"Expected --partition-by for a folder of Parquet alone. Received: --out {out}; name a folder, or leave it out."
+        )
     if found is TableFormat.PARQUET and is_output:
-        raise WrongUse("Expected a file for Parquet. Received: the standard output, which can take csv and jsonl.")
+        raise WrongUse(
+            "Expected a file for Parquet. Received: the standard output, which can take csv and jsonl; name a file with --out."
+        )
     return Shape(found, partition, image_address)
 
 

@@ -45,7 +45,9 @@ def _require_usable(place: Path | Prefix, documents: str, out: Path) -> None:
     if isinstance(place, Prefix):
         return
     if out.suffix in {".json", ".jsonl"} and out.resolve().is_relative_to(place):
-        raise WrongUse(f"Expected --out outside {documents}, where it would be taken for a document. Received: {out}.")
+        raise WrongUse(
+            f"Expected --out outside {documents}, where it would be taken for a document. Received: {out}; name another."
+        )
 
 
 class _Watched:

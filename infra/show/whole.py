@@ -24,12 +24,14 @@ def require_writable(out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WrongUse(f"Expected a file to write. Received: {out}, whose folder cannot be made ({error.strerror}).") from error
+        raise WrongUse(
+            f"Expected a file to write. Received: {out}, whose folder cannot be made ({error.strerror}); name another."
+        ) from error
     if out.is_dir():
-        raise WrongUse(f"Expected a file to write. Received: {out}, a folder.")
+        raise WrongUse(f"Expected a file to write. Received: {out}, a folder; name another.")
     written = out if out.exists() and not out.is_file() else out.parent  # a pipe is written as it is, a file by its folder
     if not os.access(written, os.W_OK):
-        raise WrongUse(f"Expected a file to write. Received: {out}; {written} cannot be written to.")
+        raise WrongUse(f"Expected a file to write. Received: {out}; {written} cannot be written to; name another.")
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def whole_file(out: Path) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     if out.is_dir():
-        raise WrongUse(f"Expected a file to write. Received: {out}, which is a folder.")
+        raise WrongUse(f"Expected a file to write. Received: {out}, which is a folder; name another.")
     if out.exists() and not out.is_file():
         with out.open("wb") as file:
             yield file

@@ -83,7 +83,10 @@ def test_wrong_use_ends_with_status_2_and_what_is_wrong(arguments):
 def test_a_folder_that_cannot_be_written_is_an_error_in_one_line():
     done = run("package", "/dev/null/x")
 
-    assert (done.returncode, done.stderr) == (1, "error: [Errno 20] Not a directory: '/dev/null/x'\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: Expected to read or write '/dev/null/x'. Received: Not a directory; mend that, or name another place.\n",
+    )
 
 
 def test_an_interrupted_command_ends_without_a_traceback():

@@ -184,9 +184,9 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_place(fitted, tiny_folder, tm
         (("fit", "--preset", "smoke", "--plain", "--changed", "0"), "without --plain"),
         (("fit", "--preset", "smoke", "--seed", "-1"), "--seed"),
         (("fit", "--preset", "smoke", "--seed", "4294967296"), "--seed"),
-        (("samples", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
-        (("convert", "--garments", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
-        (("convert", "/nonexistent", "--out", "/dev/null/x"), "error: [Errno 20] Not a directory"),
+        (("samples", "--out", "/dev/null/x"), "Received: Not a directory; mend that, or name another place."),
+        (("convert", "--garments", "--out", "/dev/null/x"), "Received: Not a directory; mend that, or name another place."),
+        (("convert", "/nonexistent", "--out", "/dev/null/x"), "Received: Not a directory; mend that, or name another place."),
         (("convert", "--out", "x"), "Expected at least one picture"),
     ],
 )

@@ -39,7 +39,7 @@ def trial_command(
     Example: python -m training trial --artifact OUT --images DIR --out /tmp/trial
     """
     if write and not options.given(context, "artifact"):
-        raise typer.BadParameter("Expected --artifact with --write. Received: no artifact to write to.")
+        raise typer.BadParameter("Expected --artifact with --write. Received: no artifact to write to; name it.")
     from training.export.files import add_trial
     from training.trial.summary import print_trial
     from training.trial.trying import try_model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -53,16 +53,19 @@ class Listing:
         """
         found = self._labelled(directory) if self.labels else self._in_folders(directory)
         classes = {name: found[name] for name in self.vocabulary.classes if found.get(name)}
-        _refuse([] if classes else [directory], "a folder of images for each class")
+        _refuse([] if classes else [directory], "a folder of images for each class, named after it", "which holds none")
         return classes
 
     def _in_folders(self, directory: Path) -> Classes:
         entries = visible(directory)
         _refuse(
-            [path for path in entries if not path.is_dir()], f"nothing in {directory} but folders of images, one for each class"
+            [path for path in entries if not path.is_dir()],
+            f"nothing in {directory} but folders of images, one for each class",
+            "which is no folder; move it into that of its class, or away",
         )
         files = {path.name: visible(path) for path in entries}
-        _refuse([directory / name for name, paths in files.items() if not paths], "at least one image in each folder")
+        empty = [directory / name for name, paths in files.items() if not paths]
+        _refuse(empty, "at least one image in each folder", "without any; add some, or delete the folder")
         meant = self._match(directory, files)
         found: Classes = {}
         for name, paths in files.items():
@@ -72,7 +75,8 @@ class Listing:
     def _labelled(self, directory: Path) -> Classes:
         labels = {path: self._label(path) for path in _below(directory)}
         unlabelled = [path for path, label in labels.items() if label is None]
-        _refuse([path for path in unlabelled if path.parent == directory], f"a label for each image in {directory} itself")
+        loose = [path for path in unlabelled if path.parent == directory]
+        _refuse(loose, f"a label for each image in {directory} itself", "without one; add it, or move it into a folder")
         folders = {path: path.relative_to(directory).parts[0] for path in unlabelled}
         meant = self._match(directory, dict.fromkeys(folders.values()))
         found: Classes = {}
@@ -99,7 +103,8 @@ def visible(directory: Path) -> list[Path]:
         return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise DataError(
-            f"Expected a folder with a folder of images for each class. Received: {directory} ({error})."
+            f"Expected a folder with a folder of images for each class. Received: {directory}, which cannot be read "
+            f"({error.strerror}); name another, or mend this one."
         ) from error
 
 
@@ -120,8 +125,8 @@ def require_text(folders: Iterable[Path]) -> None:
     Raises:
         DataError: a name is not.
     """
-    unreadable = [path for path in folders if not _is_text(path.name)]
-    _refuse(unreadable, "folders whose names are UTF-8; rename the others")
+    unreadable = [ascii(str(path)) for path in folders if not _is_text(path.name)]
+    _refuse(unreadable, "folders whose names are UTF-8", "whose name is not; rename it")
 
 
 def _is_text(name: str) -> bool:
@@ -140,7 +145,7 @@ def set_aside(classes: Classes, fraction: Fraction) -> tuple[Classes, Classes]:
     """
     least = math.ceil(1 / fraction)
     few = [paths[0].parent for paths in classes.values() if len(paths) < least]
-    _refuse(few, f"at least {least} images of each class, so that one can be set aside for the figures")
+    _refuse(few, f"at least {least} images of each class, so that one can be set aside for the figures", "with fewer; add some")
     rest, aside = {}, {}
     for name, paths in classes.items():
         order = np.random.default_rng(_SEED).permutation(len(paths)).tolist()
@@ -173,11 +178,16 @@ def _below(directory: Path) -> list[Path]:
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Expected a CSV of labels in UTF-8. Received: {path} ({error}).") from error
+    except OSError as error:
+        raise DataError(
+            f"Expected a CSV of labels. Received: {path}, which cannot be read ({error.strerror}); name the file that a sheet "
+            "saved, or one like it."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"Expected a CSV of labels in UTF-8. Received: {path}, which is not; save it as UTF-8.") from error
 
 
-def _refuse(received: list[Path], expected: str) -> None:
-    """Raises a DataError that names the paths in `received`, if there are any."""
+def _refuse(received: Sequence[Path | str], expected: str, fault: str) -> None:
+    """Raises a DataError that names the paths in `received`, if there are any, and their fault with what to do about it."""
     if received:
-        raise DataError(f"Expected {expected}. Received: {name_some(received)}.")
+        raise DataError(f"Expected {expected}. Received: {name_some(received)}, {fault}.")

@@ -85,7 +85,11 @@ def load_folders(
         train, test = thin_out(train, at_most), thin_out(test, at_most)
     classes = known or tuple(train)
     if len(classes) < 2:
-        raise DataError(f"Expected a folder for each of at least two classes. Received: {list(train)} in {directory}.")
+        received = f"{', '.join(train) or 'none'} in {directory}"
+        raise DataError(
+            f"Expected a folder for each of at least two classes. Received: {received}. "
+            "Add a folder of images of something else."
+        )
     files, tested = _examine(train, classes), _examine(test, classes)
     if manifest:
         return _warned(_read(directory, classes, (files, tested), manifest.input, manifest.conversion))

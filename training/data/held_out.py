@@ -32,7 +32,7 @@ def split_training_images(config: Config, dataset: Dataset) -> tuple[Split, Spli
         _, train = hold_out(train, config.train_limit, SPLIT_SEED)
     held_out = min(config.held_out, len(train) // 10)
     if not held_out:
-        raise DataError(f"Expected at least ten training images, one of them to hold out. Received: {len(train)}.")
+        raise DataError(f"Expected at least ten training images, one of them to hold out. Received: {len(train)}; add images.")
     return hold_out(train, held_out, SPLIT_SEED)
 
 

@@ -37,14 +37,21 @@ def read_labels(content: bytes, source: object) -> np.ndarray:
 def _parse_idx(content: bytes, magic: int, *, dimensions: int, source: object) -> np.ndarray:
     header_bytes = 4 + 4 * dimensions
     if len(content) < header_bytes:
-        raise DataError(f"Expected an IDX header of {header_bytes} bytes. Received: {len(content)} bytes in {source}.")
+        raise DataError(
+            f"Expected an IDX file, which begins with {header_bytes} bytes of header. Received: {len(content)} bytes in "
+            f"{source}; get the file again."
+        )
     received, *shape = (int(word) for word in np.frombuffer(content, ">u4", count=1 + dimensions))
     if received != magic:
-        raise DataError(f"Expected the IDX magic number {magic:#010x}. Received: {received:#010x} in {source}.")
+        kind = "images" if magic == _IMAGES_MAGIC else "labels"
+        raise DataError(
+            f"Expected an IDX file of {kind}, which begins with {magic:#010x}. Received: {received:#010x} in {source}; give "
+            "the files of images and of labels the names that are theirs."
+        )
     expected_bytes = header_bytes + int(np.prod(shape, dtype=object))
     if len(content) != expected_bytes:
         raise DataError(
             f"Expected {expected_bytes} bytes for the shape {tuple(shape)} in the header. "
-            f"Received: {len(content)} bytes in {source}; the file is truncated, or its header is wrong."
+            f"Received: {len(content)} bytes in {source}; the file is truncated, or its header is wrong; get it again."
         )
     return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)

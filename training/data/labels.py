@@ -107,7 +107,7 @@ def label_paths(paths: Iterable[str], vocabulary: Vocabulary) -> list[Label]:
     if loose:
         raise DataError(
             f"Expected folders named after the classes {', '.join(vocabulary.classes)}, with the images in them. "
-            f"Received: {', '.join(loose[:MAX_NAMED])} beside them."
+            f"Received: {', '.join(loose[:MAX_NAMED])} beside them; move these into folders, or away."
         )
     meant = match_classes(dict.fromkeys(path.split("/")[0] for path in given), vocabulary)
     return [Label(path, None, meant[path.split("/")[0]]) for path in given]
@@ -154,7 +154,10 @@ def _rows(text: str) -> Iterator[Label]:
     try:
         yield from _labels_in(reader)
     except csv.Error as error:
-        raise DataError(f"Expected a CSV. Received: {error}, near line {reader.line_num}.") from error
+        raise DataError(
+            f"Expected a CSV in which every quote is closed. Received: {error}, near line {reader.line_num}; mend that line, "
+            "or save the table as CSV again."
+        ) from error
 
 
 def _labels_in(reader: csv.DictReader[str]) -> Iterator[Label]:
@@ -164,7 +167,8 @@ def _labels_in(reader: csv.DictReader[str]) -> Iterator[Label]:
     if name_column is None or class_column is None:
         raise DataError(
             f"Expected a CSV with a column for the image ({', '.join(IMAGE_COLUMNS)}) and one for its class "
-            f"({', '.join(CLASS_COLUMNS)}). Received: {f'the columns {names}' if (names := ', '.join(columns)) else 'none'}."
+            f"({', '.join(CLASS_COLUMNS)}). Received: {f'the columns {names}' if (names := ', '.join(columns)) else 'none'}. "
+            "Name the columns so in the first line."
         )
     image_column = columns.get("image") if name_column != columns.get("image") else None
     for row in reader:

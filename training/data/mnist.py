@@ -64,7 +64,9 @@ def _read(path: Path) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"Expected a whole gzip file. Received: {path}, which is truncated or corrupt ({error}).") from error
+        raise DataError(
+            f"Expected a whole gzip file. Received: {path}, which is truncated or corrupt ({error}); get it again."
+        ) from error
 
 
 def _split(directory: Path, contents: dict[str, bytes]) -> Split:
@@ -74,7 +76,8 @@ def _split(directory: Path, contents: dict[str, bytes]) -> Split:
     if len(images) != len(labels) or not len(images):
         raise DataError(
             f"Expected as many labels as images, and at least one. "
-            f"Received: {len(images)} images in {directory / images_file}, {len(labels)} labels in {directory / labels_file}."
+            f"Received: {len(images)} images in {directory / images_file}, {len(labels)} labels in {directory / labels_file}. "
+            "Take both files from the same data set."
         )
     return Split(images, labels)
 

@@ -37,7 +37,7 @@ def each_of(paths: list[Path], read: Callable[[Path], T], doing: str) -> Iterato
     if unreadable:
         first, problem = next(iter(unreadable.items()))
         raise DataError(
-            f"Expected {NAME}s. Received: {name_some(list(unreadable))}; of {first}: {problem}. "
+            f"Expected {NAME}s. Received: {name_some(list(unreadable))}; of {first}: {str(problem).rstrip('.')}. "
             "Move other files away, convert images of other formats, and get broken ones again."
         )
 

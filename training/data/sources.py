@@ -65,11 +65,22 @@ def read_classes(path: Path) -> tuple[str, ...]:
     """
     try:
         names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Expected a UTF-8 text file with one class name a line. Received: {path} ({error}).") from error
+    except OSError as error:
+        raise DataError(
+            f"Expected a UTF-8 text file with one class name a line. Received: {path}, which cannot be read "
+            f"({error.strerror}); name such a file with --classes."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"Expected a UTF-8 text file with one class name a line. Received: {path}, which is none; save it as UTF-8."
+        ) from error
     repeated = sorted({name for name in names if names.count(name) > 1})
     if len(names) < 2 or repeated:
-        raise DataError(f"Expected at least two different class names. Received: {len(names)} in {path}, repeated: {repeated}.")
+        received = f"{', '.join(repeated)} more than once" if repeated else ", ".join(names) or "none"
+        raise DataError(
+            f"Expected at least two class names, all different. Received: {received} in {path}; write each on a line of "
+            "its own."
+        )
     return names
 
 
@@ -92,11 +103,6 @@ def load_labelled(
     if labels and not images:
         raise DataError(f"Expected --labels together with --images. Received: --labels {labels} alone.")
     dataset = load_folders(images, manifest=model.manifest, labels=labels) if images else load_dataset(data_dir, classes)
-    if dataset.classes != classes:
-        raise DataError(
-            f"Expected images of the model's classes, {', '.join(classes)}. "
-            f"Received: {', '.join(dataset.classes)} in {images}. Name an artifact made from these data with --artifact."
-        )
     expected, received = shape.as_tuple, dataset.train.images.shape[1:]
     if expected != received:
         raise DataError(

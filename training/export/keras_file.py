@@ -96,7 +96,9 @@ def find_end(model: keras.Model, outputs: np.ndarray) -> End:
         ExportError: the model ends in a sigmoid, or its outputs are not finite.
     """
     if not np.isfinite(outputs).all():
-        raise ExportError("Expected finite outputs. Received: others, for ordinary images. Train the model again.")
+        raise ExportError(
+            "Expected finite outputs. Received: infinite ones or NaN, for ordinary images. Train the model again."
+        )
     activation = _last_activation(model)
     inside = bool((outputs >= 0).all() and (outputs <= 1).all())
     sums_to_one = bool(np.allclose(outputs.sum(axis=1), 1, atol=_SUM_TOLERANCE))

@@ -59,7 +59,10 @@ def load_run(directory: Path) -> tuple[keras.Model, Run]:
     """
     run = read_run(directory)
     if run is None:
-        raise RunError(f"Expected a run, with {RUN_FILE} and {CHECKPOINT_FILE}. Received: {directory}.")
+        raise RunError(
+            f"Expected a run, with {RUN_FILE} and {CHECKPOINT_FILE}. Received: {directory}, which holds none; name the folder "
+            "that `fit` keeps a run in, such as .training/full-0."
+        )
     network, run = restore(directory, run, "float32")
     network.optimizer.finalize_variable_values(network.trainable_variables)
     return network, run

@@ -69,5 +69,8 @@ def read_run(directory: Path) -> Run | None:
     try:
         run: Run = msgspec.json.decode(path.read_bytes(), type=Run)
     except ValueError as error:
-        raise RunError(f"Expected a run of this version of the code. Received: {path} ({error}). Delete its folder.") from error
+        raise RunError(
+            f"Expected a run of this version of the code. Received: {path} ({error}). Use the version that began it, or delete "
+            "its folder."
+        ) from error
     return run

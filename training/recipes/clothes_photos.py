@@ -49,7 +49,10 @@ def scale_photos(photos: Path, folder: Path) -> Path:
     missing = [part for part in PARTS if not (photos / part).is_dir()]
     if missing or folder.resolve() == photos.resolve():
         received = f"no {photos / missing[0]}" if missing else f"{photos}, where the scaled ones belong"
-        raise typer.BadParameter(f"Expected the folders {' and '.join(PARTS)} in the publisher's folder. Received: {received}.")
+        raise typer.BadParameter(
+            f"Expected the folders {' and '.join(PARTS)} in the publisher's folder. Received: {received}; name the folder of a "
+            "clone of clothing-dataset-small."
+        )
     for part in PARTS:
         shutil.rmtree(folder / part, ignore_errors=True)
         for path in sorted((photos / part).glob("*/*")):

@@ -40,10 +40,14 @@ def read_picture(path: Path) -> PIL.Image.Image:
             kind = "a folder in which no file can be found" if path.is_dir() else "neither a file nor a folder"
             raise PictureError(f"Expected a {NAME}, or a folder of them. Received: {path}, {kind}.")
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise PictureError(f"Expected a file of at most {MAX_FILE_BYTES} bytes. Received: {path}, which is larger.")
+            raise PictureError(
+                f"Expected a file of at most {MAX_FILE_BYTES:,} bytes. Received: {path}, which is larger; scale it down."
+            )
         return decode_picture(path.read_bytes())
     except OSError as error:
-        raise PictureError(f"Expected a {NAME}. Received: {path}, which cannot be read ({error.strerror}).") from error
+        raise PictureError(
+            f"Expected a {NAME}. Received: {path}, which cannot be read ({error.strerror}); name another."
+        ) from error
     except RejectedInput as error:
         raise PictureError(f"{path}: {error}") from error
 

@@ -133,7 +133,9 @@ def divide(labels: np.ndarray, folds: int) -> Iterator[tuple[np.ndarray, np.ndar
     """
     counts = np.bincount(labels)
     if counts.max() < 2:
-        raise DataError(f"Expected at least two training images of a class. Received: one of each of {len(labels)} classes.")
+        raise DataError(
+            f"Expected at least two training images of a class. Received: one of each of {len(labels)} classes; add images."
+        )
     parts = StratifiedKFold(min(folds, int(counts.max())), shuffle=True, random_state=SEED)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a class has few images, which is said elsewhere

@@ -118,7 +118,7 @@ def _find_others(others: Path) -> dict[str, list[Path]]:
     empty = [name for name, paths in found.items() if not paths]
     if empty or not found:
         received = f"empty: {', '.join(empty)}" if empty else "none"
-        raise DataError(f"Expected folders of pictures in {others}. Received: {received}.")
+        raise DataError(f"Expected folders of pictures in {others}. Received: {received}; make one for each kind of them.")
     return found
 
 

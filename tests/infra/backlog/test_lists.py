@@ -211,12 +211,16 @@ def test_sources_are_one_prefix_or_lists_or_all(tmp_path):
 @pytest.mark.parametrize(
     ("texts", "is_all", "told"),
     [
-        ([], False, "Expected s3://bucket/prefix/, a list of objects, or --all for every input. Received: nothing."),
-        (["s3://bucket/a/"], True, "Received: both, 's3://bucket/a/' and --all."),
+        (
+            [],
+            False,
+            "Expected s3://bucket/prefix/, a list of objects, or --all for every input. Received: nothing; name one of these.",
+        ),
+        (["s3://bucket/a/"], True, "Received: both, 's3://bucket/a/' and --all; leave one out."),
         (["s3://bucket/a/", "s3://bucket/b/"], False, "start a run for each, name a prefix that holds both, or give --all"),
         (["s3://bucket/a/", "s3://bucket/list"], False, "Received: s3://bucket/a/ and s3://bucket/list; start a run for each."),
-        (["s3://B/"], False, "Expected s3://bucket/prefix/, or the address of a list. Received: 's3://B/'."),
-        (["nosuch"], False, "Received: 'nosuch', which is no file here."),
+        (["s3://B/"], False, "Expected s3://bucket/prefix/, or the address of a list. Received: 's3://B/'; mend this address."),
+        (["nosuch"], False, "Received: 'nosuch', which is no file here; check the path."),
         (["/"], False, "a folder here; upload it and name its prefix, or score it here with `coatcheck score`."),
     ],
 )

@@ -50,7 +50,10 @@ def test_it_can_be_emptied(ministack):
 
 def test_a_start_that_fails_is_told_with_what_was_printed():
     """This Python has no ministack."""
-    with pytest.raises(InfraError, match=r"(?s)did not start: .*No module named 'ministack'"), serve(Path(sys.executable)):
+    with (
+        pytest.raises(InfraError, match=r"(?s)Expected ministack to start. Received: .*No module named 'ministack'"),
+        serve(Path(sys.executable)),
+    ):
         pass
 
 

@@ -146,5 +146,8 @@ def test_a_stack_that_fails_is_told_with_the_reason(stack):
     """There is such a bucket already."""
     failing = stack({"Resources": {"Again": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": PARTS}}}})
 
-    with pytest.raises(InfraError, match=r"The stack coatcheck failed: .*coatcheck: Validation failed with 1 error"):
+    with pytest.raises(
+        InfraError,
+        match=r"Expected the stack coatcheck to be deployed or deleted. Received: .*coatcheck: Validation failed with 1 error",
+    ):
         failing.deploy()

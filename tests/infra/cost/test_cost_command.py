@@ -158,7 +158,9 @@ def test_a_region_cannot_command_the_terminal(tmp_path):
 
 
 def test_an_unknown_route_is_refused_with_those_that_there_are():
-    with pytest.raises(WrongUse, match=r"Expected one of the routes queue, packed, direct, .*\. Received: nowhere\."):
+    with pytest.raises(
+        WrongUse, match=r"Expected one of the routes queue, packed, direct, .*\. Received: nowhere; name one of these"
+    ):
         run("--route", "nowhere")
 
 

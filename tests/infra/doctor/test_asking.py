@@ -65,7 +65,7 @@ def test_what_boto3_was_not_told_is_no_reason_to_allow_anything(error, monkeypat
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        ("AccessDenied", "allow receive_message to"),
+        ("AccessDenied", "allow ReceiveMessage to"),
         ("AWS.SimpleQueueService.NonExistentQueue", "check its name, the region and the account"),
         ("ServiceUnavailable", "try again"),
     ],

@@ -332,7 +332,9 @@ def test_a_stack_or_function_that_may_not_be_read_is_an_error_that_names_the_cal
     done = CliRunner().invoke(app, ["doctor", "--stack", "deployed"])
 
     assert type(done.exception).__name__ == "InfraError"
-    assert f"{call} failed with AccessDenied, no; allow {call} to the identity that you run this with." in str(done.exception)
+    assert f"{call} failed with AccessDenied, no; allow {operation} to the identity that you run this with." in str(
+        done.exception
+    )
 
 
 @pytest.mark.parametrize("operation", ["GetAlias", "GetFunctionConcurrency", "ListEventSourceMappings"])

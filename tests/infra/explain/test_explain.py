@@ -155,7 +155,7 @@ def test_nothing_that_can_be_opened_is_an_error(folder):
 
 
 def test_a_source_that_is_not_there_is_a_wrong_use(folder):
-    with pytest.raises(WrongUse, match="which is no file here"):
+    with pytest.raises(WrongUse, match="which is not there; check the path"):
         explain(folder / "nosuch.png")
 
 

@@ -357,7 +357,7 @@ def test_what_could_not_be_deleted_is_sent_again_by_the_next_run(places, sqs, ca
     calls.refuse["DeleteMessageBatch"] = "AccessDenied"
     outcome = done(places)
 
-    assert "allow delete_message_batch" in str(outcome.error)
+    assert "allow DeleteMessage to" in str(outcome.error)
     assert bodies(sqs, places.dead_letters) == asked
     calls.refuse.clear()
     assert done(places).error is None
@@ -370,7 +370,7 @@ def test_what_may_not_be_sent_stays_and_the_error_says_what_to_do(places, sqs, c
     calls.made.clear()
     calls.refuse["SendMessageBatch"] = "AccessDenied"
 
-    with pytest.raises(InfraError, match=r"send to .*uploads. Received: AccessDenied, no; allow send_message_batch"):
+    with pytest.raises(InfraError, match=r"send to .*uploads. Received: AccessDenied, no; allow SendMessage to"):
         run(places, Order(), as_json=False)
 
     assert "DeleteMessageBatch" not in calls.made
@@ -381,9 +381,9 @@ def test_what_may_not_be_sent_stays_and_the_error_says_what_to_do(places, sqs, c
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        (["--queue", "dead", "--to", "dead"], "Received: dead with both --queue and --to"),
-        (["--queue", "dead"], "Received: --queue."),
-        (["--stack", "s", "--queue", "dead", "--to", "up"], "Received: --stack and --queue and --to."),
+        (["--queue", "dead", "--to", "dead"], "Received: dead for both"),
+        (["--queue", "dead"], "Received: --queue; give both addresses"),
+        (["--stack", "s", "--queue", "dead", "--to", "up"], "Received: --stack and --queue and --to; give"),
         (["--queue", "dead", "--to", "up", "--only", "sqs", "--only", ""], "--only. Received: an empty text"),
     ],
 )

@@ -89,11 +89,11 @@ def test_addresses_name_objects_and_prefixes_as_they_are():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("nothing.png", "no file here"),
-        ("", "no file here"),
-        ("~nobody-of-this-name/a.png", "no file here"),
-        ("a" * 300, "no file here"),
-        ("a\0b", "no file here"),
+        ("nothing.png", "which is not there"),
+        ("", "which is not there"),
+        ("~nobody-of-this-name/a.png", "which is not there"),
+        ("a" * 300, "which is not there"),
+        ("a\0b", "which is not there"),
         ("s3://", "s3://bucket/key"),
         ("s3://B/a.png", "s3://bucket/key"),
         ("/", "a folder with a name"),
@@ -109,7 +109,7 @@ def test_what_cannot_be_scored_is_refused_with_what_could(photos, text, told):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("photos", "a folder"), ("s3://bucket/rack/", "a prefix"), ("gone.png", "no file"), ("a" * 300, "no file")],
+    [("photos", "a folder"), ("s3://bucket/rack/", "a prefix"), ("gone.png", "not there"), ("a" * 300, "not there")],
 )
 def test_a_line_names_one_object(photos, text, told):
     with pytest.raises(WrongSource, match=told):

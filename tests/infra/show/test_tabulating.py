@@ -169,7 +169,10 @@ def test_a_place_that_holds_no_documents_is_wrong_use(tmp_path, place):
 def test_a_table_that_cannot_be_written_is_an_error_in_one_line(documents):
     done = table(documents, "--out", "/dev/null/t.csv")
 
-    assert (done.returncode, done.stderr) == (1, b"error: [Errno 17] File exists: '/dev/null'\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"error: Expected to read or write '/dev/null'. Received: File exists; mend that, or name another place.\n",
+    )
 
 
 def test_a_reader_that_leaves_early_ends_the_command_without_a_traceback(documents):

@@ -194,7 +194,9 @@ def test_a_file_may_have_a_name_that_is_not_utf_8_and_a_class_may_not(animals):
     assert len(load_folders(animals).train) == 26
 
     write(animals / os.fsdecode(b"caf\xe9") / "one.png")
-    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8; rename the others\. Received: .*caf"):
+    with pytest.raises(
+        DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"
+    ):
         load_folders(animals)
 
 
@@ -206,7 +208,9 @@ def test_a_data_set_has_a_name_that_is_utf_8(tmp_path, parts):
             for picture in range(6):
                 write(root / part / name / f"{picture}.png", seed=(number, ord(name[0]), picture))
 
-    with pytest.raises(DataError, match=r"Expected folders whose names are UTF-8; rename the others\. Received: .*caf"):
+    with pytest.raises(
+        DataError, match=r"Expected folders whose names are UTF-8\. Received: .*caf.*, whose name is not; rename it"
+    ):
         load_folders(root)
 
 
@@ -233,7 +237,7 @@ def test_a_folder_without_classes_is_refused(tmp_path):
         load_folders(tmp_path / "missing")
     for number in range(6):
         write(tmp_path / "only" / f"{number}.png", seed=number)
-    with pytest.raises(DataError, match=r"at least two classes. Received: \['only'\]"):
+    with pytest.raises(DataError, match=r"at least two classes. Received: only in .* Add a folder"):
         load_folders(tmp_path)
 
 
@@ -324,7 +328,7 @@ def test_labels_that_cannot_be_read_are_an_error(animals, tmp_path):
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe")
 
     for path in (tmp_path / "labels.csv", tmp_path / "gone.csv"):
-        with pytest.raises(DataError, match="Expected a CSV of labels in UTF-8"):
+        with pytest.raises(DataError, match="Expected a CSV of labels"):
             load_folders(animals, labels=path)
 
 

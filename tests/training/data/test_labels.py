@@ -88,7 +88,7 @@ def test_a_csv_without_the_columns_is_refused_with_their_names(text):
     "lines", ['"a.png,coat\nb.png,coat\n', 'a.png,"coat\nb.png,coat', '"a.png"x,coat\n', "a" * 200_000 + ",coat\n"]
 )
 def test_a_csv_that_is_none_is_refused_before_it_loses_lines(lines):
-    with pytest.raises(DataError, match=r"Expected a CSV\. Received: .*, near line \d"):
+    with pytest.raises(DataError, match=r"Expected a CSV in which every quote is closed\. Received: .*, near line \d"):
         read_csv("image,class\n" + lines, FASHION)
 
 

@@ -76,10 +76,10 @@ def test_other_data_under_fashion_mnist_s_own_name_are_refused(folder, monkeypat
     ("file", "content", "expected"),
     [
         (TRAIN_LABELS, labels(0, 1), "as many labels as images"),
-        (TRAIN_LABELS, images(6), "magic number 0x00000801. Received: 0x00000803"),
+        (TRAIN_LABELS, images(6), "labels, which begins with 0x00000801. Received: 0x00000803"),
         (TEST_IMAGES, images(3)[:-1], "truncated"),
         (TEST_IMAGES, images(3) + b"!", "truncated, or its header is wrong"),
-        (TEST_IMAGES, b"\x00\x00", "header of 16 bytes"),
+        (TEST_IMAGES, b"\x00\x00", "16 bytes of header"),
         (TEST_IMAGES, gzip.compress(images(3), mtime=0)[:-9], "whole gzip file"),
         (TEST_IMAGES, struct.pack(">IIII", 0x0803, 2**31, 2**31, 2**31), "Expected"),
     ],

@@ -54,8 +54,8 @@ def test_options_that_exclude_each_other_are_refused(options, expected):
     [
         (None, "a UTF-8 text file with one class name a line"),
         (b"\xff\xfe", "a UTF-8 text file with one class name a line"),
-        (b"coat\n\n", "at least two different class names. Received: 1"),
-        (b"coat\nbag\ncoat\n", r"repeated: \['coat'\]"),
+        (b"coat\n\n", "at least two class names, all different. Received: coat"),
+        (b"coat\nbag\ncoat\n", "coat more than once"),
     ],
 )
 def test_a_file_of_classes_must_name_some(content, expected, tmp_path):
