@@ -79,8 +79,8 @@ class Store(Protocol):
 
     Every method may be called from several threads. It ends by `deadline` or raises OutOfTime; the call may still take effect
     later, and the condition of a write is judged when the write takes effect. Any other fault of the store raises
-    StorageUnavailable, with the `operation` and the `code` that S3 would give; a bucket that does not exist is such a fault, except
-    to `head`.
+    StorageUnavailable, with the `operation` and the `code` that S3 would give; a bucket that does not exist is such a fault,
+    except to `head`.
     """
 
     def open(
