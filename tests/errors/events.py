@@ -109,7 +109,7 @@ MESSAGES = (
     Provocation(
         "UnrecognisedEvent",
         "the function was invoked with another event, such as a test event of the console, or that of an unknown source",
-        'To try it by hand, send {"objects": ["s3://bucket/key"]}; `events/` has an example of each source.',
+        "`events/` has an example of the events of each source.",
         asking({"key1": "value1", "key2": "value2"}),
     ),
     Provocation(
@@ -316,7 +316,7 @@ SOURCES = (
     Provocation(
         "UnrecognisedEvent",
         "a state machine asks for a task of a backlog in a way that is not known, as one of another release does",
-        "Deploy the state machine and the function from the same release.",
+        "Both are in one template: deploy it whole.",
         lambda scene: Function(scene).invoke({"job": "shard", "run": "spring"}),
     ),
     Provocation(

@@ -524,7 +524,7 @@ MODEL = (
     Provocation(
         "BadArtifact",
         "the manifest was edited by hand, broke off, or is of another release",
-        "Copy the artifact anew from where it was made.",
+        "Deploy the release that made the artifact, or a later one.",
         lambda scene: one_error(
             partial(with_artifact(text=b'{"schema": "coatcheck.artifact/1", "dataset": {"a": ' + b"[" * 5000), scene),
             partial(with_artifact(text=b'{"schema": "coatcheck.artifact/9"}'), scene),
@@ -534,7 +534,7 @@ MODEL = (
     Provocation(
         "BadArtifact",
         "the model and the manifest are of different trainings, or a copy broke off",
-        "Copy both files together.",
+        "`sha256sum model.tflite` tells whether the copy is whole: the manifest holds its digest.",
         with_artifact(model=lambda manifest: manifest | {"size_bytes": 5}),
     ),
     Provocation(
@@ -558,7 +558,7 @@ MODEL = (
     Provocation(
         "BadArtifact",
         "the example images in the manifest were cut",
-        "Copy the artifact anew from where it was made.",
+        "A manifest is not for editing: it vouches for the model.",
         with_artifact(golden=lambda golden: golden | {"images": "AAAA"}),
     ),
     Provocation(
@@ -742,7 +742,7 @@ BACKLOG = (
     Provocation(
         "StaleRun",
         "the lists of keys of a run were copied or renamed",
-        "Leave what lies under `_coatcheck/` alone; start a run of another name.",
+        "Leave what lies under `_coatcheck/` alone.",
         shard_with_other_keys,
     ),
     Provocation(
@@ -777,18 +777,26 @@ BACKLOG = (
             provoke,
         )
         for what, remedy, provoke in (
-            ("the plan of a run", "Start a run of another name.", replaced(lambda _: PLACES.plan("spring"), event=SUMMARISE)),
+            (
+                "the plan of a run",
+                "What this run has scored stays, and the new one leaves it out.",
+                replaced(lambda _: PLACES.plan("spring"), event=SUMMARISE),
+            ),
             (
                 "the list of the shards of a run",
-                "Its summary needs it; a run of another name scores what is left.",
+                "The summary needs it; what this run has scored stays, and the new one leaves it out.",
                 replaced(lambda _: PLACES.shards("spring", AT["attempt"]), event=SUMMARISE),
             ),
             (
                 "a part of an unfinished plan",
-                "Plan it from the beginning, in a run of another name.",
+                "Step Functions does so in a new execution; leave what lies under `_coatcheck/` alone.",
                 broken_part,
             ),
-            ("the list of the keys of a shard", "Start a run of another name, which makes its own.", replaced(PLACES.keys)),
+            (
+                "the list of the keys of a shard",
+                "A new run makes its own, and leaves out what this one has scored.",
+                replaced(PLACES.keys),
+            ),
             (
                 "the index of a shard",
                 "The rows stay, and the index is made of them.",
