@@ -122,6 +122,10 @@ def test_a_directory_of_entries_that_are_not_whole_is_refused(cut):
     refused(bytes(60) + directory + end(len(directory), 60), "Expected a directory of whole entries")
 
 
+def test_the_shortest_entry_has_no_name():
+    assert [each.name for each in read(archive(entry(name=b""))).entries] == [""]
+
+
 def test_entries_have_their_own_mark():
     refused(archive(entry().replace(b"PK\1\2", b"PK\1\3")), "Received: a corrupt one")
 
