@@ -64,7 +64,7 @@ def show_cut_out(picture: PIL.Image.Image) -> PIL.Image.Image:
     if not covered.any() or _is_light_on_dark(luma, covered):
         return _laid_on(0, picture)
     negated = PIL.ImageOps.invert(_laid_on(_WHITE, picture))
-    strongest = max(1.0, _WHITE - float(np.percentile(luma[covered], 5)))
+    strongest = _WHITE - float(np.percentile(luma[covered], 5))
     return _stretched(negated, max(1.0, _FAINT / strongest))
 
 
@@ -145,7 +145,8 @@ def _corner_side(picture: PIL.Image.Image) -> int:
 
 def _grey_corners(picture: PIL.Image.Image) -> list[float]:
     if _corner_side(picture) > 1:
-        return cast("list[float]", _corners(picture).ravel().tolist())
+        averaged: list[float] = _corners(picture).ravel().tolist()
+        return averaged
     # As in every image of the model's size, whose pixels are looked up ten times as fast as they are averaged.
     return [cast("float", picture.getpixel((x, y))) for y in (0, picture.height - 1) for x in (0, picture.width - 1)]
 

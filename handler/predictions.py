@@ -8,7 +8,7 @@ documents in their layout.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -197,4 +197,5 @@ def _unfamiliar(scores: Scores, manifest: Manifest) -> Sequence[bool | msgspec.U
     """Returns whether each image of a batch is unfamiliar; nothing is said without a threshold, or without its output."""
     if scores.familiarity is None or manifest.unfamiliar_below is None:
         return [msgspec.UNSET] * len(scores.probabilities)
-    return cast("list[bool]", (scores.familiarity < manifest.unfamiliar_below).tolist())
+    are_unfamiliar: list[bool] = (scores.familiarity < manifest.unfamiliar_below).tolist()
+    return are_unfamiliar

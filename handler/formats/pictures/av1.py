@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator
 from handler.errors import UnreadableImage
 
 _SEQUENCE_HEADER = 1
+_HEADER_BYTES = 512  # the sizes in a sequence header end before, whatever it states besides
 _MAX_UNITS = 10_000  # in a file; a picture has a few, and one of 64 megapixels in tiles of 512x512 pixels a thousand
 
 
 class _Bits:
-    """Reads single bits; bits behind the end are zeros."""
+    """Reads single bits."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
     def read(self, count: int) -> int:
         self._left -= count
-        shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
-        return shifted & ((1 << count) - 1)
+        return self._value >> self._left & ((1 << count) - 1)
 
 
 def stated_sizes(pictures: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:
@@ -37,11 +37,12 @@ def stated_sizes(pictures: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:
         while position < len(data):
             head = data[position]
             position += 2 if head & 4 else 1
-            length = len(data) - position
+            length = len(data)  # to the end, if the unit states no length
             if head & 2:
                 length, position = _leb128(data, position)
             if head >> 3 & 15 == _SEQUENCE_HEADER:
-                yield _frame(_Bits(data[position : position + min(length, 1024)]))
+                header = data[position : position + min(length, _HEADER_BYTES)]
+                yield _frame(_Bits(header.ljust(_HEADER_BYTES, b"\0")))
             position += length
             units += 1
             if units > _MAX_UNITS:
@@ -76,9 +77,8 @@ def _skip_operating_points(bits: _Bits) -> None:
     delay_bits = 0
     if bits.read(1):  # timing
         bits.read(64)
-        if bits.read(1):  # equal intervals, whose length is preceded by as many zeros as it has bits
-            zeros = next((count for count in range(32) if bits.read(1)), 32)
-            bits.read(zeros)
+        if bits.read(1):  # equal intervals, whose length is preceded by as many zeros as it has bits; after 32, it has none
+            bits.read(next((zeros for zeros in range(32) if bits.read(1)), 0))
         if bits.read(1):  # a decoder model
             delay_bits = bits.read(5) + 1
             bits.read(32 + 5 + 5)

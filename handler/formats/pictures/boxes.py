@@ -27,7 +27,7 @@ def children(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int,
     Raises:
         UnreadableImage: there are too many boxes.
     """
-    for _ in range(_MAX_BOXES):
+    for _ in range(_MAX_BOXES + 1):  # the last time only sees the end
         if start + 8 > end:
             return
         length, kind = struct.unpack_from(">I4s", content, start)

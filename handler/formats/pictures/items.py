@@ -54,7 +54,7 @@ def items_of(content: bytes, wanted: bytes) -> Iterator[bytes]:
 
 
 def without_metadata(content: bytes) -> bytes:
-    """Returns a file whose metadata are of an unknown type, which decoders pass over, whatever is in them."""
+    """Returns a file that lists items, whose metadata are now of an unknown type, which decoders pass over."""
     changed = bytearray(content)
     for _, kind, at in _entries(content):
         if kind in _METADATA:
@@ -64,13 +64,15 @@ def without_metadata(content: bytes) -> bytes:
 
 def _inside(content: bytes) -> dict[bytes, tuple[int, int]]:
     """Returns start and end of each box inside of the box `meta`."""
-    start, end = next((place for kind, *place in children(content, 0, len(content)) if kind == b"meta"), (0, 0))
-    return {kind: (start, end) for kind, start, end in children(content, start + 4, end)}
+    for kind, start, end in children(content, 0, len(content)):
+        if kind == b"meta":
+            return {kind: (start, end) for kind, start, end in children(content, start + 4, end)}
+    return {}
 
 
 def _entries(content: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Yields number, type and position of the type of each item that the box `iinf` lists."""
-    start, end = _inside(content).get(b"iinf", (0, 0))
+    start, end = _inside(content)[b"iinf"]
     for kind, inside, _ in children(content, start + (6 if content[start : start + 1] == b"\0" else 8), end):
         version = content[inside : inside + 1]
         number_bytes = 2 if version == b"\2" else 4

@@ -86,7 +86,5 @@ def _decides_colours(marker: bytes, data: bytes) -> bool:
 
 
 def _without(content: bytes, dropped: list[tuple[int, int]]) -> bytes:
-    if not dropped:
-        return content
     starts, ends = [0, *(end for _, end in dropped)], [*(start for start, _ in dropped), len(content)]
     return b"".join(memoryview(content)[start:end] for start, end in zip(starts, ends, strict=True))

@@ -56,10 +56,7 @@ def judge(content: bytes, max_pixels: int) -> Judged:
     blocks = [
         (kind, content[start + 8 : end - 4]) for kind, start, end in chunks if kind in {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}
     ]
-    is_plain = kept[-1][2] - _HEADER_AT == sum(end - start for _, start, end in kept)
-    pixels = content
-    if not is_plain or not content.startswith(_END, kept[-1][2]):
-        pixels = b"".join([_SIGNATURE, *(memoryview(content)[start:end] for _, start, end in kept), _END])
+    pixels = b"".join([_SIGNATURE, *(memoryview(content)[start:end] for _, start, end in kept), _END])
     return Judged(pixels, width, height, orientation(_exif(blocks), _xmp(blocks)))
 
 
@@ -73,7 +70,7 @@ def decode(judged: Judged, factor: int) -> PIL.Image.Image:
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yields type, start and end of each sound chunk, up to the closing one, or up to the end of a file without it."""
     position, before, has_pixels = _HEADER_AT, b"", False
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(_MAX_CHUNKS + 1):  # the last time only sees the end
         length, kind = struct.unpack_from(">I4s", content, position) if position + 8 <= len(content) else (0, b"")
         end = position + 12 + length
         is_cut = not kind or end > len(content)

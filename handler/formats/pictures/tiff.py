@@ -55,7 +55,7 @@ Tags = dict[int, tuple[int, ...]]
 
 def recognises(head: bytes) -> bool:
     """Returns whether `head` begins a TIFF file, other than a Canon camera's raw photo, which is named as such."""
-    return head.startswith(_BEGINNINGS) and head[8:10] != b"CR"
+    return head.startswith(_BEGINNINGS) and head[8:10] != _CANON_RAW
 
 
 def judge(content: bytes, max_pixels: int) -> Judged:
@@ -64,12 +64,7 @@ def judge(content: bytes, max_pixels: int) -> Judged:
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise UnreadableImage("Expected a TIFF that states its size. Received: a truncated or damaged one; upload it again.")
     width, height = tags[_WIDTH][0], tags[_HEIGHT][0]
-    if (
-        content[8:10] == _CANON_RAW
-        or _DNG in tags
-        or tags.get(_SUBFILE, (0,))[0] & 1
-        or _CAMERAS & {*tags.get(_PHOTOMETRIC, ())}
-    ):
+    if _DNG in tags or tags.get(_SUBFILE, (0,))[0] & 1 or _CAMERAS & {*tags.get(_PHOTOMETRIC, ())}:
         raise UnreadableImage("Expected a TIFF picture. Received: a camera's raw photo (DNG, NEF, CR2, …); export it as JPEG.")
     require_pixels(width, height, max_pixels)
     meaning = tags.get(_PHOTOMETRIC, (_WHITE_IS_0,))[0]

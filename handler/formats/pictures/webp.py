@@ -25,7 +25,6 @@ _BEGINNING = re.compile(rb"RIFF....WEBP", re.DOTALL)
 _MAX_CHUNKS = 20_000  # far above any file's; many tiny ones would cost far more time than the size suggests
 _IMAGES = (b"VP8 ", b"VP8L", b"ANMF")
 _PIXELS = (*_IMAGES, b"VP8X", b"ALPH", b"ANIM")
-_METADATA_FLAGS = 0x20 | 0x08 | 0x04  # in the extended header: a colour profile, EXIF, XMP
 
 
 def recognises(head: bytes) -> bool:
@@ -36,16 +35,15 @@ def recognises(head: bytes) -> bool:
 def judge(content: bytes, max_pixels: int) -> Judged:
     """Requires whole chunks of pixels, of a size that the decoder may allocate on opening, and leaves out all other chunks."""
     chunks = list(_chunks(content))
-    sizes = [_size(kind, content[start + 8 : min(end, start + 18)]) for kind, start, end in chunks]
-    stated = [size for size in sizes if size]
+    view = memoryview(content)
+    stated = [size for kind, start, end in chunks if (size := _size(kind, view[start + 8 : end]))]
     for size in stated:
         require_pixels(*size, max_pixels)
     if not stated or not any(kind in _IMAGES for kind, *_ in chunks):
         raise UnreadableImage("Expected a WebP with all of its pixels. Received: one that is truncated; upload it again.")
     blocks = {kind: content[start + 8 : end] for kind, start, end in reversed(chunks) if kind in {b"EXIF", b"XMP "}}
-    pixels = [_plain(kind, content[start:end]) for kind, start, end in chunks if kind in _PIXELS]
-    is_plain = len(pixels) == len(chunks) and 12 + sum(map(len, pixels)) == len(content)
-    riff = content if is_plain else b"RIFF" + struct.pack("<I", 4 + sum(map(len, pixels))) + b"WEBP" + b"".join(pixels)
+    pixels = [view[start:end] for kind, start, end in chunks if kind in _PIXELS]
+    riff = b"".join([b"RIFF", struct.pack("<I", 4 + sum(map(len, pixels))), b"WEBP", *pixels])
     return Judged(riff, *stated[0], orientation(blocks.get(b"EXIF", b""), blocks.get(b"XMP ", b"")))
 
 
@@ -59,7 +57,7 @@ def decode(judged: Judged, factor: int) -> PIL.Image.Image:
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yields type, start and end of each whole chunk, up to the end that the header states, or to metadata that are cut."""
     position, stated_end = 12, 8 + int.from_bytes(content[4:8], "little")
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(_MAX_CHUNKS + 1):  # the last time only sees the end
         if position + 8 > min(stated_end, len(content)):
             return
         kind, length = struct.unpack_from("<4sI", content, position)
@@ -75,14 +73,8 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise UnreadableImage(f"Expected a WebP of at most {_MAX_CHUNKS} chunks. Received: more; save it again.")
 
 
-def _plain(kind: bytes, chunk: bytes) -> bytes:
-    """Returns a chunk that promises no metadata."""
-    return chunk[:8] + bytes([chunk[8] & ~_METADATA_FLAGS]) + chunk[9:] if kind == b"VP8X" and len(chunk) > 8 else chunk
-
-
-def _size(kind: bytes, data: bytes) -> tuple[int, int] | None:
+def _size(kind: bytes, data: memoryview) -> tuple[int, int] | None:
     """Returns the width and height, in pixels, that a chunk beginning with `data` states; None if it states none."""
-    data = data.ljust(10, b"\0")
     if kind == b"VP8X":
         return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
     if kind == b"VP8L":

@@ -217,3 +217,62 @@ def test_whatever_follows_only_names_rows_and_refusals_come_out(content, beginni
 @pytest.mark.parametrize("names", [b"bucket,key", b"Bucket,Key", b'"Bucket","Key","Size"', b"BUCKET, KEY\r"])
 def test_a_first_line_of_names_is_no_object(names, read):
     assert read(names + b"\nphotos,a.png\nphotos,b.png\n") == [Named("photos", "a.png"), Named("photos", "b.png")]
+
+
+@pytest.mark.parametrize(("beginning", "most"), [(b"bucket,a,", 2**14), (b'{"key": "a", "bucket": "bucket", "x": "', 2**17)])
+def test_a_line_may_be_as_long_as_the_longest_and_no_byte_longer(beginning, most, read):
+    end = b'"}' if beginning.startswith(b"{") else b""
+    line = beginning + b"x" * (most - len(beginning) - len(end)) + end
+
+    for content in (line, line + b"\n", b"\n".join([line] * 3)):
+        assert set(read(content)) == {Named("bucket", "a")}
+    for content in (line + b" ", line + b" \n", b"\n".join([line, line + b" ", line])):
+        with pytest.raises(UnreadableList, match=f"lines of at most {most} bytes"):
+            read(content)
+
+
+def test_a_key_has_one_to_1024_bytes(read):
+    for key in ("k", "k" * 1024, "\u00e9" * 512):
+        assert read(json.dumps({"key": key}).encode()) == [Named(None, key)]
+    for key in ("", "k" * 1025, "\u00e9" * 513):
+        assert [item.name for item in read(json.dumps({"key": key}).encode() + b'\n{"key": "a"}')[:1]] == ["line 1"]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "is_one"),
+    [("abc", True), ("a" * 255, True), ("A.b_c-9", True), ("ab", False), ("a" * 256, False), ("-ab", False), ("ab-", False)],
+)
+def test_the_name_of_a_bucket_may_be_as_long_as_the_oldest_are(bucket, is_one, read):
+    first, second = read(json.dumps({"key": "a", "bucket": bucket}).encode() + b'\n{"key": "b"}')
+
+    assert isinstance(first, Named) == is_one
+    assert second == Named(None, "b")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b'{"KEY": "a", "BUCKET": "other"}', Named("other", "a")),
+        (b'{"key": "a", "source-ref": "s3://other/b"}', Named(None, "a")),
+        (b'{"Source-Ref": "s3://other/b", "bucket": "none"}', Named("other", "b")),
+        (b'  {"key": "a", "bucket": null}', Named(None, "a")),
+    ],
+)
+def test_fields_are_known_by_their_names_in_any_case_and_a_key_goes_before_an_address(line, expected, read):
+    assert read(line) == [expected]
+
+
+def test_only_the_first_line_of_csv_may_be_names(read):
+    assert read(b"bucket,key\nbucket,key\n") == [Named("bucket", "key")]
+    assert read(b"photos,a.png\nbucket,key\n") == [Named("photos", "a.png"), Named("bucket", "key")]
+    assert read(b"bucket,key\n\n \nno bucket,a\nphotos,b")[0].name == "line 4"
+
+
+def test_a_manifest_may_have_spaces_and_its_first_entry_has_a_prefix_alone(read):
+    assert read(b' [ { "prefix" : "s3://bucket/" } , "a" ]') == [Named("bucket", "a")]
+    with pytest.raises(UnreadableList, match="Expected a first entry"):
+        read(b'[{"prefix": "s3://bucket/", "other": 1}, "a"]')
+    assert [item.name for item in read(manifest(1, "a", None, prefix="s3://bucket/")) if isinstance(item, Unreadable)] == [
+        "entry 1",
+        "entry 3",
+    ]

@@ -311,3 +311,49 @@ def test_times_in_gnu_s_headers_are_no_part_of_a_name(fashion_target):
     block[148:156] = b"%06o\0 " % sum(block[:512])
 
     assert rows(bytes(block) + packed[512:], fashion_target) == ["a.png"]
+
+
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 1024, 2**14 - 1, 2**14, 2**14 + 1])
+@pytest.mark.parametrize("name", ["text", ".hidden", "folder/"])
+def test_a_member_ends_with_the_block_that_it_fills(name, size, fashion_target):
+    content = header(name, size=size) + block(b"x" * size)
+
+    expected = [("text", "UnrecognisedFormat")] if name == "text" else []
+    assert rows(content + A_PNG + END, fashion_target) == [*expected, "a.png"]
+    for cut in (1, 512):
+        with pytest.raises(UnreadableArchive, match=f"Expected {size} bytes, as declared"):
+            decoded(A_PNG + content[:-cut], fashion_target)
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(2**16, True), (2**16 + 1, False)])
+def test_an_extended_header_has_at_most_64_kilobytes(size, is_read, fashion_target):
+    value = b"x" * (size - 14)
+    records = record(b"comment", value)
+    while len(records) != size:
+        value = value[: len(value) + size - len(records)].ljust(len(value) + size - len(records), b"x")
+        records = record(b"comment", value)
+
+    assert rows(pax(records) + A_PNG + A_PNG + END, fashion_target) == [
+        "a.png" if is_read else ("a.png", "UnreadableMember"),
+        "a.png",
+    ]
+    assert rows(pax(records, tarfile.XGLTYPE) + A_PNG + END, fashion_target) == ["a.png"]
+
+
+def test_a_member_has_at_most_four_extended_headers(fashion_target):
+    assert rows(pax(record(b"comment", b"x")) * 4 + A_PNG + END, fashion_target) == ["a.png"]
+    with pytest.raises(UnreadableArchive, match="Expected at most 4 extended headers"):
+        decoded(pax(record(b"comment", b"x")) * 5 + A_PNG + END, fashion_target)
+
+
+def test_a_size_of_pax_has_at_most_twenty_digits(fashion_target):
+    size = str(len(PNG)).encode()
+
+    assert rows(pax(record(b"size", size.rjust(20, b"0"))) + A_PNG + END, fashion_target) == ["a.png"]
+    with pytest.raises(UnreadableArchive, match="Expected a member's size"):
+        decoded(pax(record(b"size", size.rjust(21, b"0"))) + A_PNG + END, fashion_target)
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE])
+def test_every_kind_of_plain_file_is_read(kind, fashion_target):
+    assert rows(header("a.png", kind, len(PNG)) + block(PNG) + END, fashion_target) == ["a.png"]

@@ -69,6 +69,16 @@ def test_a_film_counts_as_its_main_picture():
     assert np.abs(np.asarray(read_picture(content)).astype(int) - COLOURS).mean() < 3
 
 
+def test_a_film_of_another_size_changes_nothing():
+    """A decoder that is given a file of the brand `avis` would decode the film."""
+    content = avif(save_all=True, append_images=[PICTURE])
+    end = content.index(b"tkhd") + 100  # of the track's header, which ends with its size in units of 1/65536 pixels
+    assert content[end - 8 : end] == struct.pack(">HHHH", 64, 0, 48, 0)
+
+    found = read_picture(content[: end - 8] + struct.pack(">HHHH", 32, 0, 24, 0) + content[end:])
+    assert np.array_equal(np.asarray(found), np.asarray(read_picture(content)))
+
+
 def test_a_header_of_countless_pixels_is_refused():
     content = avif()
     at = content.index(b"ispe") + 8
@@ -129,6 +139,14 @@ def of_items(extents, data, entries=None):
 def test_what_would_take_long_to_judge_is_refused(content, named):
     with pytest.raises(UnreadableImage, match=named):
         read_picture(content)
+
+
+@pytest.mark.parametrize(("height_bits", "named"), [(13, "a whole AVIF"), (14, "frames state one size")])
+def test_frames_may_have_at_most_128_megapixels_that_the_header_does_not_state(height_bits, named):
+    """A header of one pixel, whose frames may have a size of their own in 14 and so many bits, and no frame."""
+    header = int("0" * 29 + "1101" + f"{height_bits - 1:04b}" + "0" * 35, 2).to_bytes(9, "big")
+    with pytest.raises(UnreadableImage, match=named):
+        read_picture(of_items([(len(of_items([(0, 0)], b"")), 11)], b"\x0a\x09" + header))
 
 
 def test_an_avif_without_a_main_picture_is_refused():

@@ -9,7 +9,8 @@ import pytest
 from handler.errors import ObjectTooLarge, UnreadableImage, UnrecognisedFormat
 from handler.formats import FORMATS
 from handler.formats.known import recognise
-from handler.formats.picture import read_picture
+from handler.formats.picture import picture_size, read_picture
+from handler.formats.pictures import bmp as bmp_kind
 from tests.handler.formats.samples import saved
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (20, 31, 4), np.uint8)
@@ -139,3 +140,67 @@ def test_a_bmp_of_countless_pixels_is_refused():
 def test_a_text_that_begins_with_bm_is_no_bmp():
     with pytest.raises(UnrecognisedFormat):
         recognise(b"BMW,coat.png\nBMW,bag.png\nmore,and.more", FORMATS[:1])
+
+
+def os2(pixels, *, width=31, height=20, bits=8, planes=1):
+    return struct.pack("<2sIIIIHHHH", b"BM", 0, 0, 26, 12, width, height, planes, bits) + pixels
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (bmp(bytes(2000), header=size), size in {40, 52, 56, 64, 108, 124})
+        for size in (0, 13, 39, 40, 41, 52, 56, 64, 108, 124, 125)
+    ]
+    + [(os2(b"\2\0"), True), (os2(b"\1\0", planes=0), False), (os2(b"\1\0", planes=2), False), (os2(b"?"), False)]
+    + [(bmp(b"")[:26] + planes + bytes(30), planes == b"\1\0") for planes in (b"\1\0", b"\0\0", b"\2\0", b"\1\1")]
+    + [(bmp(b"")[:28], True), (bmp(b"")[:27], False), (b"bm" + bmp(b"")[2:], False), (b"", False)],
+)
+def test_a_bmp_is_recognised_by_a_known_header_with_one_plane(content, expected):
+    assert bmp_kind.recognises(content) == expected
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8, 16, 24, 32])
+def test_every_row_of_four_bytes_must_be_there(bits):
+    for width in (*range(1, 34), 64, 100):
+        needed = -(-width * bits // 32) * 4 * 3
+        of = {"width": width, "height": 3, "bits": bits}
+
+        assert picture_size(bmp(bytes(needed), **of)) == (width, 3)
+        assert picture_size(bmp(bytes(needed), **of | {"height": -3}, extra=bytes(12), compression=3)) == (width, 3)
+        assert picture_size(os2(bytes(needed), **of)) == (width, 3)
+        for short in (
+            bmp(bytes(needed - 1), **of),
+            bmp(bytes(needed - 1), **of, extra=bytes(12)),
+            os2(bytes(needed - 1), **of),
+        ):
+            with pytest.raises(UnreadableImage, match="one that is truncated"):
+                picture_size(short)
+
+
+@pytest.mark.parametrize("compression", [1, 2])
+def test_runs_may_have_4_megabytes_and_may_be_fewer_than_the_pixels(compression):
+    for count in (1, 2**22):
+        assert picture_size(bmp(bytes(count), bits=8, compression=compression, palette=PALETTE)) == (31, 20)
+    with pytest.raises(UnreadableImage, match="Received: 4194305;"):
+        picture_size(bmp(bytes(2**22 + 1), bits=8, compression=compression, palette=PALETTE))
+
+
+def test_numbers_with_their_highest_bit_are_not_negative():
+    for width, height in [(40_000, 1), (1, 40_000)]:
+        assert picture_size(os2(bytes(160_000), width=width, height=height, bits=1)) == (width, height)
+    for content in (os2(bytes(2000), bits=2**15), bmp(bytes(2000), bits=2**15)):
+        with pytest.raises(UnreadableImage, match="one that is truncated"):
+            picture_size(content)
+    with pytest.raises(UnreadableImage, match=f"compression {2**32 - 1};"):
+        picture_size(bmp(bytes(2000), compression=2**32 - 1))
+
+
+def test_one_pixel_that_is_not_quite_transparent_keeps_the_transparency():
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    nearly = BGRA * np.array([1, 1, 1, 0], np.uint8)
+    nearly[7, 7, 3] = 1
+
+    found = read_picture(bmp(rows(nearly), bits=32, compression=3, extra=masks, header=124))
+    assert found.mode == "RGBA"
+    assert found.getchannel("A").getextrema() == (0, 1)

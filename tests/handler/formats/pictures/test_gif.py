@@ -7,7 +7,8 @@ import PIL.Image
 import pytest
 
 from handler.errors import ObjectTooLarge, UnreadableImage
-from handler.formats.picture import read_picture
+from handler.formats.picture import picture_size, read_picture
+from handler.formats.pictures import gif as gif_kind
 from tests.handler.formats.samples import saved
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (20, 30), np.uint8)
@@ -88,3 +89,74 @@ def test_a_gif_cut_within_its_pixels_is_refused():
     for length in range(6, len(content) - 3, 7):
         with pytest.raises(UnreadableImage):
             read_picture(content[:length])
+
+
+def frame(screen=(9, 8), place=(0, 0), size=(9, 8), *, before=b"", table=b"", flags=0):
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, flags, 0, 0) + table
+    return head + before + b"," + struct.pack("<HHHHB", *place, *size, 0)
+
+
+@pytest.mark.parametrize(
+    ("screen", "place", "size", "expected"),
+    [
+        ((9, 8), (0, 0), (9, 8), (9, 8)),
+        ((9, 8), (2, 3), (7, 5), (9, 8)),
+        ((9, 8), (3, 4), (7, 5), (10, 9)),
+        ((0, 0), (0, 0), (1, 1), (1, 1)),
+        ((60_000, 3), (0, 40_000), (1, 25_000), (60_000, 65_000)),
+    ],
+)
+def test_the_size_is_that_of_the_screen_and_of_what_lies_outside_of_it(screen, place, size, expected):
+    assert picture_size(frame(screen, place, size), 2**32) == expected
+    with pytest.raises(ObjectTooLarge):
+        picture_size(frame(screen, place, size), expected[0] * expected[1] - 1)
+
+
+def test_the_first_frame_itself_has_pixels():
+    for size in ((0, 8), (9, 0)):
+        with pytest.raises(UnreadableImage, match="at least 1x1 pixels"):
+            picture_size(frame(size=size))
+
+
+def extension(label, *blocks):
+    return b"!" + label + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+
+
+CONTROL = extension(b"\xf9", b"\1\0\0\7")
+
+
+@pytest.mark.parametrize("colours", range(8))
+def test_only_the_control_block_is_kept_before_the_first_frame(colours):
+    """The last one, if there are several, and the table of colours, if there is one."""
+    other = extension(b"\xfe", b"comment", b"!" * 255) + extension(b"\x01") + extension(b"\xff", b"NETSCAPE2.0", b"\1\0\0")
+    for flags, table in [(0x80 | colours, b"," * (3 * 2 ** (colours + 1))), (colours, b"")]:
+        of = {"flags": flags, "table": table}
+        for before, kept in [
+            (b"", b""),
+            (other, b""),
+            (other + extension(b"\xf9", bytes(4)) + other + CONTROL + other, CONTROL),
+        ]:
+            assert gif_kind.judge(frame(before=before, **of) + b"rest", 72).content == frame(before=kept, **of) + b"rest"
+
+
+def test_a_frame_that_is_cut_or_a_control_block_of_another_length_is_refused():
+    content = frame(before=CONTROL)
+    assert picture_size(content) == (9, 8)
+    for length in range(6, len(content)):
+        with pytest.raises(UnreadableImage):
+            picture_size(content[:length])
+    for control in (extension(b"\xf9", bytes(3)), extension(b"\xf9", bytes(5)), extension(b"\xf9"), CONTROL + b";"):
+        with pytest.raises(UnreadableImage, match="Expected a GIF with a picture in it"):
+            picture_size(frame(before=control))
+
+
+@pytest.mark.parametrize("blocks", [[b""] * 20_000, [b"x" * 19_999], [b"x" * 9_999] * 2, [b"", b"x" * 19_998]])
+def test_twenty_thousand_blocks_are_read_before_the_picture_and_one_more_is_refused(blocks):
+    """Extensions and their parts count alike."""
+    extensions = b"".join(b"!\xfe" + b"\1x" * len(parts) + b"\0" for parts in blocks)
+
+    assert picture_size(frame(before=extensions)) == (9, 8)
+    with pytest.raises(UnreadableImage, match="at most 20000 blocks"):
+        picture_size(frame(before=extensions + b"!\xfe\0"))
+    with pytest.raises(UnreadableImage, match="at most 20000 blocks"):
+        picture_size(frame(before=extensions[:-1] + b"\1x\0"))

@@ -11,6 +11,7 @@ import pytest
 
 from handler.errors import ObjectTooLarge, UnreadableImage
 from handler.formats.picture import picture_size, read_picture
+from handler.formats.pictures import jpeg
 from tests.handler.formats.samples import saved
 
 PICTURE = PIL.Image.fromarray(np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8))
@@ -138,3 +139,79 @@ def test_a_photo_of_more_pixels_than_the_limit_is_refused_before_a_decoder_is_ma
     monkeypatch.setattr(PIL.JpegImagePlugin, "JpegImageFile", pytest.fail)
     with pytest.raises(ObjectTooLarge, match=r"at most 67108864 pixels \(MAX_IMAGE_PIXELS\). Received: 60000x60000; scale"):
         read_picture(PHOTO[:at] + struct.pack(">HH", 60_000, 60_000) + PHOTO[at + 4 :], 2**26)
+
+
+FRAME = segment(0xC0, struct.pack(">BHH", 8, 20, 30) + b"\1")
+SCAN = segment(0xDA, b"\1")
+
+
+def of(*segments, end=b"\xff\xd9"):
+    return b"\xff\xd8" + b"".join(segments) + end
+
+
+def test_a_hundred_scans_and_a_thousand_other_segments_are_read_and_one_more_is_refused():
+    comment = segment(0xFE, b"")
+
+    assert picture_size(of(FRAME, comment * 999, SCAN * 100)) == (30, 20)
+    for content in (
+        of(FRAME, comment * 1000, SCAN),
+        of(FRAME, SCAN * 101),
+        of(comment * 1000, FRAME),
+        of(FRAME, SCAN, comment * 1000),
+    ):
+        with pytest.raises(UnreadableImage, match="at most 100 scans and 1000 other segments"):
+            picture_size(content)
+
+
+def test_what_follows_the_end_of_the_image_does_not_count():
+    assert picture_size(of(FRAME, SCAN * 100) + SCAN + FRAME * 2000) == (30, 20)
+
+
+@pytest.mark.parametrize("marker", range(0xC0, 0xD0))
+def test_the_size_is_that_of_the_last_frame_before_the_pixels(marker):
+    first, other = (segment(mark, struct.pack(">BHHB", 8, *size, 1)) for mark, size in ((0xC2, (3, 4)), (marker, (5, 6))))
+    is_frame = marker not in {0xC4, 0xC8, 0xCC}
+
+    assert picture_size(of(first, other, SCAN)) == ((6, 5) if is_frame else (4, 3))
+    assert picture_size(of(other, first, SCAN, other)) == (4, 3)
+    if not is_frame:
+        with pytest.raises(UnreadableImage, match="Expected a JPEG that states its size"):
+            picture_size(of(other, SCAN))
+
+
+def test_a_frame_that_is_too_short_for_a_size_is_refused():
+    assert picture_size(of(segment(0xC0, struct.pack(">BHHB", 8, 20, 30, 1)), SCAN)) == (30, 20)
+    for short in (segment(0xC0, struct.pack(">BHH", 8, 20, 30)), segment(0xC0, b""), b"\xff\xc0\0\1"):
+        with pytest.raises(UnreadableImage, match="Expected a JPEG that states its size"):
+            picture_size(of(FRAME, short, SCAN))
+
+
+def test_metadata_before_the_pixels_are_left_out_and_those_that_decide_the_colours_are_kept():
+    kept = [segment(0xE0, b"JFIF\0" + bytes(9)), segment(0xEE, b"Adobe" + bytes(7)), segment(0xDB, b"?"), FRAME]
+    dropped = [segment(marker, b"x" * 20) for marker in (*range(0xE0, 0xF0), 0xFE)]
+    dropped += [segment(0xE0, b"JFIF\0" + bytes(8)), segment(0xEE, b"Adobe" + bytes(6)), segment(0xE1, b"JFIF\0" + bytes(9))]
+    behind = [SCAN, b"data\xff\0\xff\xd0\xff\xd7", *dropped, SCAN]
+
+    mixed = [part for pair in zip(dropped, kept * 5, strict=False) for part in pair][: 2 * len(kept)]
+    content = of(*mixed, *dropped, *behind)
+    assert jpeg.judge(content, 600).content == of(*kept, *behind)
+    assert jpeg.judge(of(*kept, *behind), 600).content == of(*kept, *behind)
+
+
+XMP = b"http://ns.adobe.com/xap/1.0/\0tiff:Orientation="
+
+
+@pytest.mark.parametrize(
+    ("segments", "orientation"),
+    [
+        ([segment(0xE1, EXIF + tiff(TURNED))], 3),
+        ([segment(0xEF, EXIF + tiff(TURNED))], 3),
+        ([segment(0xE1, XMP + b'"6"')], 6),
+        ([segment(0xE1, XMP + b'"6"'), segment(0xE1, EXIF + tiff(TURNED))], 3),
+        ([segment(0xE1, EXIF), segment(0xE1, EXIF + tiff(TURNED))], 1),
+        ([segment(0xE1, XMP + b'"6"'), segment(0xE1, XMP + b'"8"')], 6),
+        ([FRAME, SCAN, segment(0xE1, EXIF + tiff(TURNED))], 1),
+    ],
+)
+def test_the_first_block_of_its_name_before_the_pixels_says_how_a_photo_is_turned(segments, orientation):
+    assert jpeg.judge(of(*segments, FRAME, SCAN), 600).orientation == orientation

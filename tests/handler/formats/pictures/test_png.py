@@ -1,5 +1,6 @@
 """PNG: what is no pixel neither rejects a picture nor changes it; a damaged pixel does reject it."""
 
+import re
 import struct
 import zlib
 
@@ -8,7 +9,8 @@ import PIL.Image
 import pytest
 
 from handler.errors import UnreadableImage
-from handler.formats.picture import read_picture
+from handler.formats.picture import picture_size, read_picture
+from handler.formats.pictures import png
 from tests.handler.formats.samples import chunk, peak_bytes, saved
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -165,3 +167,95 @@ def test_a_palette_picture_without_its_palette_is_refused():
 @pytest.mark.parametrize("after", [False, True])
 def test_a_picture_is_turned_upright_by_each_of_its_tags(block, after):
     assert np.array_equal(np.asarray(read_picture(with_chunks(block, after=after))), PIXELS[::-1, ::-1])
+
+
+def test_what_is_no_pixel_is_left_out():
+    head, data, end = parts(saved(PICTURE, "PNG"))
+    other = chunk(b"abCd", b"?")
+    kept = [head, chunk(b"PLTE", b"abc"), chunk(b"tRNS", b"abcdef"), data]
+
+    for content in ([*kept, end], [*kept], [head, other, *kept[1:3], damaged(other), data, other, end, head], [*kept, other]):
+        assert png.judge(SIGNATURE + b"".join(content), 600).content == SIGNATURE + b"".join([*kept, end])
+
+
+@pytest.mark.parametrize("kind", [b"ABCD", b"IEnd", b"IDAt", b"A1cd", b"ab d", b"PLT\0"])
+def test_a_kind_of_chunk_that_must_be_understood_and_is_not_is_refused_with_its_place(kind):
+    with pytest.raises(UnreadableImage, match=re.escape(f"Received: {kind!r} at byte 33;")):
+        picture_size(with_chunks(chunk(kind, b"?")))
+
+
+def test_blocks_of_pixels_follow_one_another():
+    head, data, end = parts(saved(PICTURE, "PNG"))
+    for between in (chunk(b"tEXt", b""), chunk(b"tRNS", b"")):
+        with pytest.raises(UnreadableImage, match=f"Received: b'IDAT' at byte {33 + len(data) + len(between)};"):
+            picture_size(SIGNATURE + head + data + between + data + end)
+    assert picture_size(SIGNATURE + head + chunk(b"tEXt", b"") + data + data + end) == (30, 20)
+
+
+def test_a_wrong_checksum_of_pixels_is_refused_with_its_place():
+    head, data, end = parts(saved(PICTURE, "PNG"))
+    inside = chunk(b"tEXt", b"x" + data[4:])  # as if the length were damaged, so that it covers the pixels
+    renamed = data[:4] + b"iDAT" + data[8:]
+    for part in (damaged(data), damaged(inside), renamed):
+        with pytest.raises(UnreadableImage, match=r"Received: a wrong one at byte 33;"):
+            picture_size(SIGNATURE + head + part + data + end)
+
+
+@pytest.mark.parametrize("colours", range(7))
+def test_a_picture_needs_its_palette_if_its_colours_are_in_one(colours):
+    _, data, end = parts(saved(PICTURE, "PNG"))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 7, 5, 8, colours, 0, 0, 0))
+
+    assert picture_size(SIGNATURE + head + chunk(b"PLTE", b"abc") + data + end) == (7, 5)
+    if colours == 3:
+        with pytest.raises(UnreadableImage, match="missing or repeated"):
+            picture_size(SIGNATURE + head + data + end)
+    else:
+        assert picture_size(SIGNATURE + head + data + end) == (7, 5)
+
+
+def test_twenty_thousand_chunks_are_read_and_one_more_is_refused():
+    head, data, end = parts(saved(PICTURE, "PNG"))
+    empty = chunk(b"teXt", b"")
+
+    assert picture_size(SIGNATURE + head + data + empty * 19_998 + end) == (30, 20)
+    with pytest.raises(UnreadableImage, match="at most 20000 chunks"):
+        picture_size(SIGNATURE + head + data + empty * 19_999 + end)
+
+
+@pytest.mark.parametrize("tail", [chunk(b"tEXt", b"?" * 9), chunk(b"tEXt", b"")])
+def test_what_is_cut_behind_the_pixels_is_left_out_unless_it_may_be_pixels(tail):
+    head, data, _ = parts(saved(PICTURE, "PNG"))
+    for length in range(len(tail)):
+        assert picture_size(SIGNATURE + head + data + tail[:length]) == (30, 20)
+        with pytest.raises(UnreadableImage, match="one that is truncated"):
+            picture_size(SIGNATURE + head + tail[:length])
+    for cut in (data[:-1], data[:8], chunk(b"tEXt", b"??IDAT?")[:-1]):
+        with pytest.raises(UnreadableImage, match="one that is truncated"):
+            picture_size(SIGNATURE + head + data + cut)
+
+
+RAW = b"\nexif\n      26\n" + TURNED.hex().encode() + b"\n"
+OTHER = TURNED.replace(b"\0\3\0\0\0\0", b"\0\6\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "orientation"),
+    [
+        ([chunk(b"tEXt", b"Raw profile type exif\0" + RAW), chunk(b"eXIf", OTHER)], 6),
+        ([chunk(b"eXIf", b""), chunk(b"tEXt", b"Raw profile type exif\0" + RAW)], 1),
+        ([chunk(b"tEXt", b"Raw profile type exif\0" + RAW[:-2] + b"?\n"), chunk(b"tEXt", b"Raw profile type exif\0" + RAW)], 1),
+        ([chunk(b"tEXt", b"Raw profile type xmp\0" + RAW)], 1),
+        ([chunk(b"tEXt", b"a\0b"), chunk(b"tEXt", b"Raw profile type exif\0" + RAW.replace(b"2a", b"2a\n"))], 3),
+        ([chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(RAW)[:-1])], 3),
+        ([chunk(b"zTXt", b"Raw profile type exif\0\0" + RAW)], 1),
+        ([chunk(b"tEXt", b'XML:com.adobe.xmp\0\0\0\0\0tiff:Orientation="3"')], 1),
+        ([chunk(b"iTXt", b'XML:com.adobe.xmp\0\0\0en\0Titel\0tiff:Orientation="3"')], 3),
+        ([chunk(b"iTXt", b"a\0\0\0\0\0b"), chunk(b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0tiff:Orientation="3"')], 3),
+        ([chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + b'tiff:Orientation="3"')], 1),
+        ([chunk(b"iTXt", b"XML:com.adobe.xmp\0")], 1),
+        ([chunk(b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0tiff:Orientation="3"'), chunk(b"eXIf", OTHER)], 6),
+    ],
+)
+def test_the_first_block_that_is_whole_says_how_the_picture_is_turned(blocks, orientation):
+    assert png.judge(with_chunks(*blocks), 600).orientation == orientation

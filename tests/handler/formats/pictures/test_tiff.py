@@ -7,7 +7,9 @@ import PIL.Image
 import pytest
 
 from handler.errors import ObjectTooLarge, UnreadableImage
-from handler.formats.picture import read_picture
+from handler.formats.picture import picture_size, read_picture
+from handler.formats.pictures import tiff as tiff_kind
+from handler.formats.pictures.tags import read_tags
 from tests.handler.formats.samples import saved
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (20, 30, 4), np.uint8)
@@ -211,3 +213,222 @@ def test_damaged_pixels_write_nothing_to_the_log(capfd):
         read_picture(bytes(content))
 
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("beginning", [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"])
+def test_a_tiff_is_recognised_by_its_beginning_unless_it_is_a_canon_camera_s(beginning):
+    assert tiff_kind.recognises(beginning)
+    assert tiff_kind.recognises(beginning + b"....CS")
+    assert not tiff_kind.recognises(beginning + b"....CR")
+    assert not tiff_kind.recognises(beginning[:3])
+    assert not tiff_kind.recognises(beginning.lower())
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_tiff_without_a_width_or_a_height_is_refused(tag):
+    content = tiff([bytes(600)]).replace(struct.pack("<HHI", tag, 4, 1), struct.pack("<HHI", 2, 4, 1))
+    with pytest.raises(UnreadableImage, match="Expected a TIFF that states its size"):
+        picture_size(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_raw"),
+    [
+        (tiff([bytes(600)], photometric=32803), True),
+        (tiff([bytes(600)], photometric=34892), True),
+        *((tiff([bytes(600)], t254=[flags]), flags & 1 == 1) for flags in range(5)),
+        (tiff([bytes(600)], t50706=[0]), True),
+        (tiff([bytes(600)])[:9] + b"CR" + tiff([bytes(600)])[11:], False),
+    ],
+)
+def test_a_raw_photo_is_told_by_its_tags(content, is_raw):
+    if is_raw:
+        with pytest.raises(UnreadableImage, match="a camera's raw photo"):
+            picture_size(content)
+    else:
+        assert picture_size(content) == (30, 20)
+
+
+def test_every_meaning_has_its_samples_and_up_to_two_more_of_the_bits_that_it_may_have():
+    """A tag that is missing means one sample of one bit, where white is 0."""
+    meanings = {0: (1, {1, 2, 4, 8, 16}), 1: (1, {1, 2, 4, 8, 16}), 2: (3, {8, 16}), 3: (1, {1, 2, 4, 8}), 5: (4, {8, 16})}
+    meanings |= {6: (3, {8}), 4: (1, set()), 8: (3, set())}
+    for meaning, (count, allowed) in meanings.items():
+        for bits in (0, 1, 2, 4, 8, 12, 16, 24, 32):
+            for samples in range(8):
+                plane = bytes(30 * 20 * samples * bits // 8)
+                content = tiff([plane], photometric=meaning, t258=[bits] * max(1, samples), t277=[samples])
+                if bits in allowed and count <= samples <= count + 2:
+                    assert picture_size(content) == (30, 20)
+                else:
+                    named = f"photometric interpretation {meaning}, {samples} samples of {bits} bits in sample format 1;"
+                    with pytest.raises(UnreadableImage, match=named):
+                        picture_size(content)
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_read"),
+    [
+        ({"t258": [8, 8, 8]}, True),
+        ({"t258": [8]}, True),
+        ({"t258": [8, 8, 16]}, False),
+        ({"t258": [8, 8, 12]}, False),
+        ({"t339": [1]}, True),
+        ({"t339": [1, 1, 1]}, True),
+        ({"t339": [1, 1, 2]}, False),
+        ({"t339": [0]}, False),
+        ({"t338": [0]}, True),
+    ],
+)
+def test_all_samples_of_a_pixel_are_whole_numbers_of_as_many_bits(tags, is_read):
+    content = tiff([bytes(1800)], photometric=2, **{"t258": [8, 8, 8], "t277": [3]} | tags)
+    if is_read:
+        assert picture_size(content) == (30, 20)
+    else:
+        with pytest.raises(UnreadableImage, match="in whole numbers of up to 16 bits"):
+            picture_size(content)
+
+
+@pytest.mark.parametrize("photometric", [0, 1, 3])
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_one_sample_with_transparency_is_read_in_eight_bits_where_black_is_0(photometric, bits):
+    content = tiff([bytes(2400)], photometric=photometric, t258=[bits] * 2, t277=[2], t338=[2])
+    if photometric and bits == 8:
+        assert picture_size(content) == (30, 20)
+    else:
+        with pytest.raises(UnreadableImage, match=f"interpretation {photometric}, 2 samples of {bits} bits"):
+            picture_size(content)
+
+
+@pytest.mark.parametrize("compression", [1, 4, 5, 7, 8, 32946, 32773])
+def test_a_kind_of_compression_that_is_read_passes(compression):
+    assert picture_size(tiff([bytes(600)], compression=compression)) == (30, 20)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "tags"),
+    [
+        (1, {}),
+        (1, {"t278": [21]}),
+        (1, {"t278": [2**32 - 1]}),
+        (2, {"t278": [19]}),
+        (2, {"t278": [10]}),
+        (3, {"t278": [9]}),
+        (20, {"t278": [1]}),
+        (2, {"t284": [2], "t277": [2]}),
+        (6, {"t284": [2], "t277": [3], "t278": [10], "t262": [2]}),
+        (2, {"t284": [1], "t277": [3], "t278": [10], "t262": [2]}),
+        (1, {"t322": [30], "t323": [20]}),
+        (2, {"t322": [29], "t323": [20]}),
+        (2, {"t322": [30], "t323": [19]}),
+        (4, {"t322": [16], "t323": [16]}),
+        (2, {"t322": [64], "t323": [64], "t284": [2], "t277": [2]}),
+    ],
+)
+def test_as_many_strips_or_tiles_as_cover_the_picture_are_needed(blocks, tags):
+    """One more does no harm; each has a place, and a length."""
+    tags = {"t258": [8] * tags.get("t277", [1])[0]} | tags
+    places, lengths = ("t324", "t325") if "t322" in tags else ("t273", "t279")
+
+    assert picture_size(tiff([b"?"] * blocks, **tags)) == (30, 20)
+    assert picture_size(tiff([b"?"] * (blocks + 1), **tags)) == (30, 20)
+    numbers = list(range(16, 16 + blocks + 1))
+    for starts, sizes in [(numbers[1:-1], numbers[1:-1]), (numbers[1:], numbers), (numbers, numbers[1:])]:
+        content = stated([b"?" * 99], tags | {places: starts, lengths: sizes})
+        with pytest.raises(UnreadableImage, match="Expected a TIFF that states where its pixels are"):
+            picture_size(content)
+
+
+def stated(planes, tags):
+    """A TIFF whose places or lengths are not those of its strips or tiles."""
+    own = {name: numbers for name, numbers in tags.items() if name in {"t273", "t279", "t324", "t325"}}
+    content = tiff(planes, **{name: numbers for name, numbers in tags.items() if name not in own})
+    values = read_tags(content, range(2**16)) | {int(name[1:]): tuple(numbers) for name, numbers in own.items()}
+    values = {tag: numbers for tag, numbers in values.items() if numbers}
+    data_at, entries, data = len(content) + 2 + 12 * len(values) + 4, b"", b""
+    for tag, numbers in sorted(values.items()):
+        packed = struct.pack(f"<{len(numbers)}I", *numbers)
+        if len(packed) > 4:
+            packed, data = struct.pack("<I", data_at + len(data)), data + packed
+        entries += struct.pack("<HHI", tag, 4, len(numbers)) + packed
+    head = content[:4] + struct.pack("<I", len(content)) + content[8:]
+    return head + struct.pack("<H", len(values)) + entries + bytes(4) + data
+
+
+@pytest.mark.parametrize("tags", [{"t322": [0], "t323": [16]}, {"t322": [16], "t323": [0]}, {"t322": [16]}, {"t278": [0]}])
+def test_strips_or_tiles_without_a_side_are_refused(tags):
+    with pytest.raises(UnreadableImage, match="Expected a TIFF that states where its pixels are"):
+        picture_size(tiff([bytes(256)] * 900, **tags))
+
+
+def test_a_strip_ends_where_the_file_ends_and_no_later():
+    content = stated([bytes(600)], {"t279": [600]})
+
+    assert picture_size(stated([bytes(600)], {"t279": [len(content) - 16]})) == (30, 20)
+    for tags in ({"t279": [len(content) - 15]}, {"t273": [len(content) - 599]}):
+        with pytest.raises(UnreadableImage, match="Expected a TIFF with all of its pixels"):
+            picture_size(stated([bytes(600)], tags))
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_read"),
+    [
+        ({"t256": [2**14], "t257": [2**15], "t278": [2**15]}, True),
+        ({"t256": [2**14], "t257": [2**15 + 1], "t278": [2**15 + 1]}, False),
+        ({"t256": [2**14], "t257": [2**16], "t278": [2**15]}, True),
+        ({"t256": [2**14 + 1], "t257": [2**16], "t278": [2**15]}, False),
+        ({"t256": [2**13], "t257": [2**15], "t278": [2**15], "t258": [16]}, True),
+        ({"t256": [2**13], "t257": [2**15 + 1], "t278": [2**15 + 1], "t258": [16]}, False),
+        ({"t256": [2**17], "t257": [2**15], "t278": [2**15], "t258": [1]}, True),
+        ({"t322": [2**14], "t323": [2**15]}, True),
+        ({"t322": [2**14], "t323": [2**15 + 1]}, False),
+        ({"t322": [2**13], "t323": [2**14], "t277": [3], "t258": [8] * 3, "t262": [2]}, True),
+        ({"t322": [2**13], "t323": [2**15], "t277": [3], "t258": [8] * 3, "t262": [2]}, False),
+    ],
+)
+def test_a_strip_or_tile_unpacks_to_at_most_512_megabytes(tags, is_read):
+    content = tiff([b"?"] * 2, **tags)
+    if is_read:
+        assert picture_size(content, 2**33)[0] == tags.get("t256", [30])[0]
+    else:
+        with pytest.raises(ObjectTooLarge, match="strips or tiles of at most 536870912 bytes"):
+            picture_size(content, 2**33)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("size", [600, 601])
+@pytest.mark.parametrize("tables", [1, 3, 4, 5, 6])
+def test_only_the_tags_of_the_pixels_are_written_anew(order, big, size, tables):
+    """At an even place, with every value as it was; JPEG's tables are bytes."""
+    numbers = {258: [8], 266: [1], 284: [1], 293: [4], 317: [1], 320: [7] * 768, 338: [0], 530: [2, 1], 531: [1]}
+    others = {254: [0], 270: [1, 2, 3], 274: [6], 339: [1], 700: [7] * 3, 34665: [2**32 - 1]}
+    content = tiff(
+        [bytes(range(200)) * 3 + b"?" * (size - 600)] * 2,
+        order=order,
+        big=big,
+        **{f"t{tag}": values for tag, values in (numbers | others | {347: list(range(tables))}).items()},
+    )
+    sizes = {256: (30,), 257: (20,), 259: (1,), 262: (1,), 273: (16, 16 + size), 277: (1,), 278: (20,), 279: (size, size)}
+
+    judged = tiff_kind.judge(content, 600)
+    assert (judged.width, judged.height, judged.orientation, judged.is_negative) == (30, 20, 6, False)
+    (at,) = struct.unpack_from(f"{order}I", judged.content, 4)
+    assert at % 2 == 0
+    assert judged.content[8:at] == content[8:].ljust(at - 8, b"\0")
+    assert judged.content[:4] == (b"II*\0" if order == "<" else b"MM\0*")
+    kept = {tag: tuple(values) for tag, values in numbers.items()} | sizes | {347: tuple(range(tables))}
+    assert read_tags(judged.content, range(2**16)) == kept
+    (count,) = struct.unpack_from(f"{order}H", judged.content, at)
+    entries = [struct.unpack_from(f"{order}HH", judged.content, at + 2 + 12 * entry) for entry in range(count)]
+    assert entries == [(tag, 7 if tag == 347 else 4) for tag in sorted(kept)]
+    assert judged.content[at + 2 + 12 * count :][:4] == bytes(4)
+
+
+@pytest.mark.parametrize(("stated_turn", "turn"), [(0, 1), (1, 1), (8, 8), (9, 1)])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_a_turn_is_one_of_eight_and_white_may_be_the_least(stated_turn, turn, photometric):
+    judged = tiff_kind.judge(tiff([bytes(600)], photometric=photometric, t274=[stated_turn]), 600)
+
+    assert (judged.orientation, judged.is_negative) == (turn, photometric == 0)
+    assert read_tags(judged.content, {262}) == {262: (1,)}
