@@ -321,7 +321,7 @@ def test_a_member_ends_with_the_block_that_it_fills(name, size, fashion_target):
     expected = [("text", "UnrecognisedFormat")] if name == "text" else []
     assert rows(content + A_PNG + END, fashion_target) == [*expected, "a.png"]
     for cut in (1, 512):
-        with pytest.raises(UnreadableArchive, match=f"Expected {size} bytes, as declared"):
+        with pytest.raises(UnreadableArchive, match=f"Expected a member of {size} bytes"):
             decoded(A_PNG + content[:-cut], fashion_target)
 
 

@@ -141,7 +141,7 @@ def test_what_would_take_long_to_judge_is_refused(content, named):
         read_picture(content)
 
 
-@pytest.mark.parametrize(("height_bits", "named"), [(13, "a whole AVIF"), (14, "frames state one size")])
+@pytest.mark.parametrize(("height_bits", "named"), [(13, "a whole AVIF"), (14, "an AVIF of one size")])
 def test_frames_may_have_at_most_128_megapixels_that_the_header_does_not_state(height_bits, named):
     """A header of one pixel, whose frames may have a size of their own in 14 and so many bits, and no frame."""
     header = int("0" * 29 + "1101" + f"{height_bits - 1:04b}" + "0" * 35, 2).to_bytes(9, "big")
