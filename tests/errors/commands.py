@@ -615,6 +615,13 @@ def unbuilt(scene: Scene) -> None:
     rehearsal._package(scene.folder, is_built=True)
 
 
+def without_zensical(scene: Scene) -> None:
+    from infra.site import building
+
+    scene.patch.setattr(building, "ZENSICAL", Path(".venv-docs/bin/zensical"))
+    building.check(scene.folder)
+
+
 def silent_peer(_scene: Scene) -> None:
     from infra.bench.contenders import Contender, Running
 
@@ -1628,5 +1635,11 @@ ROWS: tuple[Provocation, ...] = (
         "an object of the benchmark was not scored, as by a changed handler",
         "Look at what the change does to that object, by `coatcheck explain`.",
         calling(unscored),
+    ),
+    Provocation(
+        "InfraError",
+        "`python -m infra.site` was called before Zensical was installed",
+        "Call it by make, which installs it first.",
+        calling(without_zensical),
     ),
 )
