@@ -45,7 +45,7 @@ for commands in (
 def main() -> None:
     """Runs the command that the arguments name; an error that the user can mend ends it with one line."""
     try:
-        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        status = app(sys.argv[1:] or ["--help"], prog_name="coatcheck", standalone_mode=False)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except TyperException as error:  # a name or a value that the command line does not have

@@ -124,7 +124,7 @@ def expected():
         f"{in_words(entries)}, {half}",
         "attempts at a document": f"{handler.documents.MAX_ATTEMPTS}, pauses up to {document:g} s in all, {half}",
         "attempts at a mark or a note": f"{handler.marks.MAX_ATTEMPTS}, without a pause",
-        "a failed object of a shard": f"scored again at once, after {first:g} s and after {last:g} s, {half}",
+        "a failed object of a shard": f"tried again after up to {first:g} s and {last:g} s, {half}",
         "an artifact in S3": f"{app.MODEL_LOAD_S} s",
         "end of an invocation": f"nothing is begun in the last {DEFAULTS['DEADLINE_RESERVE_MS'] // 1000} s; the last second is "
         "for the answer",

@@ -713,7 +713,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "WrongSource",
         "a file was said to be in a folder that it only is linked into",
-        "Name it by the path that it really has.",
+        "Its path leaves the folder by `..` or a link: name it by the path that it really has.",
         coatcheck("score", "photos/./../other.png", prepare=both(photos, lambda: photos("other.png"))),
     ),
     Provocation(
@@ -847,7 +847,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "WrongUse",
         "the table belongs among the documents, by a name like theirs",
-        "Write it beside the folder.",
+        "Write it beside the folder: there, a later command would take it for a document.",
         coatcheck("table", "predictions", "--out", "predictions/table.jsonl", prepare=documents()),
     ),
     Provocation(
@@ -1469,7 +1469,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "InfraError",
         "pip has no wheel of a library for the processor, or is not connected",
-        "Read what pip has printed above.",
+        "Read what pip has printed above: check the network, or build for the other processor.",
         calling(no_wheel),
     ),
     Provocation(
@@ -1627,7 +1627,7 @@ ROWS: tuple[Provocation, ...] = (
     Provocation(
         "InfraError",
         "a peer of the benchmark cannot run, as one whose library is missing",
-        "Install the peers again.",
+        "Install the peers again: remove .venv-peers, and call `make bench`.",
         calling(silent_peer),
     ),
     Provocation(

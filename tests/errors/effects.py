@@ -55,5 +55,5 @@ def render(table: Callable[..., str]) -> str:
     return (
         "## What happens after an error\n\n"
         "An error of one object affects no other object. The function's errors are named by what happens next; a command that\n"
-        "ends with an error has told all of it.\n\n" + table(("error", "effect", "retried?"), rows)
+        "ends with an error says in one line what is wrong.\n\n" + table(("error", "effect", "retried?"), rows)
     )

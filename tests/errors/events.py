@@ -121,7 +121,7 @@ MESSAGES = (
     Provocation(
         "UnrecognisedEvent",
         "an event with `objects` holds none, or a field that is not known",
-        "Look for a misspelt field.",
+        "Name one object or more, and look for a misspelt field.",
         asking({"objects": [], "unless_done": True}),
     ),
     Provocation(

@@ -291,7 +291,7 @@ ARCHIVES = (
     Provocation(
         "UnsafeMember",
         "a member of a zip archive is encrypted",
-        "S3 itself can encrypt what is stored.",
+        "Pack it anew without a password; the bucket's own encryption protects what is stored.",
         reading(changed(zipped({"a.png": PNG}), 0, flags=1)),
     ),
     Provocation(
@@ -436,7 +436,7 @@ PICTURES = (
     Provocation(
         "UnreadableImage",
         "an iPhone's photo was uploaded as it is, and the function was built without a decoder for it",
-        "docs/install.md says what building with HEIC=1 brings with it.",
+        "docs/deploy.md, under HEIC, says what building with HEIC=1 brings with it.",
         heic_without_its_decoder,
     ),
     Provocation(
@@ -556,7 +556,7 @@ PICTURES = (
     Provocation(
         "UnreadableImage",
         "a TIFF holds measurements and not a picture (floats, 32 bits, signed numbers), or colours of a rare kind",
-        "Which value is black and which is white, only you can tell: choose it when you convert.",
+        "Convert it to PNG of 8 bits; which value is black and which is white, only you can tell.",
         reading(tiff([bytes(9000)], bits=32, t339=[3])),
     ),
     Provocation(
@@ -598,19 +598,19 @@ PICTURES = (
     Provocation(
         "UnreadableImage",
         "an AVIF consists of countless parts",
-        "No common program writes so many.",
+        "Convert it to PNG; no common program writes so many.",
         reading(of_items([(0, 10)] * 10_001, bytes(10), entries=1)),
     ),
     Provocation(
         "UnreadableImage",
         "an AVIF consists of countless boxes, as its smallest parts are called",
-        "No common program writes so many.",
+        "Convert it to PNG; no common program writes so many.",
         reading(of_items([(0, 10)], bytes(10), entries=10_001)),
     ),
     Provocation(
         "UnreadableImage",
         "the compressed data in an AVIF consist of countless units",
-        "No common program writes so many.",
+        "Convert it to PNG; no common program writes so many.",
         reading(of_items([(300, 30_000)], b"\x0a\0" * 20_000)),
     ),
     Provocation(

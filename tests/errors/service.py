@@ -540,7 +540,7 @@ MODEL = (
     Provocation(
         "BadArtifact",
         "the file of the model is damaged, or no LiteRT model",
-        "`python -m training adopt` makes an artifact of a Keras model, and of a LiteRT model.",
+        "`python -m training adopt` makes an artifact of a Keras model.",
         with_artifact(content=b"nonsense"),
     ),
     Provocation(
@@ -608,7 +608,7 @@ STORES = (
     Provocation(
         "StorageUnavailable",
         "S3 was asked and did not answer in 20 s (a minute for a write)",
-        "Nothing, if it is rare; if it is always so, the function's VPC has no way to S3.",
+        "Nothing, if it is rare. If it is always so, and you have put the function into a VPC, that has no way to S3.",
         hanging,
     ),
     Provocation(
@@ -667,25 +667,25 @@ TIME = (
     Provocation(
         "OutOfTime",
         "an object's turn came when too little of the invocation's time was left",
-        "Nothing, if it is scored later. If it never is: raise the function's timeout or its memory, which brings processors.",
+        "Nothing, if it is scored later. If it never is: smaller objects, or a smaller `BatchSize` in template.yaml.",
         late,
     ),
     Provocation(
         "OutOfTime",
         "S3 or SQS was still working when the invocation's time was over",
-        "Nothing, if it is rare; otherwise raise the function's timeout.",
+        "Nothing, if it is rare; otherwise smaller objects, or a smaller `BatchSize` in template.yaml.",
         not_answered,
     ),
     Provocation(
         "OutOfTime",
         "a call of S3 or SQS was due when the invocation's time was over",
-        "Nothing, if it is rare; otherwise raise the function's timeout.",
+        "Nothing, if it is rare; otherwise smaller objects, or a smaller `BatchSize` in template.yaml.",
         not_begun,
     ),
     Provocation(
         "OutOfTime",
         "S3 answered when the time for reading was over",
-        "Nothing, if it is rare; otherwise raise the function's timeout.",
+        "Nothing, if it is rare; otherwise smaller objects, or a smaller `BatchSize` in template.yaml.",
         answered_too_late,
     ),
     Provocation(
@@ -742,7 +742,7 @@ BACKLOG = (
     Provocation(
         "StaleRun",
         "the lists of keys of a run were copied or renamed",
-        "Leave what lies under `_coatcheck/` alone.",
+        "Start a run of another name, by --run, and leave what lies under `_coatcheck/` alone.",
         shard_with_other_keys,
     ),
     Provocation(
@@ -799,7 +799,7 @@ BACKLOG = (
             ),
             (
                 "the index of a shard",
-                "The rows stay, and the index is made of them.",
+                "Delete the index, and nothing else: the rows stay.",
                 replaced(lambda shard: PLACES.index(results(), shard.run, shard.number)),
             ),
             (
