@@ -124,7 +124,7 @@ def test_the_tests_that_contributing_names_for_each_addition_are_there():
     sections = re.split(r"^## ", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
     additions = [section for section in sections if re.match(r"To add a (trigger|format|store|command)\n", section)]
     assert ["-m pytest" in section for section in additions] == [True] * 4
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
 
 
 def test_contributing_names_what_stands_in_the_code():
