@@ -119,7 +119,7 @@ def test_an_entry_is_read_field_by_field_and_the_next_one_behind_all_of_its_part
 @pytest.mark.parametrize("cut", range(1, 47))
 def test_a_directory_of_entries_that_are_not_whole_is_refused(cut):
     directory = entry() + entry(30)[:-cut]
-    refused(bytes(60) + directory + end(len(directory), 60), "Expected a directory of whole entries")
+    refused(bytes(60) + directory + end(len(directory), 60), "Expected a zip archive with a whole directory")
 
 
 def test_the_shortest_entry_has_no_name():

@@ -177,7 +177,7 @@ def test_a_run_that_is_left_and_stopped_goes_on_without_scoring_anything_twice(s
     assert before.items() < after.items()  # what was scored was not written again
     assert len(shop.rows(done["summary"]["rows"])) == COUNT
 
-    with pytest.raises(WrongUse, match="Received: no name, and none that runs; name one"):
+    with pytest.raises(WrongUse, match="Received: no name, and none that runs"):
         shop("stop")
     over = shop.json(shop.prefix, "--run", "photos")
     assert (over["exit"], over["summary"]) == (0, done["summary"])
