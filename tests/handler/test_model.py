@@ -295,3 +295,11 @@ def test_a_golden_familiarity_is_verified(knowing):
 def test_a_classifier_of_nonsense_is_refused():
     with pytest.raises(BadArtifact, match="LiteRT model"):
         Classifier(b"nonsense")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"), [(b"{}", "missing required field"), (b"[]", "Expected `object`, got `array`"), (b"{", "truncated")]
+)
+def test_a_manifest_that_is_none_is_refused_with_the_reason(manifest, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_manifest(manifest)
