@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.errors import InvocationFailed, UnrecognisedEvent
+from handler.errors import InvocationFailed, UnreadableMessage, UnrecognisedEvent
 from handler.jobs import Asked
-from handler.objects import ObjectRef
+from handler.objects import MAX_BUCKET_CHARACTERS, MAX_KEY_BYTES, ObjectRef
 from handler.outcomes import Outcome, Report
 from handler.triggers import parse_event
-from handler.triggers.request import Results
+from handler.triggers.request import Results, name_object
 
 INPUT = "coatcheck-input-123456789012"
 
@@ -245,3 +245,16 @@ def test_parsing_leaves_the_event_as_it_is(load_event):
     parse_event(event)
 
     assert event == before
+
+
+@pytest.mark.parametrize(("bucket", "key"), [("b", "k"), ("b" * MAX_BUCKET_CHARACTERS, "ä" * (MAX_KEY_BYTES // 2))])
+def test_names_of_the_shortest_and_the_longest_that_s3_takes_are_names(bucket, key):
+    assert name_object(bucket, key) == ObjectRef(bucket, key)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"), [("", "k"), ("b", ""), ("b" * (MAX_BUCKET_CHARACTERS + 1), "k"), ("b", "k" * (MAX_KEY_BYTES + 1))]
+)
+def test_names_that_are_empty_or_longer_than_s3_takes_are_none(bucket, key):
+    with pytest.raises(UnreadableMessage, match="Expected a bucket, and a key of 1 to 1024 bytes"):
+        name_object(bucket, key)
