@@ -68,8 +68,8 @@ def match_classes(words: Iterable[str], vocabulary: Vocabulary) -> dict[str, str
         if len(candidates) != 1:
             received = f"which may be {' or '.join(map(repr, candidates))}" if candidates else "which is none of them"
             raise DataError(
-                f"Expected one of the classes {', '.join(classes)}. Received: {word!r}, {received}; rename it, or name the model of "
-                "these classes by --artifact."
+                f"Expected one of the classes {', '.join(classes)}. Received: {word!r}, {received}; "
+                "rename it, or name the model of these classes by --artifact."
             )
         found[word] = candidates[0]
     return found
