@@ -65,12 +65,13 @@ def kill(pid: int) -> None:
 
 def _serve(connection, environment):
     os.environ.update(environment)
+    from handler import obstore_storage  # noqa: F401  # imported here, and not in each fork
     from handler.app import build_parts
+    from handler.work_queue import WorkQueue
 
     if environment["S3_CLIENT"] == "boto3":  # the other one has threads of its own as soon as it is built
-        queue = build_parts().queue
-        assert queue
-        assert queue.client  # it is built when it is first used
+        build_parts()
+    assert WorkQueue(environment["QUEUE_URL"], 1).client  # boto3 keeps what it read to make one
     connection.send(len(list(Path("/proc/self/task").iterdir())))
     with suppress(EOFError, OSError):  # whoever asked has gone
         while True:
