@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Thread
 from typing import Any
 
@@ -20,6 +21,18 @@ from infra.cloud.functions import Functions
 from infra.cloud.workflows import Workflows
 
 _LOOK_S = 0.05  # between two looks whether the server is to stop
+_HOSTS = 256  # whose backends are remembered
+
+
+class _Dispatcher(DomainDispatcherApplication):
+    """Finds the backend of a host once, since moto lists its own folder twice for each request, which takes 1.6 ms."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._find = lru_cache(_HOSTS)(super().get_backend_for_host)
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return self._find(host)
 
 
 @dataclass(slots=True)
@@ -56,7 +69,7 @@ class Serving:
 def serve(address: str, port: int) -> Iterator[Serving]:
     """Serves moto on a `port` of `address`, which must be free, or 0 for any that is, until the block ends."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    door = Door(DomainDispatcherApplication(create_backend_app))
+    door = Door(_Dispatcher())
     server: BaseWSGIServer = make_server(address, port, door, threaded=True, request_handler=MotoRequestHandler)
     thread = Thread(target=server.serve_forever, args=(_LOOK_S,), daemon=True)
     thread.start()
