@@ -7,19 +7,20 @@ it would be on AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-er
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from infra.cloud.embedded import Cloud
 from infra.cloud.names import FUNCTION, FUNCTION_ARN, REGION
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import (
+        ChangeMessageVisibilityBatchRequestEntryTypeDef,
+        DeleteMessageBatchRequestEntryTypeDef,
+        MessageTypeDef,
+    )
 
-_MAX_RECEIVE = 10  # messages in one ReceiveMessage call; this limit is SQS's own
+_MAX_BATCH = 10  # messages in one call; this limit is SQS's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,7 @@ class EventSource:
         ids = [message["MessageId"] for message in received]
         reported = _failures(answer, ids) if self.cloud.reports_failures else set()
         returned = set(ids) if error else reported
-        for message in received:
-            handle = {"QueueUrl": self.cloud.queue_url, "ReceiptHandle": message["ReceiptHandle"]}
-            with suppress(ClientError):  # of a message that the function itself deleted
-                if message["MessageId"] not in returned:
-                    self.cloud.sqs.delete_message(**handle)
-                elif self.is_impatient:
-                    self.cloud.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
+        self._settle(received, returned)
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
 
@@ -104,12 +99,29 @@ class EventSource:
             deliveries.append(delivery)
         return deliveries
 
+    def _settle(self, received: list[MessageTypeDef], returned: set[str]) -> None:
+        """Deletes each message that is not `returned`; SQS names those that the function itself deleted, and goes on."""
+        sqs, url = self.cloud.sqs, self.cloud.queue_url
+        for start in range(0, len(received), _MAX_BATCH):
+            done: list[DeleteMessageBatchRequestEntryTypeDef] = []
+            again: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = []
+            for message in received[start : start + _MAX_BATCH]:
+                name, handle = message["MessageId"], message["ReceiptHandle"]
+                if name in returned:
+                    again.append({"Id": name, "ReceiptHandle": handle, "VisibilityTimeout": 0})
+                else:
+                    done.append({"Id": name, "ReceiptHandle": handle})
+            if done:
+                sqs.delete_message_batch(QueueUrl=url, Entries=done)
+            if again and self.is_impatient:
+                sqs.change_message_visibility_batch(QueueUrl=url, Entries=again)
+
     def _receive(self) -> list[MessageTypeDef]:
         received: list[MessageTypeDef] = []
         while len(received) < self.batch_messages:
             response = self.cloud.sqs.receive_message(
                 QueueUrl=self.cloud.queue_url,
-                MaxNumberOfMessages=min(_MAX_RECEIVE, self.batch_messages - len(received)),
+                MaxNumberOfMessages=min(_MAX_BATCH, self.batch_messages - len(received)),
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )

@@ -83,6 +83,20 @@ def test_what_is_returned_is_seen_again_with_its_count(cloud):
     assert counts == ["1", "2", "3"]
 
 
+def test_a_message_that_the_function_itself_deleted_does_not_keep_the_others(cloud):
+    for number in range(12):
+        put(cloud, f"uploads/{number}.png")
+
+    def delete_first(event, context):
+        cloud.sqs.delete_message(QueueUrl=cloud.queue_url, ReceiptHandle=event["Records"][0]["receiptHandle"])
+        return {"batchItemFailures": [{"itemIdentifier": event["Records"][11]["messageId"]}]}
+
+    delivery = EventSource(cloud, delete_first, batch_messages=12).deliver()
+
+    assert (len(delivery.deleted), len(delivery.returned)) == (11, 1)
+    assert waiting(cloud, cloud.queue_url) == 1
+
+
 def test_without_partial_replies_whatever_is_returned_deletes_all(cloud):
     """So a template that forgets `ReportBatchItemFailures` loses messages here as it would on AWS."""
     put(cloud, "uploads/a.png")
