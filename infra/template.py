@@ -6,8 +6,13 @@ from typing import Any
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as SafeLoader  # ten times as fast, and in all packages of PyYAML that are built for a platform
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
 
-class _Loader(yaml.SafeLoader):
+
+class _Loader(SafeLoader):
     """YAML's safe loader, to which the short forms are added below."""
 
 
