@@ -6,8 +6,8 @@ it would be on AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-er
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infra.cloud.embedded import Cloud
@@ -73,10 +73,11 @@ class EventSource:
     function: Callable[[dict[str, Any], Any], object]
     batch_messages: int = 10
     is_impatient: bool = False
+    _shown: list[MessageTypeDef] = field(default_factory=list)  # since messages were shown once more
 
     def deliver(self) -> Delivery | None:
         """Invokes the function once, with up to `batch_messages` messages; returns None if the queue shows no message."""
-        received = self._receive()
+        received = self._receive() or self._receive_shown()
         if not received:
             return None
         event = {"Records": [self._record(message) for message in received]}
@@ -88,7 +89,11 @@ class EventSource:
         ids = [message["MessageId"] for message in received]
         reported = _failures(answer, ids) if self.cloud.reports_failures else set()
         returned = set(ids) if error else reported
-        self._settle(received, returned)
+        self._delete([message for message in received if message["MessageId"] not in returned])
+        if self.is_impatient:
+            shown = [message for message in received if message["MessageId"] in returned]
+            self._show(shown)
+            self._shown.extend(shown)
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
 
@@ -99,22 +104,30 @@ class EventSource:
             deliveries.append(delivery)
         return deliveries
 
-    def _settle(self, received: list[MessageTypeDef], returned: set[str]) -> None:
-        """Deletes each message that is not `returned`; SQS names those that the function itself deleted, and goes on."""
-        sqs, url = self.cloud.sqs, self.cloud.queue_url
-        for start in range(0, len(received), _MAX_BATCH):
-            done: list[DeleteMessageBatchRequestEntryTypeDef] = []
-            again: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = []
-            for message in received[start : start + _MAX_BATCH]:
-                name, handle = message["MessageId"], message["ReceiptHandle"]
-                if name in returned:
-                    again.append({"Id": name, "ReceiptHandle": handle, "VisibilityTimeout": 0})
-                else:
-                    done.append({"Id": name, "ReceiptHandle": handle})
-            if done:
-                sqs.delete_message_batch(QueueUrl=url, Entries=done)
-            if again and self.is_impatient:
-                sqs.change_message_visibility_batch(QueueUrl=url, Entries=again)
+    def _delete(self, messages: list[MessageTypeDef]) -> None:
+        """Deletes messages; SQS names those that the function itself deleted, and goes on."""
+        for some in _batches(messages):
+            entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+                {"Id": message["MessageId"], "ReceiptHandle": message["ReceiptHandle"]} for message in some
+            ]
+            self.cloud.sqs.delete_message_batch(QueueUrl=self.cloud.queue_url, Entries=entries)
+
+    def _show(self, messages: list[MessageTypeDef]) -> None:
+        """Makes messages visible, but for those that were deleted."""
+        for some in _batches(messages):
+            entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+                {"Id": message["MessageId"], "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+                for message in some
+            ]
+            self.cloud.sqs.change_message_visibility_batch(QueueUrl=self.cloud.queue_url, Entries=entries)
+
+    def _receive_shown(self) -> list[MessageTypeDef]:
+        """Shows what went back once more, and receives it: the last call of a killed invocation may have hidden it, late."""
+        if not self._shown:
+            return []
+        self._show(self._shown)
+        self._shown.clear()
+        return self._receive()
 
     def _receive(self) -> list[MessageTypeDef]:
         received: list[MessageTypeDef] = []
@@ -142,6 +155,11 @@ class EventSource:
             "eventSourceARN": self.cloud.queue_arn,
             "awsRegion": REGION,
         }
+
+
+def _batches(messages: list[MessageTypeDef]) -> Iterator[list[MessageTypeDef]]:
+    """Yields messages in parts that one call may name."""
+    return (messages[start : start + _MAX_BATCH] for start in range(0, len(messages), _MAX_BATCH))
 
 
 def _failures(answer: object, ids: list[str]) -> set[str]:

@@ -97,6 +97,17 @@ def test_a_message_that_the_function_itself_deleted_does_not_keep_the_others(clo
     assert waiting(cloud, cloud.queue_url) == 1
 
 
+def test_what_the_last_call_of_a_killed_invocation_hides_late_is_seen_again(cloud):
+    put(cloud, "uploads/a.png")
+    source = EventSource(cloud, raises, is_impatient=True)
+    (record,) = source.deliver().event["Records"]
+    cloud.sqs.change_message_visibility(QueueUrl=cloud.queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=180)
+
+    again = source.deliver()
+
+    assert again.returned == (record["messageId"],)
+
+
 def test_without_partial_replies_whatever_is_returned_deletes_all(cloud):
     """So a template that forgets `ReportBatchItemFailures` loses messages here as it would on AWS."""
     put(cloud, "uploads/a.png")
