@@ -45,9 +45,14 @@ class Command:
         }
 
 
+def score_into(folder):
+    """The command, which writes documents into `out` in a folder."""
+    return Command(folder / "out", {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"})
+
+
 @pytest.fixture
 def score(tmp_path):
-    return Command(tmp_path / "out", {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"})
+    return score_into(tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.infra.score.conftest import IMAGES, ROOT
+from tests.infra.score.conftest import IMAGES, ROOT, score_into
 
 BROKEN = b"\x89PNG\r\n\x1a\nnothing"
 
@@ -269,20 +269,27 @@ def test_a_wrong_setting_is_wrong_use(score, photos):
     assert "MAX_OBJECT_BYTES" in done.stderr
 
 
-@pytest.fixture
-def many(tmp_path):
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
     """Enough images for a run of some seconds, also after 700 of them are done."""
-    folder = tmp_path / "many"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("many")
     content = [path.read_bytes() for path in sorted(IMAGES.glob("*-?.png"))]
     for number in range(4000):
         (folder / f"{number:05}.png").write_bytes(content[number % len(content)])
     return folder
 
 
+@pytest.fixture(scope="module")
+def undisturbed(many, tmp_path_factory):
+    """The documents of a run over `many` that nobody stopped."""
+    score = score_into(tmp_path_factory.mktemp("undisturbed"))
+    score.summary(many)
+    return score.documents()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=["killed", "interrupted", "ended"])
-def test_a_run_that_was_stopped_goes_on_and_no_image_is_classified_twice(score, many, tmp_path, end):
+def test_a_run_that_was_stopped_goes_on_and_no_image_is_classified_twice(score, many, undisturbed, tmp_path, end):
     """The model itself counts what it sees: whatever had its document when the run ended is not seen again."""
     for left_over in (200, 700):
         # Jobs in the background of a script ignore SIGINT, and SIGTERM must end a run then too.
@@ -298,21 +305,19 @@ def test_a_run_that_was_stopped_goes_on_and_no_image_is_classified_twice(score, 
         told = process.communicate()[1]
         assert process.returncode == (-end if end is signal.SIGKILL else 130), told
         assert ("the same command goes on" in told) == (end is not signal.SIGKILL)
-    wait_for_workers(tmp_path)
+    wait_for_workers(tmp_path, many)
     present = len(score.documents())
 
     summary = score.summary(many)
 
     assert (summary["classified"], summary["objects"]["duplicate"]) == (4000 - present, present)
     assert 0 < present < 4000
-    undisturbed = tmp_path / "undisturbed"
-    score.summary(many, "--out", undisturbed)
-    assert score.documents() == score.documents(undisturbed)
+    assert score.documents() == undisturbed
 
 
-def wait_for_workers(folder):
-    """Waits until no process has a file of the folder open; a killed command leaves workers, which end by themselves."""
-    while any(str(folder) in text for text in open_files()):
+def wait_for_workers(*folders):
+    """Waits until no process has a file of the folders open; a killed command leaves workers, which end by themselves."""
+    while any(str(folder) in text for text in open_files() for folder in folders):
         time.sleep(0.05)
 
 
