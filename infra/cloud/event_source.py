@@ -73,7 +73,7 @@ class EventSource:
     function: Callable[[dict[str, Any], Any], object]
     batch_messages: int = 10
     is_impatient: bool = False
-    _shown: list[MessageTypeDef] = field(default_factory=list)  # since messages were shown once more
+    _shown: dict[str, MessageTypeDef] = field(default_factory=dict)  # by id, since messages were shown once more
 
     def deliver(self) -> Delivery | None:
         """Invokes the function once, with up to `batch_messages` messages; returns None if the queue shows no message."""
@@ -93,7 +93,7 @@ class EventSource:
         if self.is_impatient:
             shown = [message for message in received if message["MessageId"] in returned]
             self._show(shown)
-            self._shown.extend(shown)
+            self._shown.update((message["MessageId"], message) for message in shown)
         deleted = tuple(name for name in ids if name not in returned)
         return Delivery(event, answer, error, deleted, tuple(name for name in ids if name in returned))
 
@@ -125,7 +125,7 @@ class EventSource:
         """Shows what went back once more, and receives it: the last call of a killed invocation may have hidden it, late."""
         if not self._shown:
             return []
-        self._show(self._shown)
+        self._show(list(self._shown.values()))
         self._shown.clear()
         return self._receive()
 
