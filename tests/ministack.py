@@ -4,7 +4,7 @@ import pytest
 
 from infra.cloud.ministack import reset, serve
 
-__all__ = ["ministack", "reset", "serve"]
+__all__ = ["ministack", "reset"]
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,10 @@ python -m tests.infra.sweeping --storage moto --call 'GET uploads/single.png#1' 
 
 import argparse
 import sys
-from contextlib import nullcontext
 
 from infra.cloud.faults import Fault
 from tests.infra.sweeping.pairs import CLIENTS, Pair, Sweep, all_pairs, sample, told
 from tests.infra.sweeping.table import STORAGES
-from tests.ministack import serve as serve_ministack
 
 
 def main():
@@ -25,8 +23,7 @@ def main():
     parser.add_argument("--seed", type=int, default=27)
     parser.add_argument("--processes", type=int, default=4)
     chosen = parser.parse_args()
-    upstream = serve_ministack() if chosen.storage == "ministack" else nullcontext()
-    with upstream as endpoint, Sweep(chosen.storage, endpoint, 1 if chosen.call else chosen.processes) as sweep:
+    with Sweep(chosen.storage, 1 if chosen.call else chosen.processes) as sweep:
         everything = all_pairs(chosen.storage, chosen.client, sweep.calls(chosen.client))
         pairs = [it for it in everything if chosen.call in {None, it.call} and chosen.fault in {None, it.fault}]
         pairs = sample(pairs, chosen.seed, chosen.sample) if chosen.sample else pairs

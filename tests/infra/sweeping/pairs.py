@@ -67,10 +67,10 @@ def replay(storage: str, pair: Pair) -> str:
 class Sweep:
     """Runs pairs on a storage, in `processes` each of which has a world of its own, until it is closed."""
 
-    def __init__(self, storage: str, endpoint: str | None = None, processes: int = 1) -> None:
+    def __init__(self, storage: str, processes: int = 1) -> None:
         self.storage = storage
         self._pool = ProcessPoolExecutor(
-            processes, multiprocessing.get_context("spawn"), initializer=_open, initargs=(storage, endpoint)
+            processes, multiprocessing.get_context("spawn"), initializer=_open, initargs=(storage,)
         )
 
     def calls(self, client: str) -> tuple[str, ...]:
@@ -99,13 +99,13 @@ _world: list[World | FileWorld] = []  # of this process
 _learnt: dict[str, Outcome] = {}
 
 
-def _open(storage: str, endpoint: str | None) -> None:
+def _open(storage: str) -> None:
     stack = ExitStack()
     if storage == "files":
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         _world.append(FileWorld(Path(folder)))
     else:
-        _world.append(stack.enter_context(open_world(storage, endpoint)))
+        _world.append(stack.enter_context(open_world(storage)))
     Finalize(None, stack.close, exitpriority=10)
 
 

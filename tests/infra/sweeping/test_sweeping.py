@@ -36,8 +36,8 @@ def test_no_promise_is_broken_by_the_other_client(on_moto, record_property):
 
 
 @pytest.mark.slow
-def test_no_promise_is_broken_on_another_emulator(ministack, record_property):
-    with Sweep("ministack", ministack) as sweep:
+def test_no_promise_is_broken_on_another_emulator(record_property):
+    with Sweep("ministack") as sweep:
         sweep_pairs(sweep, "boto3", record_property, lambda pairs: sample(pairs, SEED, 3))
 
 
@@ -49,15 +49,15 @@ def test_no_promise_is_broken_on_the_store_of_files(record_property):
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("storage", "client"), [("moto", "boto3"), ("moto", "obstore"), ("ministack", "boto3")])
-def test_no_promise_is_broken_by_any_fault_at_any_call(storage, client, ministack, record_property):
-    with Sweep(storage, ministack, processes=4) as sweep:
+def test_no_promise_is_broken_by_any_fault_at_any_call(storage, client, record_property):
+    with Sweep(storage, processes=4) as sweep:
         sweep_pairs(sweep, client, record_property, list)
 
 
 @pytest.mark.soak
-def test_no_promise_is_broken_by_the_other_client_on_another_emulator(ministack, record_property):
+def test_no_promise_is_broken_by_the_other_client_on_another_emulator(record_property):
     """A larger sample: each of the two was swept in full with the other's counterpart."""
-    with Sweep("ministack", ministack, processes=4) as sweep:
+    with Sweep("ministack", processes=4) as sweep:
         sweep_pairs(sweep, "obstore", record_property, lambda pairs: sample(pairs, SEED, 150))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import boto3
 
 from handler.triggers import parse_event
+from infra.cloud import ministack
 from infra.cloud.embedded import Cloud, clear_aws_environment, start_cloud
 from infra.cloud.event_source import Delivery, EventSource
 from infra.cloud.faults import Fault, Proxy, Run, serve
@@ -283,8 +284,11 @@ def said_to_be_gone(run: Run, bucket: str) -> set[str]:
 
 
 @contextmanager
-def open_world(storage: str, endpoint: str | None) -> Iterator[World]:
-    """Opens a world on moto, or on the ministack that runs at `endpoint`; this process must do nothing else with AWS."""
+def open_world(storage: str) -> Iterator[World]:
+    """Opens a world on a moto or a ministack of its own, in which all calls have the same names in every process.
+
+    This process must do nothing else with AWS.
+    """
     clear_aws_environment()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # none but the thread that forks
     with ExitStack() as stack:
@@ -292,13 +296,13 @@ def open_world(storage: str, endpoint: str | None) -> Iterator[World]:
             cloud = stack.enter_context(start_cloud())
             cloud.s3.put_bucket_notification_configuration(Bucket=cloud.input_bucket, NotificationConfiguration={})
         else:
-            cloud = _make_cloud(endpoint or "")
+            cloud = _make_cloud(stack.enter_context(ministack.serve()))
         proxy = stack.enter_context(serve(cloud.environment["AWS_ENDPOINT_URL"]))
         yield World(cloud, proxy)
 
 
 def _make_cloud(endpoint: str) -> Cloud:
-    """Makes buckets and queues of this process's own."""
+    """Makes buckets and queues."""
     environment = {
         "AWS_ACCESS_KEY_ID": "embedded",
         "AWS_SECRET_ACCESS_KEY": "embedded",
@@ -306,14 +310,14 @@ def _make_cloud(endpoint: str) -> Cloud:
     }
     session = boto3.Session(*list(environment.values())[:2], region_name=REGION)
     s3, sqs = (session.client(name, endpoint_url=endpoint) for name in ("s3", "sqs"))
-    buckets = [f"{name}-{os.getpid()}" for name in ("input", "output")]
+    buckets = ["sweep-input", "sweep-output"]
     for bucket in buckets:
         s3.create_bucket(Bucket=bucket)
-    dead = sqs.create_queue(QueueName=f"dead-{os.getpid()}")["QueueUrl"]
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
     arn = _arn(sqs, dead)
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT})
     attributes = {"RedrivePolicy": policy, "VisibilityTimeout": "960"}
-    url = sqs.create_queue(QueueName=f"work-{os.getpid()}", Attributes=attributes)["QueueUrl"]
+    url = sqs.create_queue(QueueName="work", Attributes=attributes)["QueueUrl"]
     return Cloud(
         environment=environment
         | {
