@@ -82,8 +82,8 @@ rehearse: build .venv-ministack/ready ## deploy the package to a second emulator
 
 # The tests that `make test` runs in a bounded form are run in full here; nothing depends on it, so it is run by hand and nightly.
 # SOAK_SECONDS is the time of all fuzzers together.
-soak: export SOAK_SECONDS ?= 600
-soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready .venv-fuzz/ready ## run every fault, history and fuzzer in full (more than an hour)
+soak: export SOAK_SECONDS ?= 420
+soak: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready .venv-fuzz/ready ## run every fault, history and fuzzer in full (an hour)
 	$(BIN)/python -m pytest -m soak --no-cov $(ARGS)
 
 MUTANTS ?= 1000

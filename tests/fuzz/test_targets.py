@@ -21,7 +21,7 @@ from tests.fuzz.targets import TARGETS, file_readers
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYTHON = ROOT / ".venv-fuzz" / "bin" / "python"
-SOAK_S = int(os.environ.get("SOAK_SECONDS", "600"))  # of all targets together
+SOAK_S = int(os.environ.get("SOAK_SECONDS", "420"))  # of all targets together
 FOUND = sorted((HERE / "found").glob("*/*"))
 MUTATIONS = 300  # of the seeds of each target that are JSON
 
