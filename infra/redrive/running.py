@@ -98,7 +98,7 @@ class _Run:
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._fates: dict[str, Fate] = {}
-        self._held: dict[str, str] = {}  # handles by the letters' names
+        self._held: dict[str, set[str]] = {}  # by the letters' names; only the last handle is sure to work, whichever that is
         self._marks: set[str] = set()  # of what was sent
         self._claimed = 0
         self.error: InfraError | None = None
@@ -127,7 +127,7 @@ class _Run:
 
     def show_held(self) -> None:
         """Lets the letters that stay be received again."""
-        self._places.show(self._held.values())
+        self._places.show(handle for handles in self._held.values() for handle in handles)
 
     def _do(self, letters: Sequence[Letter]) -> bool:
         """Does a batch, and returns whether one of its letters was new."""
@@ -135,7 +135,8 @@ class _Run:
             known = [letter for letter in letters if letter.id in self._fates]
             read = [(letter, self._judge(letter)) for letter in letters if letter not in known]
             going = [(letter, reading) for letter, reading in read if reading]
-            self._held.update({letter.id: letter.handle for letter in letters})
+            for letter in letters:
+                self._held.setdefault(letter.id, set()).add(letter.handle)
             done = [letter for letter in known if self._fates[letter.id].is_sent and not self._order.is_trial]
         try:
             for letter, sent in () if self._order.is_trial else self._places.send(going):
