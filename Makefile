@@ -40,9 +40,9 @@ score: .venv/coatcheck ## score IMAGES=FOLDER here, by MODEL=clothes-photos or a
 	@$(BIN)/coatcheck score "$(IMAGES)" $(if $(MODEL),--artifact "$(MODEL)") --out "$(OUT)/documents" --failed "$(OUT)/failed.txt" \
 		--table "$(OUT)/predictions.csv" --page "$(OUT)/predictions.html"
 
-# Two processes more than there are cores, since many tests wait for others; four at most, since a process that has
+# One process more than there are cores, since many tests wait for others; four at most, since a process that has
 # loaded TensorFlow takes up to 1.6 GB. More threads of TensorFlow would only get in each other's way.
-PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 2))')
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1
 test: .venv/test .venv/train .venv/coatcheck .venv-ministack/ready ## run every test but those of the package, which emulate runs
