@@ -123,14 +123,15 @@ class Places:
             elif reading.way is Way.MACHINE:
                 yield letter, self._start(letter, reading)
 
-    def delete(self, letters: Iterable[Letter]) -> None:
+    def delete(self, handles: Iterable[str]) -> None:
         """Deletes letters that were sent back.
 
         Raises:
             InfraError: they may not be deleted, or nobody answers; they are among the dead letters still.
         """
-        entries = [{"Id": str(index), "ReceiptHandle": letter.handle} for index, letter in enumerate(letters)]
-        if entries:
+        sent = list(handles)
+        for start in range(0, len(sent), MAX_MESSAGES):
+            entries = [{"Id": str(index), "ReceiptHandle": it} for index, it in enumerate(sent[start : start + MAX_MESSAGES])]
             answer = self.cloud.ask("sqs", "delete_message_batch", QueueUrl=self.dead_letters, Entries=entries)
             require(answer, f"remove from {self.dead_letters} what was sent back, which a later run sends again")
 

@@ -143,7 +143,9 @@ class _Run:
                 self._note(letter, sent)
                 done += [] if sent.refusal else [letter]
         finally:
-            self._places.delete(done)
+            with self._lock:
+                handles = {letter.handle for letter in done}.union(*(self._held.get(letter.id, ()) for letter in done))
+            self._places.delete(handles)
         with self._lock:
             for letter in done:
                 self._held.pop(letter.id, None)
