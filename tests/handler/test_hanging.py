@@ -101,10 +101,10 @@ class Services:
         handler.end_headers()
         if handler.command == "HEAD":
             return
-        pieces = [content[at : at + 1] for at in range(len(content))] if trickling else [content]
-        for piece in pieces:
+        step = 1 if trickling else len(content) or 1
+        for start in range(0, len(content), step):
             try:
-                handler.wfile.write(piece)
+                handler.wfile.write(content[start : start + step])
             except OSError:
                 return
             if trickling and self.over.wait(0.1):
