@@ -531,6 +531,45 @@ def test_a_letter_that_is_delivered_twice_is_shown_by_its_last_handle_too(places
     assert "later" in shown
 
 
+def test_a_letter_that_is_delivered_twice_is_deleted_by_its_last_handle_too(places, sqs, calls):
+    """Here the later delivery is noted first, and the earlier one while the letter is sent."""
+    put_many(sqs, places, 1)
+    earlier, took_it, deleted = [], [], []
+    sending, noted, lock = threading.Event(), threading.Event(), threading.Lock()
+
+    def deliver_the_later_first(arguments, answer):
+        if messages := answer.get("Messages"):
+            earlier.extend(messages)
+            return {"Messages": [messages[0] | {"ReceiptHandle": "later"}]}
+        sending.wait(10)
+        with lock:
+            if threading.get_ident() in took_it:  # and asks for more
+                noted.set()
+            elif earlier:
+                took_it.append(threading.get_ident())
+                return {"Messages": [earlier.pop()]}
+        return answer
+
+    def wait_for_the_earlier(arguments, answer):
+        sending.set()
+        noted.wait(10)
+        return answer
+
+    def note(arguments, answer):
+        deleted.append({entry["ReceiptHandle"] for entry in arguments["Entries"]})
+        return answer
+
+    calls.after |= {
+        "ReceiveMessage": deliver_the_later_first,
+        "SendMessageBatch": wait_for_the_earlier,
+        "DeleteMessageBatch": note,
+    }
+    done(places)
+
+    assert [len(handles) for handles in deleted] == [2]
+    assert "later" in deleted[0]
+
+
 def deliver_twice(sqs, calls):
     """Has some letters be received again while they are in hand; returns the names of these, as they are received."""
     shown = set()
