@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 import msgspec
@@ -130,9 +131,10 @@ class DocumentWriter(msgspec.Struct):
         return Summary(self.images, self.rejected, mean, by_class)
 
     def close(self) -> None:
-        """Releases the rows and the document."""
+        """Releases the rows and the document, also where they could not be written."""
         for spool in self._spools:
-            spool.file.close()
+            with suppress(OSError):  # of rows for which there was no room, and which the file tries to write once more
+                spool.file.close()
 
     @property
     def _rows(self) -> int:

@@ -5,9 +5,12 @@ A row is byte for byte the document that an upload of the object gets, with the 
 
 from __future__ import annotations
 
-import tempfile
+import errno
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
 import msgspec
@@ -41,7 +44,7 @@ class RowStore:
     def __init__(self, store: Store, output: str, suffix: str) -> None:
         self._store, self._output, self._suffix = store, output, suffix
         self._lock = threading.Lock()
-        self._came = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by `close`
+        self._came = cast("BinaryIO", TemporaryFile(buffering=0))  # noqa: SIM115  # closed by `close`
         self._size = 0
         self._rows: dict[str, _Position] = {}  # by the key of the object
 
@@ -73,6 +76,7 @@ class RowStore:
 
         Raises:
             OutOfRoom: the rows of the shard would be more than `MAX_ROWS_BYTES`.
+            OSError: there is no room left for temporary files.
         """
         content.seek(0)
         row = content.read()
@@ -83,7 +87,8 @@ class RowStore:
                     "It gets a document of its own, or in a run of a model that is not deployed, is left to the next run."
                 )
             self._came.seek(self._size)
-            self._came.write(row + b"\n")
+            if self._came.write(row + b"\n") != len(row) + 1:  # no error is raised for what has room in part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             key = ref.key.removeprefix(self._output).removesuffix(self._suffix)
             self._rows[key] = _Position(self._size, len(row) + 1, metadata)
             self._size += len(row) + 1
@@ -102,12 +107,22 @@ class RowStore:
                 yield Entry(key, described.etag, described.maker == rejections)
 
     def ordered(self, entries: Iterable[Entry]) -> BinaryIO:
-        """Returns a file of the rows of some entries, in their order, to be read from its beginning."""
-        rows = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by the caller
-        for entry in entries:
-            row = self._rows[entry.key]
-            self._came.seek(row.start)
-            rows.write(self._came.read(row.length))
+        """Returns a file of the rows of some entries, in their order, to be read from its beginning.
+
+        Raises:
+            OSError: there is no room left for temporary files.
+        """
+        rows = cast("BinaryIO", TemporaryFile())  # noqa: SIM115  # closed by the caller
+        try:
+            for entry in entries:
+                row = self._rows[entry.key]
+                self._came.seek(row.start)
+                rows.write(self._came.read(row.length))
+            rows.flush()
+        except OSError:
+            with suppress(OSError):  # of what has no room, and which the file tries to write once more
+                rows.close()
+            raise
         return rows
 
     def close(self) -> None:

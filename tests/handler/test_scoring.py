@@ -5,11 +5,13 @@ import gc
 import hashlib
 import io
 import json
+import tempfile
 import threading
 import time
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -35,6 +37,7 @@ from tests.handler.values import MAKER
 
 JSON, LINES = (Layout(name, max_json_rows=1) for name in (LayoutName.JSON, LayoutName.LINES))
 OUTPUT = Prefix("out", "")
+FULL = Path("/dev/full")
 
 
 def npy(*lightness):
@@ -785,21 +788,20 @@ def test_an_object_of_unreadable_images_only_has_a_document_of_them(score, monke
     assert calls == []
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="needs a file that is always full")
 def test_a_disk_that_is_full_fails_its_object_and_no_other(score, monkeypatch):
-    from handler.writing import DocumentWriter
+    """Also when the rows are let go of, which the file tries to write once more then."""
+    full = [FULL.open("w+b") for _ in range(2)]  # those of the first document
+    files = iter(full)
+    make = tempfile.SpooledTemporaryFile
+    monkeypatch.setattr("handler.spool.SpooledTemporaryFile", lambda size: next(files, None) or make(size))
 
-    add = DocumentWriter.add
-
-    def full(self, row):
-        if self.source.ref.key == "a":
-            raise OSError(28, "No space left on device")
-        add(self, row)
-
-    monkeypatch.setattr(DocumentWriter, "add", full)
-    reports, documents = score({"a": npy(0), "b": npy(0)})
+    reports, documents = score({"a": npy(*[0] * 90), "b": npy(0)}, concurrency=1)
 
     assert (reports["a"].outcome, reports["b"].outcome) == (Outcome.FAILED, Outcome.SCORED)
+    assert str(reports["a"].error) == "[Errno 28] No space left on device"
     assert list(documents) == ["b.json"]
+    assert all(file.closed for file in full)
 
 
 def test_an_alternative_is_tried_also_for_a_name_that_may_not_be_read(make_scorer, store, budget):

@@ -5,8 +5,10 @@ import hashlib
 import io
 import json
 import random
+import tempfile
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -673,6 +675,39 @@ def test_a_shard_of_which_many_fail_is_repeated_and_finishes(world):
     bucket.store.before = lambda *_: None
     bucket.do(shard)
     assert bucket.row_keys() == keys
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize(
+    ("is_full", "error"),
+    [(lambda options: options, InvocationFailed), (lambda options: not options, OSError)],
+    ids=["as the rows come", "as they are put in order"],
+)
+def test_a_disk_that_is_full_is_not_taken_for_objects_that_kill(world, monkeypatch, is_full, error):
+    bucket = world()
+    keys = bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+    make = tempfile.TemporaryFile
+
+    def make_full(**options):
+        return FULL.open("w+b", **options) if is_full(options) else make(**options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("handler.backlog.rows.TemporaryFile", make_full)
+        for _ in range(3):
+            with pytest.raises(error, match="No space left on device"):
+                bucket.do(shard)
+    notes = []
+    bucket.store.before = lambda method, place: notes.append(method) if "/attempts/" in getattr(place, "key", "") else None
+
+    bucket.do(shard)
+
+    assert bucket.row_keys() == keys
+    assert bucket.indexes()[0].head.unfinished == []
+    assert notes.count("replace") == 1  # not of each object, as after attempts that were killed
 
 
 def test_a_shard_that_is_not_finished_is_on_the_list_as_a_whole(world):
