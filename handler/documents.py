@@ -234,7 +234,7 @@ class Documents(msgspec.Struct, frozen=True):
     def _replace(self, document: Document, existing: StoredObject, deadline: Deadline) -> Outcome | None:
         """Replaces `existing` by `document` if the input is unchanged; returns None if a concurrent write interfered."""
         self.require_same_bucket(document.source, existing)
-        if existing.metadata == document.metadata:
+        if existing.metadata == document.metadata or self._outlives(existing, document):
             return Outcome.DUPLICATE
         current = self.store.head(document.source.ref, deadline=deadline)
         if current is None:
@@ -245,6 +245,10 @@ class Documents(msgspec.Struct, frozen=True):
             return None
         self._require_unchanged(document.source, deadline)
         return document.outcome
+
+    def _outlives(self, existing: StoredObject, document: Document) -> bool:
+        """Returns whether `existing` tells more of the same state of an object than `document`: that it is archived by now."""
+        return document.result == ArchivedObject.__name__ and self.is_about(existing, document.source)
 
     def _put(self, document: Document, replacing: str | None, deadline: Deadline) -> WriteResult:
         return self.store.put(

@@ -127,6 +127,26 @@ def test_another_model_s_document_is_replaced():
     assert bucket.document == b"e1 by m2"
 
 
+@pytest.mark.parametrize("maker", ["m1", "m0"])
+@pytest.mark.parametrize("result", ["predictions", "UnreadableImage"])
+def test_what_was_said_of_a_state_of_an_object_outlives_that_it_is_archived(maker, result):
+    """A lifecycle rule archives it, and then its event comes once more."""
+    bucket = Bucket()
+    put(bucket, maker=maker, result=result)
+
+    assert put(bucket, maker="m1", result="ArchivedObject") is Outcome.DUPLICATE
+    assert bucket.document == f"e1 by {maker}".encode()
+
+
+def test_that_an_object_is_archived_replaces_what_was_said_of_an_earlier_state():
+    bucket = Bucket("e1")
+    put(bucket, content="e1")
+    bucket.upload("e2")
+
+    assert put(bucket, content="e2", result="ArchivedObject") is Outcome.SCORED
+    assert bucket.document == b"e2 by m1"
+
+
 def test_a_rejection_gives_way_to_predictions_when_the_object_is_no_longer_rejected():
     bucket = Bucket()
     put(bucket, result="ObjectTooLarge")
