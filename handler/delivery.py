@@ -1,16 +1,16 @@
 """Does what the messages of one event ask for, so that no message suffers from the others of its batch. No AWS here.
 
-    received for the first time    all objects together, in batches of the model
-    received before                one message at a time, in random order, each deleted as soon as it is done
     received twice before          a single message; the others are sent again as new messages before it is begun
+    received for the first time    all objects together, in batches of the model
+    received once before           one message at a time, in random order, each deleted as soon as it is done
     not finished for want of time  sent again as a new message, if other objects used up the time
     failed                         hidden for seconds, then minutes, before it comes again
 
 A queue gives up a message after some deliveries, so a delivery must not be used up by what another message did. A message that
 kills the process (by using up its memory, say) takes the answer for its whole batch with it, and all of them come again. From
 then on each message is finished, and deleted from the queue, before the next one is begun, so that only those behind the
-killer come again, and if they do, each is begun where it can take none of the others along. Messages of sources that cannot say
-how often they were received are done together.
+killer come again, and if they do, each is begun where it can take none of the others along, and where nothing that is new can
+take it along. Messages of sources that cannot say how often they were received are done together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import msgspec
 from handler.custody import Custody
 from handler.deadline import TimeBudget
 from handler.errors import DeadLetter
-from handler.jobs import Sweep, SweepReport
+from handler.jobs import Asked, Sweep, SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Record, Report
 from handler.scoring import Scorer
@@ -58,12 +58,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         first = [message for message in messages if message.receive_count == 1]
         again = in_turn([message for message in messages if message.receive_count > 1])
         with self.custody.leased(messages, at_once=bool(again)):
+            left = self._set_aside(again)
+            alone = [message for message in left if _is_begun_alone(message)]
+            self._do_one_by_one(alone)
             self._do(first)
             if again:
                 self._delete_finished(first)
-            for message in self._set_aside(again):
-                self._do([message])
-                self._delete_finished([message])
+            self._do_one_by_one(message for message in left if message not in alone)
             self._postpone(messages)
         self._hide_failed(messages)
         return self._results
@@ -72,14 +73,24 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def _results(self) -> Results:
         return Results(self.reports, self.sweeps)
 
+    def _do_one_by_one(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._do([message])
+            self._delete_finished([message])
+
     def _do(self, messages: Sequence[Message]) -> None:
         """Scores the objects of some messages, and then does their sweeps, unless another message asked for the same."""
         part = Request(self.request.trigger, tuple(messages), self.request.answer)
-        asked = [one for one in part.asked if one.ref not in self.reports]
+        asked = [one for one in part.asked if self._is_left(one)]
         self.reports.update(self.scorer.score(asked, self.budget, self._record))
         for sweep in part.sweeps:
             if sweep not in self.sweeps:
                 self.sweeps[sweep] = self.sweeper.sweep(sweep, self.budget, self.record)
+
+    def _is_left(self, one: Asked) -> bool:
+        """Returns whether an object is still to be scored: a message that knows an alternative has another question."""
+        report = self.reports.get(one.ref)
+        return report is None or (one.alternative is not None and report.outcome in {Outcome.GONE, Outcome.POSTPONED})
 
     def _record(self, named: ObjectRef, report: Report) -> None:
         if not report.can_be_postponed:  # otherwise it is recorded once it is known whether it was
@@ -95,9 +106,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         Returns the messages that are left to be done now. Messages that ask for sweeps stay, and come first.
         """
         sweeps = [message for message in again if message.sweeps]
-        others = [message for message in again if not message.sweeps]
+        others = sorted((message for message in again if not message.sweeps), key=_is_begun_alone, reverse=True)
         custody = self.custody
-        sent = custody.send(it for it in others[1:] if it.receive_count > 2 and custody.owns(it) and custody.may_send(it))
+        sent = custody.send(it for it in others[1:] if _is_begun_alone(it) and custody.owns(it) and custody.may_send(it))
         for ref in dict.fromkeys(ref for message in sent for ref in message.objects):
             if ref not in self.reports:
                 self.reports[ref] = Report(ref, Outcome.POSTPONED)
@@ -106,8 +117,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return [*sweeps, *(message for message in others if message not in sent)]
 
     def _postpone(self, messages: Iterable[Message]) -> None:
-        """Sends messages again whose objects had to wait for other objects for too long, and records their reports."""
-        sent = self.custody.send(message for message in messages if self._can_be_postponed(message))
+        """Sends messages again whose objects had to wait for other objects for too long, and records their reports.
+
+        If no other object came to an end, whichever that is, nobody's time was used up by others: it was too short for all.
+        Then the messages have failed, since they could be sent again for ever.
+        """
+        has_others = any(not (it.can_be_postponed or it.outcome is Outcome.POSTPONED) for it in self.reports.values())
+        late = [message for message in messages if self._can_be_postponed(message)]
+        sent = self.custody.send(late if has_others or self.sweeps else ())
         refs = {ref for message in sent for ref in message.objects}
         for ref, report in self.reports.items():
             if report.can_be_postponed:
@@ -124,6 +141,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         """Has failed messages come again after a time that grows with every delivery."""
         failed = [it for it in messages if self.custody.owns(it) and not it.is_finished(self._results)]
         self.custody.hide({it.receipt_handle or "": retry_after_s(it, self._results, self.jitter()) for it in failed})
+
+
+def _is_begun_alone(message: Message) -> bool:
+    """Returns whether a message may be one that kills the process: it was received twice before, and asks for no sweep."""
+    return message.receive_count > 2 and not message.sweeps
 
 
 def in_turn(messages: Sequence[Message]) -> list[Message]:

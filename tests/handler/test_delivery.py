@@ -222,6 +222,64 @@ def test_a_message_that_kills_the_process_ends_in_the_dead_letters_alone(world, 
     assert 8 <= worker.invocations.count("killed") <= 16
 
 
+@pytest.mark.parametrize("failures", [0, 1, 2, 4, 7])
+def test_a_message_is_done_although_each_batch_has_a_new_one_that_kills_the_process(world, failures):
+    """Somebody goes on uploading objects that use up the memory; this one had failed before, by an outage perhaps."""
+    world.speed = 1e6
+    world.upload("healthy.idx")
+    (healthy,) = world.queue.messages.values()
+    healthy.receive_count = failures
+
+    def kill(method, place):
+        if method == "create" and place.key.startswith("killer"):
+            raise Killed
+
+    world.store.before = kill
+    worker = world.worker()
+    for number in range(40):
+        if "healthy.idx" in world.documented:
+            break
+        visible_s = [it.visible_at_s for it in world.queue.messages.values() if "healthy" in str(it.body)]
+        world.clock.now_s = max(world.clock.now_s, *visible_s)
+        world.upload(f"killer{number}.idx")
+        worker.invoke(world.queue.receive(25))
+
+    assert "healthy.idx" in world.documented
+    assert not [sent for sent in world.queue.dead if "healthy" in str(sent.body)]
+
+
+@pytest.mark.parametrize("uploads", [1, 5])
+def test_where_there_is_never_enough_time_messages_become_dead_letters(world, uploads):
+    """The reserve is all the time that there is; nobody used up anything, so no message may be sent again for ever."""
+    world.speed = 1e6
+    world.upload(*KEYS[:uploads])
+    sent = world.queue.count
+
+    world.worker(timeout_s=9.5).drain()
+
+    assert len(world.queue.dead) == uploads
+    assert world.queue.count < sent + 10 * uploads
+
+
+@pytest.mark.parametrize("received", [[1, 2], [2, 1], [2, 2], [3, 3], [4, 1]])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_alternative_that_only_one_of_two_messages_knows_is_scored(world, received, is_first):
+    """A key that may be encoded, or not, and another message that has it as it is; both were received before, or not."""
+    world.speed = 1e6
+    world.store.place(ObjectRef("inputs", "a b.idx"), idx(np.zeros((IMAGES, 2, 3), np.uint8)))
+    detail = {"bucket": {"name": "inputs"}, "object": {"key": "a+b.idx"}}
+    event = {"source": "aws.s3", "detail-type": "Object Created", "id": "1", "detail": detail}
+    bodies = [event, {"objects": ["s3://inputs/a+b.idx"]}]
+    world.queue.send(bodies if is_first else bodies[::-1], deadline=world.forever)
+    for sent, count in zip(world.queue.messages.values(), received, strict=True):
+        sent.receive_count = count - 1
+
+    world.worker().drain()
+
+    assert world.documented == {"a b.idx"}
+    assert world.queue.dead == []
+
+
 @pytest.mark.parametrize("killers", [2, 8, 24])
 def test_several_messages_that_kill_the_process_take_no_other_along(world, killers):
     world.upload(*KEYS)
