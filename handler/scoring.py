@@ -34,7 +34,7 @@ from handler.opening import Opener, require_time
 from handler.outcomes import Outcome, Record, Report
 from handler.predictions import render_rejection
 from handler.store import StoredObject
-from handler.work import Work, isolated, report_on
+from handler.work import Work, drop_tracebacks, isolated, report_on
 from handler.writing import DocumentWriter
 
 
@@ -70,8 +70,8 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
             for named, report in finished:
                 reports[named] = report
                 record(named, report)
-                if report.error:  # its traceback holds the variables of every frame, and so the object's bytes
-                    report.error.__traceback__ = None
+                if report.error:
+                    drop_tracebacks(report.error)
 
         try:
             pool = self.threads(self.concurrency)

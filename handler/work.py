@@ -61,16 +61,27 @@ class Work(msgspec.Struct):
             self.writer.close()
 
 
+def drop_tracebacks(error: BaseException) -> None:
+    """Drops the tracebacks of an error and of those that led to it.
+
+    A traceback holds every variable of its frames, and so the bytes of the object, and from Python 3.12 on it is part of a
+    cycle that only the garbage collector would break.
+    """
+    held: list[BaseException | None] = [error]
+    while held:
+        if one := held.pop():
+            one.__traceback__ = None
+            held += [one.__cause__, one.__context__]
+
+
 @contextmanager
 def isolated(work: Work) -> Iterator[None]:
     """Turns any error in the work on one object, including a bug, into the outcome of that object."""
     try:
         yield
     except RejectedInput as error:
-        # A copy is kept, and the original's traceback is dropped: a traceback holds every variable of its frames, and so the
-        # bytes of the object, and from Python 3.12 on it is part of a cycle that only the garbage collector would break.
-        work.rejection = type(error)(str(error))
-        error.__traceback__ = None
+        work.rejection = type(error)(str(error))  # a copy, which nothing led to
+        drop_tracebacks(error)
     except Exception as error:  # a bug that one object triggers must not fail the other objects
         work.failure = error
 

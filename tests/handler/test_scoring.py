@@ -308,9 +308,22 @@ def test_an_object_that_storage_cannot_give_fails_alone(score):
 
 
 def test_the_error_in_a_report_holds_no_frame_and_so_none_of_the_object_s_bytes(score):
-    reports, _ = score({"a": StorageUnavailable("S3 is down."), "b": b"", "c": ZeroDivisionError("a bug")})
+    """Nor do the errors that led to it: that of a call that failed holds what was sent."""
+    refused = StorageUnavailable("S3 is down.")
+    try:
+        try:
+            raise ConnectionResetError
+        finally:
+            raise KeyError
+    except KeyError as error:
+        refused.__cause__ = error
+
+    reports, _ = score({"a": refused, "b": b"", "c": ZeroDivisionError("a bug")})
 
     assert [report.error.__traceback__ for report in reports.values()] == [None] * 3
+    cause = reports["a"].error.__cause__
+    assert (type(cause), cause.__traceback__) == (KeyError, None)
+    assert (type(cause.__context__), cause.__context__.__traceback__) == (ConnectionResetError, None)
 
 
 @pytest.mark.parametrize("bug", [ZeroDivisionError, MemoryError, RecursionError, UnicodeError])
