@@ -69,7 +69,7 @@ def call_by(
             effect.
     """
     if deadline.is_over:
-        raise _out_of_time(what, "not begun")
+        raise out_of_time(what, "not begun")
     future = _threads().submit(function)
     try:
         return future.result(min(deadline.left_s, max_s))
@@ -79,11 +79,12 @@ def call_by(
         if not future.cancel() and when_late:
             when_late(future)
         if deadline.left_s <= max_s and deadline.is_over:
-            raise _out_of_time(what, "no answer in time") from error
+            raise out_of_time(what, "no answer in time") from error
         raise NoAnswer(f"no answer within {max_s:g} s") from error
 
 
-def _out_of_time(what: str, received: str) -> OutOfTime:
+def out_of_time(what: str, received: str) -> OutOfTime:
+    """Returns the error of something that was to end by the end of the invocation."""
     return OutOfTime(f"Expected {what} to end before the end of the invocation. Received: {received}; it is to be tried again.")
 
 

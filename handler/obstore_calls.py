@@ -15,7 +15,7 @@ from obstore.exceptions import BaseError
 
 from handler.aws import MAX_CALL_S, NoAnswer, call_by
 from handler.deadline import Deadline
-from handler.objects import ObjectRef
+from handler.objects import ObjectRef, Prefix
 from handler.s3_answers import BLOCK_BYTES, unavailable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Reading:
 
 def call(
     operation: str,
-    ref: ObjectRef,
+    ref: ObjectRef | Prefix,
     deadline: Deadline,
     function: Callable[[], T],
     when_late: Callable[[Future[T]], None] | None = None,

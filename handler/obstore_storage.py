@@ -64,9 +64,11 @@ class ObstoreStorage:
         self._made: Store | None = None
         self._lock = threading.Lock()
 
-    @property
-    def reference(self) -> Store:
-        """The store by boto3."""
+    def _reference(self, operation: str, place: ObjectRef | Prefix, deadline: Deadline) -> Store:
+        """Returns the store by boto3, for an operation; to make it takes as long as many a call, and so ends by `deadline`."""
+        return self._made or call(operation, place, deadline, self._make)
+
+    def _make(self) -> Store:
         with self._lock:
             if self._made is None:
                 self._made = self._make_reference()
@@ -82,7 +84,9 @@ class ObstoreStorage:
         """
 
         def open_by_boto3() -> OpenObject | None:
-            return self.reference.open(ref, start=start, end=end, if_match=if_match, deadline=deadline)
+            return self._reference("GetObject", ref, deadline).open(
+                ref, start=start, end=end, if_match=if_match, deadline=deadline
+            )
 
         stores = self._stores(ref)
         if stores is None or (end is not None and end <= start):
@@ -131,7 +135,7 @@ class ObstoreStorage:
         """Describes an object with one HEAD; the storage class of an object that is no input is STANDARD, whichever it is."""
 
         def head_by_boto3() -> StoredObject | None:
-            return self.reference.head(ref, deadline=deadline)
+            return self._reference("HeadObject", ref, deadline).head(ref, deadline=deadline)
 
         stores = self._stores(ref)
         if stores is None or any(prefix.holds(ref) for prefix in self._inputs):
@@ -166,7 +170,7 @@ class ObstoreStorage:
         """Writes an object with one conditional PUT; S3 verifies the SHA-256 that it is signed with."""
 
         def put_by_boto3() -> WriteResult:
-            return self.reference.put(
+            return self._reference("PutObject", ref, deadline).put(
                 ref, content, content_type=content_type, metadata=metadata, replacing=replacing, deadline=deadline
             )
 
@@ -195,7 +199,7 @@ class ObstoreStorage:
 
     def list(self, prefix: Prefix, after: str, *, deadline: Deadline) -> Iterator[StoredObject]:
         """Lists objects by boto3."""
-        return self.reference.list(prefix, after, deadline=deadline)
+        return self._reference("ListObjectsV2", prefix, deadline).list(prefix, after, deadline=deadline)
 
     def _stores(self, ref: ObjectRef) -> Stores | None:
         return None if _ODD_KEY.search(ref.key) else self._buckets.of(ref.bucket)
@@ -217,7 +221,7 @@ class ObstoreStorage:
             StorageUnavailable: it reads other bytes, or the object is gone.
             ObjectChanged: the object has another ETag now.
         """
-        opened = self.reference.open(source.ref, if_match=source.etag, deadline=deadline)
+        opened = self._reference("GetObject", source.ref, deadline).open(source.ref, if_match=source.etag, deadline=deadline)
         digest = hashlib.md5(usedforsecurity=False)
         if opened:
             with closing(opened.body) as body:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from handler.aws import MAX_CALL_S, NoAnswer, call_by
 from handler.deadline import Deadline
@@ -74,7 +75,8 @@ def read_first_block(
 def abort(body: StreamingBody, reading: Future[Any]) -> None:
     """Aborts a read of `body` in which another thread is waiting; closing the body here would wait for that thread."""
     reading.add_done_callback(lambda _: body.close())
-    body._raw_stream.shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # urllib3's method, which botocore does not offer
+    with suppress(OSError, RuntimeError):  # the body was read to its end, or its connection broke, in this very moment
+        body._raw_stream.shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # urllib3's method, which botocore does not offer
 
 
 def read_block(body: StreamingBody) -> bytes:
@@ -129,5 +131,5 @@ def _translated(operation: str, ref: ObjectRef | Prefix) -> Iterator[None]:
         may_be_gone = operation in {"GetObject", "HeadObject"} and code in {"AccessDenied", "403"}
         hint = " Without s3:ListBucket, S3 answers so for an object that is gone." if may_be_gone else ""
         raise unavailable(operation, ref, code, error, hint) from error
-    except (BotoCoreError, NoAnswer) as error:
+    except (BotoCoreError, HTTPError, NoAnswer) as error:  # HTTPError where botocore passes it on, as for a broken TLS record
         raise unavailable(operation, ref, type(error).__name__, error) from error

@@ -15,13 +15,13 @@ import boto3
 import botocore.session
 from botocore.utils import parse_timestamp
 
-from handler.aws import MAX_WRITE_S, client_config
+from handler.aws import MAX_WRITE_S, client_config, out_of_time
 from handler.deadline import Deadline
 from handler.errors import ObjectChanged, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
 from handler.s3_answers import BLOCK_BYTES, Body, read_small
 from handler.s3_calls import BodyBlocks, call, read_first_block, require_fields
-from handler.store import STANDARD, OpenObject, StoredObject, WriteResult
+from handler.store import INSTANT, STANDARD, OpenObject, StoredObject, WriteResult
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -84,12 +84,7 @@ class S3Storage:
                 return None
             if error.code in _STOPPED:
                 raise ObjectChanged(f"Expected {ref} with etag={if_match}. Received: another one.") from error
-            if error.code in _OUTSIDE:
-                return self._open_empty_part(ref, if_match, deadline)
-            if error.code in _ARCHIVED:
-                source = self.head(ref, deadline=deadline)
-                return OpenObject(source, io.BytesIO(), is_archived=True) if source else None
-            raise
+            return self._open_unread(ref, start, if_match, error, deadline)
         if len(first) < BLOCK_BYTES:
             response["Body"].close()
             return OpenObject(_describe(ref, response), io.BytesIO(first))
@@ -157,7 +152,29 @@ class S3Storage:
                 require_fields("ListObjectsV2", prefix, page, "NextContinuationToken")
             for row in page.get("Contents", ()):
                 require_fields("ListObjectsV2", prefix, row, "Key", "ETag", "Size")
+                if deadline.is_over:
+                    raise out_of_time(f"ListObjectsV2 of {prefix}", "more objects than there was time for")
                 yield _describe_row(prefix.bucket, row)
+
+    def _open_unread(
+        self, ref: ObjectRef, start: int, if_match: str | None, error: StorageUnavailable, deadline: Deadline
+    ) -> OpenObject | None:
+        """Opens an object of which S3 gave no byte for a reason that lies in the object, and raises any other `error` again.
+
+        The object is looked at after S3 has refused it. If the reason is none of the object that is there by then, the first
+        one was replaced or restored meanwhile.
+        """
+        if error.code in _OUTSIDE:
+            part = self._open_empty_part(ref, if_match, deadline)
+            if part is None or part.source.size_bytes <= start:
+                return part
+        elif error.code in _ARCHIVED:
+            source = self.head(ref, deadline=deadline)
+            if source is None:
+                return None
+            if source.storage_class not in INSTANT and not source.is_restored:
+                return OpenObject(source, io.BytesIO(), is_archived=True)
+        raise error
 
     def _open_empty_part(self, ref: ObjectRef, if_match: str | None, deadline: Deadline) -> OpenObject | None:
         """Opens a part that has no bytes, for example because it lies after the end of the object.

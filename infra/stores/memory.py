@@ -80,6 +80,7 @@ class MemoryStore:
         """Lists objects; see `Store`."""
         self._begin("list", prefix, deadline)
         for ref in sorted(self._objects, key=lambda ref: ref.key.encode()):
+            self._require_time("list", prefix, deadline)
             found = self._objects.get(ref)
             if found and prefix.holds(ref) and ref.key.encode() > after.encode():
                 yield msgspec.structs.replace(found[0], version_id=None, metadata={})
@@ -108,6 +109,9 @@ class MemoryStore:
         return tuple(self._objects)
 
     def _begin(self, method: str, place: ObjectRef | Prefix, deadline: Deadline) -> None:
+        self._require_time(method, place, deadline)
+        self.before(method, place)
+
+    def _require_time(self, method: str, place: ObjectRef | Prefix, deadline: Deadline) -> None:
         if deadline.is_over:
             raise OutOfTime(f"Expected time to {method} {place}. Received: none is left.")
-        self.before(method, place)

@@ -23,7 +23,10 @@ from handler.aws import MAX_CALL_S
 from handler.deadline import Deadline
 from handler.errors import MisconfiguredError, ObjectChanged, OutOfTime, StorageUnavailable
 from handler.objects import ObjectRef, Prefix
+from handler.obstore_client import Buckets, connect
+from handler.obstore_storage import ObstoreStorage
 from handler.s3_answers import BLOCK_BYTES, MAX_SMALL_BYTES
+from handler.storage import make_client
 from handler.store import STANDARD, WriteResult
 from handler.stores import make_store
 from infra.cloud.event_source import Context
@@ -364,6 +367,57 @@ def test_an_archived_object_is_described_by_boto3_and_has_no_bytes(recorder, sto
     opened = store.open(REF, deadline=Deadline.after(60))
 
     assert (opened.is_archived, opened.body.read(), opened.source.storage_class) == (True, b"", "GLACIER")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"x-amz-storage-class": "GLACIER", "x-amz-restore": 'ongoing-request="false"'}],
+    ids=["replaced", "restored"],
+)
+def test_an_object_that_was_archived_a_moment_ago_is_tried_again(recorder, store, headers):
+    """What is told of it now is not what S3 refused to give."""
+
+    def respond(request, number):
+        if request[0] == "HEAD":
+            return 200, {"ETag": '"e"', "Content-Length": "0"} | headers, b""
+        return 403, {}, b"<Error><Code>InvalidObjectState</Code></Error>"
+
+    recorder.respond = respond
+    with pytest.raises(StorageUnavailable, match="InvalidObjectState"):
+        store.open(REF, deadline=Deadline.after(60))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_part_of_an_object_that_was_replaced_by_a_larger_one_is_tried_again(recorder, client):
+    """S3 says that the part lies outside, and then describes another object, of which it does not."""
+
+    def respond(request, number):
+        if request[0] == "HEAD":
+            return 200, {"ETag": '"e2"', "Content-Length": "20"}, b""
+        return 416, {}, b"<Error><Code>InvalidRange</Code></Error>"
+
+    recorder.respond = respond
+    with pytest.raises(StorageUnavailable, match="InvalidRange"):
+        make_store(client, 1, os.environ).open(REF, start=10, deadline=Deadline.after(60))
+
+
+@pytest.mark.parametrize("call", ["open", "head", "list", "put"])
+def test_the_client_of_boto3_is_made_by_the_deadline(recorder, call):
+    """It takes half a second to import and to make, and more on a busy machine."""
+    made = threading.Event()
+    buckets = Buckets(connect(os.environ, lambda: make_client(1)), 2)
+    store = ObstoreStorage(buckets, lambda: made.wait(30) and None, [Prefix("bucket", "")])
+    odd, deadline = ObjectRef("bucket", "a/../b"), Deadline.after(0.1)
+    calls = {
+        "open": lambda: store.open(odd, deadline=deadline),
+        "head": lambda: store.head(odd, deadline=deadline),
+        "list": lambda: next(store.list(Prefix("bucket", ""), "", deadline=deadline)),
+        "put": lambda: store.put(odd, io.BytesIO(), content_type="a/b", metadata={}, replacing=None, deadline=deadline),
+    }
+
+    with pytest.raises(OutOfTime, match="s3://bucket/"):
+        calls[call]()
+    made.set()
 
 
 def test_an_empty_answer_with_status_200_is_no_answer(recorder, store):

@@ -1,8 +1,10 @@
 """S3 through moto, and S3 that misbehaves through a server of our own on 127.0.0.1."""
 
+import http.client
 import http.server
 import inspect
 import io
+import ssl
 import threading
 import zipfile
 from collections import deque
@@ -17,7 +19,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
-from handler import aws
+from handler import aws, s3_calls
 from handler.deadline import Deadline
 from handler.errors import OutOfTime, StorageUnavailable
 from handler.formats import decode
@@ -412,6 +414,43 @@ def test_an_object_that_trickles_while_it_is_opened_is_given_up_at_its_deadline_
             impatient(endpoint).open(ObjectRef("bucket", "a"), deadline=Deadline.after(0.2))
         assert not patience.is_over
         assert left.wait(10)  # the thread that read has released the connection
+
+
+@pytest.mark.parametrize("size", [6, BLOCK_BYTES + 6], ids=["when it is opened", "when it is read"])
+def test_a_body_whose_last_byte_comes_as_it_is_given_up_is_out_of_time(environment, monkeypatch, size):
+    """urllib3 has given the connection back by then, and refuses to shut it down."""
+    read_block, over = s3_calls.read_block, threading.Event()
+
+    def read_and_wait(body):
+        block = read_block(body)
+        if len(block) < BLOCK_BYTES:
+            over.wait(10)
+        return block
+
+    monkeypatch.setattr(s3_calls, "read_block", read_and_wait)
+    with (
+        answering(lambda handler: send(handler, {"Content-Length": str(size), "ETag": '"e"'}, bytes(size))) as endpoint,
+        pytest.raises(OutOfTime, match="GetObject of s3://bucket/a"),
+    ):
+        impatient(endpoint).open(ObjectRef("bucket", "a"), deadline=Deadline.after(0.5)).body.read()
+    over.set()
+
+
+def test_a_broken_record_of_tls_is_transient(environment, monkeypatch):
+    """botocore passes the error of urllib3 on."""
+    read = http.client.HTTPResponse.read
+
+    def read_what_is_broken(response, size=None):
+        if size:
+            raise ssl.SSLError(1, "decryption failed or bad record mac")
+        return read(response, size)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read_what_is_broken)
+    with (
+        answering(lambda handler: send(handler, {"Content-Length": "6", "ETag": '"e"'}, b"pixels")) as endpoint,
+        pytest.raises(StorageUnavailable, match="bad record mac"),
+    ):
+        impatient(endpoint).open(ObjectRef("bucket", "a"), deadline=Deadline.after(10))
 
 
 def test_a_call_that_waits_for_a_thread_is_never_made_after_its_deadline(environment, monkeypatch):

@@ -393,6 +393,18 @@ def test_a_body_is_read_by_the_deadline_too(bucket):
             body.read()
 
 
+def test_a_listing_ends_by_the_deadline(bucket):
+    now = [0.0]
+    bucket.put("a", b"")
+    bucket.put("b", b"")
+    listed = bucket.list("", deadline=Deadline(at_s=10, clock=lambda: now[0]))
+
+    assert next(listed).ref.key == "a"
+    now[0] = 20
+    with pytest.raises(OutOfTime, match="s3://photos/"):
+        next(listed)
+
+
 def test_a_store_is_used_by_several_threads(bucket):
     def work(number):
         key = f"{number % 4}/{number}"

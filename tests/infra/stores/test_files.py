@@ -307,15 +307,3 @@ def test_a_listing_looks_at_each_folder_and_file_when_its_turn_comes(files_bucke
     (folder / "b").unlink()
 
     assert [source.ref.key for source in listed] == ["c/a", "c/b"]
-
-
-def test_a_listing_ends_by_the_deadline(files_bucket):
-    now = [0.0]
-    files_bucket.put("a")
-    files_bucket.put("b")
-    listed = files_bucket.list(deadline=Deadline(at_s=10, clock=lambda: now[0]))
-
-    assert next(listed).ref.key == "a"
-    now[0] = 20
-    with pytest.raises(OutOfTime, match="s3://photos/"):
-        next(listed)
