@@ -58,8 +58,9 @@ DEFAULTS = {
     "DEADLINE_RESERVE_MS": 10_000,
 }
 
-# A larger number would not be honoured: Pillow refuses twice as many pixels, Lambda has 1,024 threads, and a call takes two.
-_MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 400, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
+# A larger number would not be honoured: Pillow refuses twice as many pixels, and Lambda has 1,024 threads. A process has as
+# many for objects, for the looks of a sweep and for messages to the queue, beside those of `handler.aws` for their calls.
+_MAX = {"MAX_IMAGE_PIXELS": 1024**3 // 4 // 3, "S3_CONCURRENCY": 160, "MODEL_THREADS": 1000, "DEADLINE_RESERVE_MS": 900_000}
 
 S3_CLIENTS = ("boto3", "obstore")
 

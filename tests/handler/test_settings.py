@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from handler import aws
 from handler.errors import BadSettings
 from handler.layout import Layout, LayoutName
 from handler.limits import Limits
@@ -9,6 +10,15 @@ from handler.objects import Prefix
 from handler.settings import DEFAULTS, load_settings
 
 ENOUGH = {"OUTPUT_URI": "s3://out-bucket/documents/", "INPUT_URIS": "s3://in-bucket/uploads/, s3://in-bucket/more/"}
+
+
+def test_all_threads_of_a_process_are_no_more_than_lambda_has():
+    """Those of objects, of a sweep's looks and of messages, those of all calls, and those of the model and of Python."""
+    settings = load_settings(ENOUGH | {"S3_CONCURRENCY": "160"})
+
+    with pytest.raises(BadSettings, match="S3_CONCURRENCY: expected a whole number from 1 to 160"):
+        load_settings(ENOUGH | {"S3_CONCURRENCY": "161"})
+    assert 3 * settings.s3_concurrency + aws.MAX_THREADS <= 1024 - 32
 
 
 def test_required_variables_are_enough():
