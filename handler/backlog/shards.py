@@ -97,7 +97,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         attempts = Attempts(self._store, self._places.note(shard), budget.finish_by)
         try:
             return self._try(_Work(shard, plan, keys, replaced, attempts, budget, record))
-        except Exception:
+        except (ScoringError, OSError):  # the latter for temporary files that have no room
             with suppress(ScoringError):  # the next attempt is only slower for it
                 attempts.end()
             raise
