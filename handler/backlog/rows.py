@@ -5,8 +5,6 @@ A row is byte for byte the document that an upload of the object gets, with the 
 
 from __future__ import annotations
 
-import errno
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -87,8 +85,9 @@ class RowStore:
                     "It gets a document of its own, or in a run of a model that is not deployed, is left to the next run."
                 )
             self._came.seek(self._size)
-            if self._came.write(row + b"\n") != len(row) + 1:  # no error is raised for what has room in part
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            rest = memoryview(row + b"\n")
+            while rest:  # what has room in part is written in part; then an error is raised
+                rest = rest[self._came.write(rest) :]
             key = ref.key.removeprefix(self._output).removesuffix(self._suffix)
             self._rows[key] = _Position(self._size, len(row) + 1, metadata)
             self._size += len(row) + 1
