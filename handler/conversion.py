@@ -24,6 +24,10 @@ _OVERSAMPLING = 16  # working pixels for each model pixel along the longest edge
 _RESAMPLING = PIL.Image.Resampling.LANCZOS
 _SHARPEN = PIL.ImageFilter.UnsharpMask(radius=1, percent=83, threshold=0)
 
+_MAX_THICKENED_PIXELS = 2**26  # of a very long picture whose shorter side is enlarged: 268 MB, below the peaks of decoders
+_LINE_GAP = 2**12  # pixels of a line for each of the model's, above which neighbours are averaged first: each takes 48 bytes
+_BAND_ROWS = 2**12  # of a picture with transparency are laid on the background at a time
+
 
 def convert(picture: PIL.Image.Image, shape: PixelShape, conversion: Conversion) -> np.ndarray:
     """Converts a picture to the model's size, as `Conversion` describes, and returns `(height, width, channels)` uint8, 0..255.
@@ -46,10 +50,14 @@ def is_grey(picture: PIL.Image.Image) -> bool:
 
 
 def _laid_on(background: int, picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Returns a picture without transparency: a band of rows after the other, since Pillow keeps 12 bytes for every row."""
     if not picture.has_transparency_data:
         return picture
-    layer = picture.convert("RGBA")
-    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, (background,) * 3 + (255,)), layer)
+    laid = PIL.Image.new("RGBA", picture.size, (background,) * 3 + (255,))
+    for top in range(0, picture.height, _BAND_ROWS):
+        band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
+        laid.alpha_composite(band.convert("RGBA"), (0, top))
+    return laid
 
 
 def _contained(picture: PIL.Image.Image, shape: PixelShape, background: int) -> PIL.Image.Image:
@@ -62,13 +70,25 @@ def _contained(picture: PIL.Image.Image, shape: PixelShape, background: int) -> 
 def _thickened(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
     """Returns a picture whose shorter side is scaled to one pixel at least.
 
-    The shorter side of a very long picture is enlarged for this.
+    The shorter side of a very long picture is enlarged for this, unless that would take too much memory: its pixels grow with
+    the square of its length.
     """
     size = (
         max(picture.width, -(-picture.height // shape.height)),
         max(picture.height, -(-picture.width // shape.width)),
     )
-    return picture if picture.size == size else picture.resize(size)
+    if picture.size == size:
+        return picture
+    return picture.resize(size) if size[0] * size[1] <= _MAX_THICKENED_PIXELS else _line(picture, shape)
+
+
+def _line(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image:
+    """Returns a picture that is longer than the model's by far as a line, one pixel thick and as long as the model's.
+
+    One that is a single pixel thick gets the pixels that enlarging it first would give, and any other nearly the same.
+    """
+    size = (shape.width, 1) if picture.width > picture.height else (1, shape.height)
+    return picture.resize(size, _RESAMPLING, reducing_gap=_LINE_GAP)
 
 
 def _in_place(picture: PIL.Image.Image, shape: PixelShape) -> PIL.Image.Image | None:

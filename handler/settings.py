@@ -38,8 +38,8 @@ from handler.limits import Limits
 from handler.objects import Prefix, parse_prefix
 
 # The defaults suit a function of 1,769 MB, which has in memory S3_CONCURRENCY objects of up to 1 MiB, the rows of twice as many
-# documents, up to 2 MiB each, one picture or member of MAX_MEMBER_BYTES, and one decoded picture: up to 1,100 MB were measured
-# for a WebP of MAX_IMAGE_PIXELS.
+# documents, up to 2 MiB each, one picture or member of MAX_MEMBER_BYTES, and one decoded picture: of MAX_IMAGE_PIXELS, up
+# to 1,200 MB were measured for a PNG of one column, and 1,100 MB for a WebP.
 DEFAULTS = {
     "MAX_OBJECT_BYTES": 64 * 2**20,
     "MAX_IMAGE_PIXELS": 2**26,

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler import conversion
 from handler.contract import Conversion, PixelShape
 from handler.conversion import convert
 from handler.formats import decode
@@ -375,3 +376,100 @@ def test_a_photo_in_a_file_is_converted_as_its_manifest_says(kind, fashion_targe
 
     (image,) = decode(io.BytesIO(saved(card(), kind)), f"photo.{kind.lower()}", target)
     assert is_card(image.pixels[:, :, 0])
+
+
+def contained(picture, shape):
+    return convert(picture, shape, Conversion(fit="contain", background=255))
+
+
+def enlarged_first(picture, shape):
+    """The way of pictures that are long, whose shorter side is enlarged to one pixel of the model's at least."""
+    size = max(picture.width, -(-picture.height // shape.height)), max(picture.height, -(-picture.width // shape.width))
+    fitted = PIL.ImageOps.pad(
+        picture.convert("L" if shape.channels == 1 else "RGB").resize(size),
+        (shape.width, shape.height),
+        PIL.Image.Resampling.LANCZOS,
+        color=(255,) * shape.channels,
+    )
+    return np.asarray(fitted).reshape(shape.as_tuple)
+
+
+def noise(width, height, seed=0):
+    return PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+
+
+WIDE = PixelShape(height=28, width=172, channels=3)
+
+
+@pytest.mark.parametrize("shape", [GREY, RGB, WIDE])
+@pytest.mark.parametrize("shorter", [1, 2, 3, 7, 28, 100])
+def test_a_long_picture_is_enlarged_at_its_shorter_side_as_it_ever_was(shape, shorter):
+    for longer in (1, 27, 29, 57, 172, 173, 345, 800, 1000, 2801, 5000):
+        for size in ((longer, shorter), (shorter, longer)):
+            picture = noise(*size, seed=longer)
+
+            assert np.array_equal(contained(picture, shape), enlarged_first(picture, shape))
+
+
+@pytest.mark.parametrize("shape", [GREY, RGB, WIDE])
+def test_a_line_that_is_too_long_to_be_enlarged_gets_the_same_pixels(shape, monkeypatch):
+    monkeypatch.setattr(conversion, "_MAX_THICKENED_PIXELS", 0)
+    for length in (345, 346, 399, 500, 777, 1024, 1500, 2801, 5000, 9999):
+        for size in ((length, 1), (1, length)):
+            picture = noise(*size, seed=length)
+
+            assert np.array_equal(contained(picture, shape), enlarged_first(picture, shape))
+
+
+@pytest.mark.parametrize("shape", [GREY, RGB, WIDE])
+def test_a_strip_that_is_too_long_to_be_enlarged_gets_nearly_the_same_pixels(shape, monkeypatch):
+    monkeypatch.setattr(conversion, "_MAX_THICKENED_PIXELS", 0)
+    for length in (1024, 2801, 5000):
+        for shorter in (2, 3, 5):
+            for size in ((length, shorter), (shorter, length)):
+                pixels = contained(noise(*size), shape).astype(int)
+
+                assert np.abs(pixels - enlarged_first(noise(*size), shape)).max() <= 24
+
+
+@pytest.mark.parametrize("size", [(43_347, 1), (44_000, 2), (480_000, 1), (1, 480_000), (2**24, 1), (2, 2**23)])
+def test_no_picture_is_enlarged_beyond_64_megapixels_however_long_it_is(size, monkeypatch):
+    """A PNG of 480,000 pixels in a row has 1.5 kB, and took 5 GB."""
+    made, resize = [], PIL.Image.Image.resize
+    monkeypatch.setattr(PIL.Image.Image, "resize", lambda *args, **named: made.append(resize(*args, **named)) or made[-1])
+
+    pixels = contained(PIL.Image.new("RGB", size, (200, 10, 10)), RGB)
+    assert made
+    assert max(picture.width * picture.height for picture in made) <= 2**26
+    line = pixels[13:15] if size[0] > size[1] else pixels[:, 13:15]
+    assert (line == (200, 10, 10)).all(axis=2).sum() == 28
+    assert (pixels == 255).all(axis=2).sum() == 28 * 27
+
+
+def test_a_very_long_line_is_averaged_before_it_is_weighted():
+    """A quarter of it is white; the weights of each of its pixels would take gigabytes."""
+    pixels = np.zeros((1, 2**21, 1), np.uint8).repeat(3, axis=2)
+    pixels[:, 2**20 : 2**20 + 2**19] = 255
+
+    row = contained(PIL.Image.fromarray(pixels), RGB)[14, :, 0]
+    assert (row[15:20] > 240).all()
+    assert (row[:13] < 15).all()
+    assert (row[22:] < 15).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "L"])
+@pytest.mark.parametrize("height", [1, 4095, 4096, 4097, 9000])
+def test_transparency_laid_on_the_background_band_by_band_has_the_pixels_of_the_whole(mode, height):
+    picture = noise(3, height).convert("L" if mode in {"LA", "L"} else "RGB")
+    if mode in {"LA", "RGBA"}:
+        picture.putalpha(noise(3, height, seed=1).getchannel(0))
+    elif mode == "P":
+        picture = picture.quantize(16)
+        picture.info["transparency"] = bytes(range(0, 256, 16))
+    else:
+        picture.info["transparency"] = picture.getpixel((0, 0))
+    page = PIL.Image.new("RGBA", picture.size, (77, 77, 77, 255))
+    whole = PIL.Image.alpha_composite(page, picture.convert("RGBA"))
+
+    shape, way = PixelShape(height=height, width=3, channels=3), Conversion(fit="contain", background=77)
+    assert np.array_equal(convert(picture, shape, way), np.asarray(whole.convert("RGB")))

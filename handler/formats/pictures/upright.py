@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import PIL.Image
 
@@ -11,7 +13,7 @@ from handler.formats.pictures.judged import Judged
 # later steps are bounded, and a JPEG is decoded at that size. 4 megapixels at least are left: 2,000 pixels a side, of which
 # conversions use 16 for each of the model's. Smaller pictures keep every pixel.
 _FULL_PIXELS = 2**24
-_BAND_ROWS = 512  # of a large picture are converted at a time
+_BLOCK_ROWS, _BLOCK_COLUMNS = 2**9, 2**16  # of a large picture are converted at a time: whole rows, unless they are very long
 _TURNS = {
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
     3: PIL.Image.Transpose.ROTATE_180,
@@ -48,10 +50,11 @@ def _in_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _reduced(picture: PIL.Image.Image, factor: int) -> PIL.Image.Image:
-    """Averages squares of `factor` pixels a side, a band of rows after the other, so that no copy of the picture is made."""
+    """Averages squares of `factor` pixels a side, block after block, so that no copy of the picture is made."""
     mode = "RGBA" if picture.has_transparency_data else "L" if PIL.Image.getmodebase(picture.mode) == "L" else "RGB"
     small = PIL.Image.new(mode, (-(-picture.width // factor), -(-picture.height // factor)))
-    for top in range(0, picture.height, _BAND_ROWS):
-        band = picture.crop((0, top, picture.width, min(top + _BAND_ROWS, picture.height)))
-        small.paste(_in_eight_bits(band).convert(mode).reduce(factor), (0, top // factor))
+    for top, left in itertools.product(range(0, picture.height, _BLOCK_ROWS), range(0, picture.width, _BLOCK_COLUMNS)):
+        right, bottom = min(left + _BLOCK_COLUMNS, picture.width), min(top + _BLOCK_ROWS, picture.height)
+        block = picture.crop((left, top, right, bottom))
+        small.paste(_in_eight_bits(block).convert(mode).reduce(factor), (left // factor, top // factor))
     return small

@@ -14,6 +14,8 @@ from handler.conversion import convert
 from handler.errors import ObjectTooLarge, UnreadableImage
 from handler.formats import decode
 from handler.formats.picture import read_picture
+from handler.formats.pictures.judged import Judged
+from handler.formats.pictures.upright import upright
 from tests.handler.formats.samples import chunk, decoded, limited
 
 GREY, RGB = PixelShape(height=28, width=28, channels=1), PixelShape(height=28, width=28, channels=3)
@@ -379,3 +381,33 @@ def test_damaged_metadata_is_no_fault_of_the_picture(sample_pixels, fashion_targ
 
     (image,) = decoded(content, fashion_target)
     assert np.array_equal(image.pixels, sample_pixels[0])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(70_001, 7), (2 * 65_536, 3), (1, 1025), (9, 513), (65_537, 1), (3, 3)])
+@pytest.mark.parametrize("factor", [2, 8])
+def test_a_picture_that_is_made_smaller_block_by_block_has_the_pixels_of_one_made_smaller_whole(mode, size, factor):
+    pattern = np.arange(size[0] * size[1], dtype=np.uint64).reshape(size[::-1]) * 2_654_435_761 >> 8
+    if mode == "I;16":
+        picture = PIL.Image.fromarray(pattern.astype(np.uint16))
+        whole = PIL.Image.fromarray((pattern.astype(np.uint16) >> 8).astype(np.uint8))
+    else:
+        whole = picture = PIL.Image.fromarray(pattern.astype(np.uint8)).convert(mode)
+    if mode in {"LA", "RGBA"}:
+        picture.putalpha(PIL.Image.fromarray((pattern >> 8).astype(np.uint8)))
+        whole = picture.convert("RGBA")
+
+    small = upright(picture, Judged(b"", *size), factor)
+    assert np.array_equal(np.asarray(small), np.asarray(whole.reduce(factor)))
+
+
+@pytest.mark.parametrize("size", [(2**25, 1), (2**24 + 1, 2)])
+def test_no_block_of_a_very_long_picture_is_the_whole_picture(size, monkeypatch):
+    """Sixteen bits a sample take 30 bytes a pixel while they become eight."""
+    cropped, crop = [], PIL.Image.Image.crop
+    monkeypatch.setattr(PIL.Image.Image, "crop", lambda *args: cropped.append(crop(*args)) or cropped[-1])
+
+    small = upright(PIL.Image.new("I;16", size, 2**15), Judged(b"", *size), 2)
+    assert small.getextrema() == (128, 128)
+    assert sum(block.width * block.height for block in cropped) == size[0] * size[1]
+    assert max(block.width * block.height for block in cropped) <= 2**25 // 4
