@@ -578,6 +578,12 @@ PICTURES = (
         reading(tiff([bytes(600)], t322=[2**31], t323=[2**31])),
     ),
     Provocation(
+        "ObjectTooLarge",
+        "a TIFF uses the same bytes for many tiles or strips, or its tiles reach far beyond its picture",
+        "No common program writes such files.",
+        reading(tiff([bytes(16)] * 20, t256=[16], t257=[320], t322=[2**22], t323=[16])),
+    ),
+    Provocation(
         "UnreadableImage",
         "an AVIF holds no main picture, or only a film",
         "Convert it with a program that opens it.",

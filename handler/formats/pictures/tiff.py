@@ -127,7 +127,7 @@ def _short(numbers: tuple[int, ...]) -> str:
 
 
 def _require_blocks(tags: Tags, width: int, height: int, size_bytes: int) -> None:
-    """Requires that each strip or tile is in the file, and is not too large to be unpacked."""
+    """Requires that each strip or tile is in the file, and that neither one nor all are too large to be unpacked."""
     is_tiled = _TILES in tags
     columns = tags.get(_TILE_WIDTH, (0,))[0] if is_tiled else width
     rows = tags.get(_TILE_HEIGHT, (0,))[0] if is_tiled else min(height, tags.get(_STRIP_ROWS, (height,))[0])
@@ -140,9 +140,18 @@ def _require_blocks(tags: Tags, width: int, height: int, size_bytes: int) -> Non
         raise UnreadableImage("Expected a TIFF that states where its pixels are. Received: a damaged one; save it again.")
     if any(start + length > size_bytes for start, length in zip(starts, lengths, strict=True)):
         raise UnreadableImage("Expected a TIFF with all of its pixels. Received: one that is truncated; upload it again.")
-    if columns * rows * samples * bits // 8 > _MAX_BLOCK_BYTES:
+    block_bytes = columns * rows * samples * bits // 8
+    if block_bytes > _MAX_BLOCK_BYTES:
         raise ObjectTooLarge(
             f"Expected a TIFF in strips or tiles of at most {_MAX_BLOCK_BYTES} bytes. Received: larger ones; save it as PNG."
+        )
+    # Tiles may reach beyond the picture, and may share bytes; the decoder unpacks each, and in one order of bits copies each.
+    most_bytes = 2 * max(_MAX_BLOCK_BYTES, width * height * samples * bits // 8)
+    in_all_bytes = max(needed // planes * block_bytes, sum(lengths))
+    if in_all_bytes > most_bytes:
+        raise ObjectTooLarge(
+            f"Expected a TIFF in strips or tiles of at most {most_bytes} bytes in all. Received: {in_all_bytes}; "
+            "save it as PNG."
         )
 
 

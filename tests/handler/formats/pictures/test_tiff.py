@@ -395,6 +395,61 @@ def test_a_strip_or_tile_unpacks_to_at_most_512_megabytes(tags, is_read):
             picture_size(content, 2**33)
 
 
+@pytest.mark.parametrize(
+    ("tiles", "tags", "received"),
+    [
+        (16, {"t256": [16], "t322": [2**22], "t323": [16]}, None),
+        (17, {"t256": [16], "t322": [2**22], "t323": [16]}, 17 * 2**26),
+        (200, {"t256": [16], "t322": [2**22], "t323": [16]}, 200 * 2**26),
+        (3 * 16, {"t256": [16], "t322": [2**20], "t323": [16], "t277": [3], "t258": [8] * 3, "t262": [2], "t284": [2]}, None),
+        (
+            3 * 32,
+            {"t256": [16], "t322": [2**20], "t323": [16], "t277": [3], "t258": [8] * 3, "t262": [2], "t284": [2]},
+            96 * 2**24,
+        ),
+    ],
+)
+def test_tiles_beyond_the_picture_unpack_to_at_most_a_gigabyte_in_all(tiles, tags, received):
+    """Two hundred tiles of the same 65 kB, of 64 MiB each, took 12 s, for a picture of 16x3200 pixels."""
+    height = 16 * tiles // (3 if "t284" in tags else 1)
+    content = stated([b"?"], tags | {"t257": [height], "t324": [16] * tiles, "t325": [1] * tiles})
+    if received is None:
+        assert picture_size(content) == (16, height)
+    else:
+        with pytest.raises(ObjectTooLarge, match=f"tiles of at most 1073741824 bytes in all. Received: {received}; save it"):
+            picture_size(content)
+
+
+@pytest.mark.parametrize(("count", "is_read"), [(1024, True), (1025, False), (60_000, False)])
+def test_strips_that_share_bytes_have_at_most_a_gigabyte_in_all(count, is_read):
+    """The bits of each are turned around, used or not: 60,000 strips of the same megabyte took half a minute."""
+    content = stated([bytes(2**20)], {"t257": [count], "t278": [1], "t266": [2], "t273": [16] * count, "t279": [2**20] * count})
+    if is_read:
+        assert picture_size(content) == (30, count)
+    else:
+        with pytest.raises(ObjectTooLarge, match=f"at most 1073741824 bytes in all. Received: {count * 2**20}; save it"):
+            picture_size(content)
+
+
+@pytest.mark.parametrize("side", [16, 64, 256, 512, 1024])
+@pytest.mark.parametrize("size", [(8192, 8192), (8193, 8191), (65_000, 1032), (1032, 65_000), (30_001, 2_001), (17, 19)])
+@pytest.mark.parametrize("kind", [{}, {"t277": [4], "t258": [16] * 4, "t262": [2], "t338": [2]}])
+def test_a_large_picture_in_tiles_of_a_usual_size_is_read(side, size, kind):
+    count = -(-size[0] // side) * -(-size[1] // side)
+    if count > 2**16:  # more than a tag may have
+        return
+    tags = {"t256": [size[0]], "t257": [size[1]], "t322": [side], "t323": [side], "t324": [16] * count, "t325": [1] * count}
+
+    assert picture_size(stated([b"?"], tags | kind), 2**27) == size
+
+
+def test_a_picture_of_more_than_a_gigabyte_is_read_where_the_limit_on_pixels_allows_it():
+    tags = {"t256": [18_000], "t257": [18_000], "t277": [4], "t258": [8] * 4, "t262": [2], "t338": [2]}
+    tiles = {"t322": [512], "t323": [512], "t324": [16] * 36**2, "t325": [10**6] * 36**2}
+
+    assert picture_size(stated([bytes(10**6)], tags | tiles), 2**29) == (18_000, 18_000)
+
+
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("size", [600, 601])
