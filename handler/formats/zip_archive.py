@@ -155,6 +155,8 @@ def _unpacked(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
             yield inflater.decompress(packed, _PIECE_BYTES)
             while inflater.unconsumed_tail:
                 yield inflater.decompress(inflater.unconsumed_tail, _PIECE_BYTES)
+            if inflater.eof:  # what follows would be collected, and copied whole with every piece
+                return
         yield inflater.decompress(b"", _PIECE_BYTES)  # it may hold some bytes back
     except zlib.error:
         return

@@ -348,3 +348,30 @@ def test_a_version_of_the_future_is_no_fault(fashion_target):
 def test_a_document_of_office_is_called_by_name_and_its_pictures_are_not_taken_for_images(names, fashion_target):
     with pytest.raises(UnrecognisedFormat, match="Received: a document of Word, Excel or PowerPoint; save the pictures in it"):
         decoded(zipped(dict.fromkeys(names, PNG)), fashion_target)
+
+
+@pytest.mark.parametrize("behind_bytes", [0, 1, 2**16, 2**20, 3 * 2**20])
+def test_what_follows_a_member_s_deflate_stream_is_not_read(behind_bytes, fashion_target):
+    """Sixty megabytes of it took seconds: zlib copies all that it was given behind the end with every further piece."""
+    packed = zlib.compress(PNG, wbits=-zlib.MAX_WBITS)
+    content = zipped({"a.png": PNG})
+    at = content.index(packed)
+    grown = content[: at + len(packed)] + bytes(behind_bytes) + content[at + len(packed) :]
+    grown = changed(grown, 0, packed=len(packed) + behind_bytes)
+    grown = grown[:-6] + struct.pack("<I", grown.index(b"PK\x01\x02")) + grown[-2:]
+    body = CountedReads(grown)
+
+    (image,) = decode(body, "a.zip", fashion_target)
+    assert np.array_equal(image.pixels[:, :, 0], PIXELS[0])
+    assert body.read_bytes < len(content) + 2**16 + 2**17
+
+
+class CountedReads(io.BytesIO):
+    """A body that counts the bytes that are read of it."""
+
+    read_bytes = 0
+
+    def read(self, size=-1, /):
+        piece = super().read(size)
+        self.read_bytes += len(piece)
+        return piece
