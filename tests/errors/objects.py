@@ -537,6 +537,12 @@ PICTURES = (
     ),
     Provocation(
         "UnreadableImage",
+        "a run-length encoded BMP has so many pixels that unpacking it would take seconds",
+        "Such BMPs are for icons.",
+        reading(bmp(b"\0\1", width=2**12, height=2**12, bits=8, compression=1, palette=PALETTE)),
+    ),
+    Provocation(
+        "UnreadableImage",
         "a TIFF was damaged, or its upload broke off: TIFFs often state their size at their end",
         "Compare its size with that of your file.",
         reading(tiff([bytes(600)])[:100]),

@@ -21,6 +21,7 @@ _OS2_HEADER = 12
 _HEADERS = {_OS2_HEADER, 40, 52, 56, 64, 108, 124}  # by their sizes in bytes
 _PLAIN, _RUNS_OF_8, _RUNS_OF_4, _FIELDS = range(4)
 _MAX_RUN_BYTES = 2**22  # Pillow unpacks runs in Python, at about 4 MB a second
+_MAX_RUN_PIXELS = 2**23  # and fills up rows pixel by pixel, 6 million a second; a screen of 3840x2160 pixels has fewer
 
 
 def recognises(head: bytes) -> bool:
@@ -47,6 +48,11 @@ def judge(content: bytes, max_pixels: int) -> Judged:
             raise UnreadableImage(
                 f"Expected a run-length encoded BMP of at most {_MAX_RUN_BYTES} bytes. "
                 f"Received: {len(content) - pixels_at}; save it as PNG."
+            )
+        if width * height > _MAX_RUN_PIXELS:
+            raise UnreadableImage(
+                f"Expected a run-length encoded BMP of at most {_MAX_RUN_PIXELS} pixels. "
+                f"Received: {width}x{height}; save it as PNG."
             )
     elif pixels_at + (width * bits + 31) // 32 * 4 * height > len(content):
         raise UnreadableImage("Expected a BMP with all of its pixels. Received: one that is truncated; upload it again.")

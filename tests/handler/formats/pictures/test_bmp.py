@@ -113,6 +113,34 @@ def test_runs_that_would_take_long_are_refused():
         read_picture(content)
 
 
+@pytest.mark.parametrize("compression", [1, 2])
+@pytest.mark.parametrize(
+    ("size", "is_read"),
+    [
+        ((3840, 2160), True),
+        ((3840, -2160), True),
+        ((2**23, 1), True),
+        ((2**23 + 1, 1), False),
+        ((1, -(2**23) - 1), False),
+        ((2**24, 1), False),
+        ((4096, 2049), False),
+    ],
+)
+def test_runs_for_more_than_8_megapixels_are_refused_however_few_they_are(size, is_read, compression):
+    """One end of line fills up a row, pixel by pixel: 1,084 bytes for a row of 16 million took three seconds."""
+    width, height = size
+    content = bmp(b"\1\0\0\0\0\1", width=width, height=height, bits=8, compression=compression, palette=PALETTE)
+    if is_read:
+        assert picture_size(content) == (width, abs(height))
+    else:
+        with pytest.raises(UnreadableImage, match=f"at most 8388608 pixels. Received: {width}x{abs(height)}; save it as PNG"):
+            picture_size(content)
+
+
+def test_a_large_picture_without_runs_is_read():
+    assert picture_size(bmp(bytes(2**24), width=2**24, height=1, bits=8, palette=PALETTE)) == (2**24, 1)
+
+
 @pytest.mark.parametrize("compression", [4, 5, 6, 99])
 def test_other_compressions_are_refused_by_their_number(compression):
     with pytest.raises(UnreadableImage, match=f"compression {compression}; save it as PNG"):
