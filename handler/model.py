@@ -104,6 +104,7 @@ class Classifier:
         """
         with self._lock:
             if len(images) != self._images:
+                self._images = -1  # until the tensors fit, so that a call after one that failed makes them anew
                 self._interpreter.resize_tensor_input(self._input["index"], images.shape, strict=True)
                 self._interpreter.allocate_tensors()
                 self._images = len(images)

@@ -99,6 +99,36 @@ def test_threads_that_share_a_model_get_what_each_would_alone(bundled, sample_pi
     assert all(np.array_equal(one.probabilities, other.probabilities) for one, other in pairs)
 
 
+class FailingOnce:
+    """A graph that finds no memory for its tensors the first time."""
+
+    def __init__(self, graph):
+        self._graph = graph
+        self._fails = True
+
+    def __getattr__(self, name):
+        return getattr(self._graph, name)
+
+    def allocate_tensors(self):
+        if self._fails:
+            self._fails = False
+            raise RuntimeError("no memory")
+        self._graph.allocate_tensors()
+
+
+@pytest.mark.parametrize("sizes", [(16, 1), (16, 16), (16, 3)])
+def test_a_batch_without_memory_for_it_leaves_the_model_usable_for_batches_of_every_size(sizes, files, bundled, sample_pixels):
+    classifier = Classifier(files[MODEL_FILE])
+    classifier.classify(sample_pixels[:1])
+    classifier._interpreter = FailingOnce(classifier._interpreter)
+    failing, following = sizes
+    with pytest.raises(RuntimeError, match="no memory"):
+        classifier.classify(sample_pixels[:failing])
+
+    found = classifier.classify(sample_pixels[:following]).probabilities
+    assert np.array_equal(found, bundled.classify(sample_pixels[:following]).probabilities)
+
+
 def test_a_model_with_one_bit_changed_anywhere_is_refused(files):
     rng = np.random.default_rng(1)
     for position in rng.integers(0, len(files[MODEL_FILE]), 200).tolist():
