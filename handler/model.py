@@ -43,6 +43,11 @@ _PROBABILITIES, _FAMILIARITY = "probabilities", "familiarity"  # the names of tw
 GOLDEN_TOLERANCE = 0.02
 _REMEDY = "Copy the whole artifact again, or make it anew."
 
+# How far the sum of an image's probabilities may be from 1: that of a softmax in float32 is by 0.000001, and in eight bits by
+# hundredths. Each of them is from 0 to 1, as documents have it, up to the rounding of documents.
+_SUM_TOLERANCE = 0.05
+_RANGE_TOLERANCE = 5e-7
+
 FAMILIARITY_TOLERANCE = 0.1  # the same of a golden familiarity, as a fraction of the largest one
 
 
@@ -214,7 +219,20 @@ def _check_golden_batch(manifest: Manifest, classifier: Classifier) -> None:
     scores = Scores.joined(singly)
     difference = float(np.abs(scores.probabilities - expected).max())
     _require(bool(difference <= GOLDEN_TOLERANCE), f"the golden batch's probabilities within {GOLDEN_TOLERANCE}", difference)
+    _check_probabilities(scores.probabilities)
     _check_familiarity(manifest, scores)
+
+
+def _check_probabilities(probabilities: np.ndarray) -> None:
+    """Requires numbers that documents may tell as probabilities, which logits are not, however well the golden batch agrees."""
+    least, most = float(probabilities.min()), float(probabilities.max())
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    if least < -_RANGE_TOLERANCE or most > 1 + _RANGE_TOLERANCE or float(np.abs(sums - 1).max()) > _SUM_TOLERANCE:
+        raise BadArtifact(
+            "Expected a model whose probabilities are 0 to 1, and sum to 1 for each image. "
+            f"Received: {least:.1f} to {most:.1f}, and sums of {float(sums.min()):.1f} to {float(sums.max()):.1f}; make the "
+            "artifact by `python -m training adopt`, which adds a softmax to a model that ends in logits."
+        )
 
 
 def _check_familiarity(manifest: Manifest, scores: Scores) -> None:

@@ -18,9 +18,9 @@ import handler.s3_calls
 from handler.app import build_parts
 from handler.backlog.runs import Places, Position, Shard
 from handler.backlog.surviving import Note
-from handler.contract import MANIFEST_FILE, MODEL_FILE
+from handler.contract import MANIFEST_FILE, MODEL_FILE, golden_images, parse_manifest
 from handler.deadline import Deadline
-from handler.model import BUNDLED_ARTIFACT
+from handler.model import BUNDLED_ARTIFACT, Classifier
 from handler.objects import ObjectRef, Prefix
 from handler.s3_answers import BLOCK_BYTES
 from handler.stores import make_store
@@ -74,6 +74,28 @@ def of_an_unknown_operation():
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def with_logits(scene):
+    """Starts the function with the bundled model without its softmax, and with a golden batch as this model scores it."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bundled_model(), 0))
+    (graph,), (signature,) = model.subgraphs, model.signatureDefs
+    at = next(
+        at
+        for at, operator in enumerate(graph.operators)
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.SOFTMAX
+    )
+    softmax = graph.operators.pop(at)
+    (logits,), (probabilities,) = softmax.inputs, softmax.outputs
+    graph.outputs = [logits if output == probabilities else output for output in graph.outputs]
+    for output in signature.outputs:
+        output.tensorIndex = logits if output.tensorIndex == probabilities else output.tensorIndex
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    content = bytes(builder.Output())
+    images = golden_images(parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes()))
+    said = Classifier(content).classify(images).probabilities.tolist()
+    return with_artifact(content, golden=lambda golden: golden | {"probabilities": said})(scene)
 
 
 def with_coat(scene, **variables):
@@ -560,6 +582,12 @@ MODEL = (
         "the example images in the manifest were cut",
         "A manifest is not for editing: it vouches for the model.",
         with_artifact(golden=lambda golden: golden | {"images": "AAAA"}),
+    ),
+    Provocation(
+        "BadArtifact",
+        "a model ends in logits, and the artifact was not made by this project's export",
+        "The classes of a model exclude each other: one that ends in a sigmoid is trained anew with a softmax.",
+        with_logits,
     ),
     Provocation(
         "BadArtifact",

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from handler.contract import (
     Golden,
     ModelFile,
     PixelShape,
+    Scores,
     golden_images,
     parse_manifest,
     render_manifest,
@@ -25,6 +27,9 @@ from handler.contract import (
 from handler.conversion import REVISIONS
 from handler.errors import BadArtifact
 from handler.model import BUNDLED_ARTIFACT, Classifier, directory_reader, load_model
+from handler.predictions import Prediction, predict
+
+CLOTHES_PHOTOS = Path(__file__).parents[2] / "training" / "shipped" / "clothes-photos"
 
 
 @pytest.fixture(scope="module")
@@ -289,18 +294,58 @@ def test_a_model_that_takes_other_numbers_than_bytes_is_refused():
         load_model(reader(make_small(familiarity=None, pixels="float32")))
 
 
-def make_small(*, familiarity, pixels="uint8"):
+ENDS = {
+    "logits": ("linear", (-3.0, 7.0)),
+    "negative": ("linear", (-0.25, 1.25)),
+    "sigmoid": ("sigmoid", (0.0, 1.0)),
+    "relu": ("relu", (0.0, 0.25)),
+    "too small": ("linear", (0.25, 0.65)),
+    "too large": ("linear", (0.5, 0.6)),
+}
+
+
+@pytest.mark.parametrize("familiarity", [None, (0.0, 255.0)])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_model_that_gives_no_probabilities_is_refused_though_its_golden_batch_agrees(end, familiarity):
+    activation, biases = ENDS[end]
+    with pytest.raises(BadArtifact, match=r"sum to 1 for each image\. Received: .* adopt`, which adds a softmax"):
+        load_model(reader(make_small(familiarity=familiarity, activation=activation, biases=biases)))
+
+
+@pytest.mark.parametrize(
+    ("activation", "biases"),
+    [("softmax", (-3.0, 7.0)), ("softmax", (-90.0, 90.0)), ("linear", (0.25, 0.72)), ("linear", (0.0, 1.0))],
+)
+def test_probabilities_may_sum_to_somewhat_less_than_1_as_those_of_eight_bits_do(activation, biases):
+    model = load_model(reader(make_small(familiarity=None, activation=activation, biases=biases)))
+
+    probabilities = model.classify(golden_images(model.manifest)).probabilities
+    rows = list(predict(["a", "b"], Scores(probabilities, None), model.manifest))
+    assert msgspec.json.decode(msgspec.json.encode(rows), type=list[Prediction]) == rows
+
+
+def test_every_artifact_that_ships_loads():
+    for folder in (BUNDLED_ARTIFACT, CLOTHES_PHOTOS):
+        assert load_model(directory_reader(folder)).manifest.classes
+
+
+def make_small(*, familiarity, pixels="uint8", activation="softmax", biases=(0.0, 0.0)):
     import keras
 
     from training.export.litert import quantise
 
     pixels = keras.Input((4, 4, 1), dtype=pixels)
     values = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(pixels))
-    outputs = {"probabilities": keras.layers.Softmax()(keras.layers.Dense(2, kernel_initializer="zeros")(values))}
+    dense = keras.layers.Dense(2, kernel_initializer="zeros")
+    outputs = {"probabilities": keras.layers.Activation(activation)(dense(values))}
+    dense.bias.assign(biases)
     if familiarity:
         outputs["familiarity"] = keras.ops.mean(values, axis=1)
     content = quantise(keras.Model(pixels, outputs), "none")
     golden = np.concatenate([np.zeros((1, 4, 4, 1), np.uint8), np.full((1, 4, 4, 1), 255, np.uint8)])
+    said = ((0.5, 0.5), (0.5, 0.5))
+    if pixels.dtype == "uint8":
+        said = tuple(map(tuple, Classifier(content).classify(golden).probabilities.tolist()))
     manifest = msgspec.structs.replace(
         parse_manifest((BUNDLED_ARTIFACT / MANIFEST_FILE).read_bytes()),
         classes=("a", "b"),
@@ -308,7 +353,7 @@ def make_small(*, familiarity, pixels="uint8"):
         unfamiliar_below=10.0 if familiarity else None,
         input=PixelShape(4, 4, 1),
         model=ModelFile(hashlib.sha256(content).hexdigest(), len(content), "none"),
-        golden=Golden(golden.tobytes(), ((0.5, 0.5), (0.5, 0.5)), familiarity),
+        golden=Golden(golden.tobytes(), said, familiarity),
     )
     return {MODEL_FILE: content, MANIFEST_FILE: render_manifest(manifest)}
 

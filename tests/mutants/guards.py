@@ -700,6 +700,13 @@ GUARDS = (
         MODEL,
     ),
     Guard(
+        "a model that gives no probabilities is refused",
+        "handler/model.py",
+        "    _check_probabilities(scores.probabilities)\n",
+        "",
+        MODEL,
+    ),
+    Guard(
         "a model whose input has another shape is refused",
         "handler/model.py",
         "_require(classifier.image_shape == manifest.input.as_tuple,",
