@@ -91,13 +91,21 @@ class Processes:
         return done
 
     def _submit(self, chunk: Chunk) -> Future[Result]:
-        """Hands out a chunk, which may start another process; that inherits that nothing interrupts it."""
+        """Hands out a chunk, which may start another process; that inherits that nothing interrupts it.
+
+        A process may die at any time, also while the next chunk is still looked for. Then the chunk is lost like those before
+        it, and waits with them for `_recover`.
+        """
         pool = self._pool = self._pool or ProcessPoolExecutor(
             self.count, multiprocessing.get_context("spawn"), ignore_interrupts
         )
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return pool.submit(self.work, self.job, chunk)
+        except BrokenProcessPool as error:
+            lost: Future[Result] = Future()
+            lost.set_exception(error)
+            return lost
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -1,6 +1,7 @@
 """Processes that are killed: whatever kills them fails alone, and everything else is done once more."""
 
 import multiprocessing
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_an_object_that_kills_fails_alone_and_the_order_is_kept(bombs):
     assert list(outcomes) == names
     assert {name for name, outcome in outcomes.items() if outcome is Outcome.FAILED} == {f"bomb {number}" for number in bombs}
     assert (tally.objects, tally.failed[KILLED]) == (30, len(bombs))
+
+
+@pytest.mark.parametrize("bomb", [0, 7, 14])
+def test_a_process_that_dies_while_the_next_chunk_is_looked_for_loses_nothing(bomb):
+    names = [f"bomb {number}" if number == bomb else f"{number}" for number in range(30)]
+
+    def slow():
+        for number, chunk in enumerate(chunks(*names)):
+            if number == 5:  # as a slow listing does
+                for process in multiprocessing.active_children():
+                    wait([process.sentinel])
+            yield chunk
+
+    outcomes, tally = run(slow())
+
+    assert list(outcomes) == names
+    assert [name for name, outcome in outcomes.items() if outcome is Outcome.FAILED] == [f"bomb {bomb}"]
+    assert (tally.objects, tally.failed[KILLED]) == (30, 1)
 
 
 def test_a_bug_ends_the_run_and_leaves_no_process():
