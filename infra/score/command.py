@@ -75,7 +75,9 @@ def score(
                 run.score(advance)
             places = {"documents": str(order.out)} | _write_views(run, order, table, page)
     seconds = time.monotonic() - began
-    summary = Summary(tally=run.tally, links=run.links, manifest=run.manifest, seconds=seconds, places=places)
+    summary = Summary(
+        tally=run.tally, links=run.links, in_output=run.in_output, manifest=run.manifest, seconds=seconds, places=places
+    )
     if as_json:
         sys.stdout.write(json.dumps(to_json(summary)) + "\n")
     else:
@@ -147,14 +149,14 @@ def _require_usable(source: Source, order: Order, folders: Folders) -> None:
     Raises:
         WrongSource: it is not there, lies where documents do, or has another folder's name.
     """
-    if isinstance(source, RemoteObject):
-        if s3().head(source.ref, deadline=Deadline.after(_LOOK_S)) is None:
-            raise WrongSource(f"Expected an object. Received: {source}, which is not there; end a prefix with a slash.")
-        is_inside = order.job.output.holds(source.ref)
-    elif isinstance(source, Prefix):
+    if isinstance(source, RemoteObject) and s3().head(source.ref, deadline=Deadline.after(_LOOK_S)) is None:
+        raise WrongSource(f"Expected an object. Received: {source}, which is not there; end a prefix with a slash.")
+    if isinstance(source, Prefix):
         is_inside = order.job.output.includes(source)
-    else:
+    elif isinstance(source, LocalFolder):
         is_inside = isinstance(order.out, Path) and source.folder.is_relative_to(order.out)
+    else:
+        is_inside = order.job.holds(source)
     if is_inside:
         raise WrongSource(f"Expected an --out that does not hold what is to be scored. Received: {order.out}; name another.")
     if isinstance(source, LocalFolder | LocalFile):

@@ -19,7 +19,7 @@ from infra.score.walking import Unusable, walk
 def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Folders) -> Iterator[Item | Unusable]:
     """Yields the objects of all sources, and then those of a list; nothing in the output is one.
 
-    A line that names nothing is Unusable. Whatever is wrong with a source is an error at once.
+    A line that names nothing, or something in the output, is Unusable. Whatever is wrong with a source is an error at once.
 
     Raises:
         WrongSource: two folders have the same name.
@@ -32,6 +32,9 @@ def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Fold
     for line in lines or ():
         try:
             item = parse_line(line, current)
+            if folders.job.holds(item):
+                yield Unusable(line, "Expected an object outside of --out. Received: one in it.", is_output=True)
+                continue
             if isinstance(item, LocalFile):
                 folders.require_alone(item.folder)
             yield item
@@ -76,8 +79,9 @@ def _objects_of(source: Source, folders: Folders) -> Iterator[Item | Unusable]:
             yield LocalFile(source.folder, found) if isinstance(found, str) else found
     elif isinstance(source, Prefix):
         for stored in s3().list(source, "", deadline=Deadline.never()):
-            if not folders.job.output.holds(stored.ref):
-                yield RemoteObject(stored.ref)
+            item = RemoteObject(stored.ref)
+            if not folders.job.holds(item):
+                yield item
     else:
         if isinstance(source, LocalFile):
             folders.require_alone(source.folder)

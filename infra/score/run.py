@@ -69,7 +69,10 @@ class Order:
 
 
 class Run:
-    """One run over the sources of an order, which counts what it does in `tally`, and the `links` that it passes over."""
+    """One run over the sources of an order, which counts what it does in `tally`.
+
+    It passes over `links`, and over what a list names in the output, `in_output`.
+    """
 
     def __init__(self, order: Order, keys: IO[str]) -> None:
         """Loads the artifact, so that a broken one is noticed at once; `keys` is an empty file for the keys of the documents.
@@ -80,6 +83,7 @@ class Run:
         self.manifest: Manifest = load_parts(order.job).model.manifest
         self.tally = Tally()
         self.links = 0
+        self.in_output = 0
         self._order = order
         self._folders = Folders(order.job)
         self._keys = keys
@@ -121,6 +125,8 @@ class Run:
                 continue
             elif item.is_link:
                 self.links += 1
+            elif item.is_output:
+                self.in_output += 1
             else:
                 self.tally.add_object(Outcome.FAILED, "Unusable", item.reason)
                 failed.write(write_line(item.text))

@@ -38,6 +38,11 @@ class LocalFile:
         """The address of the file as an object."""
         return ObjectRef(self.folder.name, self.key)
 
+    @property
+    def path(self) -> Path:
+        """The absolute path of the file, without links."""
+        return self.folder / self.key
+
     def __str__(self) -> str:
         return f"{self.folder}{_MARK}{self.key}"
 

@@ -32,10 +32,14 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The result of a run: its counts, the model, the seconds it took, and the places of what it wrote, by kind."""
+    """The result of a run: its counts, the model, the seconds it took, and the places of what it wrote, by kind.
+
+    `links` were passed over, and so were lines of a list that name what lies in the output, `in_output`.
+    """
 
     tally: Tally
     links: int
+    in_output: int
     manifest: Manifest
     seconds: float
     places: dict[str, str]
@@ -47,6 +51,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
     return {
         "objects": {outcome.value: tally.outcomes[outcome] for outcome in Outcome if outcome is not Outcome.POSTPONED},
         "links": summary.links,
+        "in_output": summary.in_output,
         "images": tally.images,
         "classified": tally.classified,
         "by_class": {name: tally.by_class[name] for name in manifest.classes},
@@ -77,8 +82,9 @@ def show(summary: Summary, console: Console) -> None:
 def _sentence(summary: Summary) -> str:
     outcomes = summary.tally.outcomes
     counts = [f"{outcomes[outcome]:,} {word}" for outcome, word in _WORDS.items() if outcomes[outcome]] or ["nothing to do"]
-    links = f"; links that were left out: {summary.links:,}" if summary.links else ""
-    return f"{summary.tally.objects:,} objects in {summary.seconds:.1f} s: {', '.join(counts)}{links}"
+    passed_over = {"links": summary.links, "lines that name something in --out": summary.in_output}
+    left_out = "".join(f"; left out: {count:,} {what}" for what, count in passed_over.items() if count)
+    return f"{summary.tally.objects:,} objects in {summary.seconds:.1f} s: {', '.join(counts)}{left_out}"
 
 
 def _marked(summary: Summary) -> dict[str, int | None]:

@@ -12,11 +12,15 @@ from handler.formats.member_names import is_skipped
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Something, named by `text`, that no object can be made of. It is a failure, unless it is a mere link."""
+    """Something, named by `text`, that no object can be made of.
+
+    It is a failure, unless it is a mere link, or lies in the output, where a list of all that is in a folder may lead.
+    """
 
     text: str
     reason: str
     is_link: bool = False
+    is_output: bool = False
 
 
 def walk(folder: Path, without: Path | None = None) -> Iterator[str | Unusable]:

@@ -64,6 +64,12 @@ class Job:
         """The folder or the prefix of S3 in which the documents lie."""
         return self.folder or self.output
 
+    def holds(self, item: Item) -> bool:
+        """Returns whether an object lies where documents do, so that it is none that is to be scored."""
+        if isinstance(item, LocalFile):
+            return self.folder is not None and item.path.is_relative_to(self.folder)
+        return self.output.holds(item.ref)
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:

@@ -79,6 +79,16 @@ def test_documents_under_the_prefix_are_no_input(remote, score):
     assert (first["objects"]["scored"], second["objects"]["duplicate"], second["objects"]["scored"]) == (10, 10, 0)
 
 
+def test_documents_that_a_list_names_are_no_input(remote, score):
+    out = f"s3://{remote.input_bucket}/uploads/predictions/"
+
+    for documents in (0, 10, 10):
+        lines = [f"s3://{remote.input_bucket}/{key}" for key in keys(remote, remote.input_bucket)]
+        summary = score.summary("-", "--out", out, stdin="\n".join(lines))
+
+        assert (sum(summary["objects"].values()), summary["in_output"]) == (10, documents)
+
+
 def test_a_bucket_that_is_not_there_is_an_error_in_one_line(remote, score):
     done = score("s3://no-such-bucket-here/uploads/")
 

@@ -172,6 +172,43 @@ def test_documents_inside_the_folder_are_no_input(score, photos):
     assert (first["scored"], first["rejected"], second["duplicate"], second["scored"]) == (10, 0, 10, 0)
 
 
+def test_documents_that_a_list_names_are_no_input_however_they_are_written(score, photos, tmp_path):
+    (tmp_path / "link").symlink_to(score.out)
+
+    for documents in (0, 10, 10):
+        found = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*") if path.is_file()]
+        links = [f"link/{path}" for path in score.documents()]
+        marked = [f"out/./{path}" for path in score.documents()]
+        inside = sum(line.startswith("out/") for line in found) + len(links) + len(marked)
+        lines = [f"./{line}" for line in found] + links + marked
+        summary = score.summary("-", stdin="\n".join(lines), cwd=tmp_path)
+
+        assert len(links) == documents
+        assert (sum(summary["objects"].values()), summary["in_output"]) == (10, inside)
+        assert sorted(score.documents()) == sorted(f"photos/{path.relative_to(photos)}.json" for path in photos.rglob("*.png"))
+
+
+def test_people_are_told_how_many_lines_name_documents(score, photos):
+    score.summary(photos)
+
+    done = score("-", stdin="\n".join(str(score.out / path) for path in score.documents()))
+
+    assert "nothing to do; left out: 10 lines that name something in --out" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["out/rack/bag-0.png.json", "./out/rack/bag-0.png.json", "link/bag-0.png.json"])
+def test_a_document_that_is_named_itself_is_refused(score, photos, tmp_path, text):
+    score.summary(photos)
+    (tmp_path / "link").symlink_to(score.out / "rack")
+    before = score.documents()
+
+    done = score(text, cwd=tmp_path)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "Expected an --out that does not hold what is to be scored" in done.stderr
+    assert score.documents() == before
+
+
 def test_two_folders_of_one_name_are_not_taken_for_each_other(score, photos, tmp_path):
     other = tmp_path / "other" / "photos"
     shutil.copytree(photos, other)
