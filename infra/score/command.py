@@ -26,7 +26,7 @@ from infra.score.lists import read_lines
 from infra.score.progress import shown_progress
 from infra.score.run import Order, Run
 from infra.score.shards import WHOLE, Shard, parse_shard
-from infra.score.sources import LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_source
+from infra.score.sources import LocalFolder, RemoteObject, Source, WrongSource, parse_source
 from infra.score.summary import Summary, show, to_json
 from infra.score.tally import Tally
 from infra.show.faults import gather_rows, standard_error
@@ -144,10 +144,10 @@ def _make_folder(place: Path | Prefix) -> Path | Prefix:
 
 
 def _require_usable(source: Source, order: Order, folders: Folders) -> None:
-    """Requires that a source is there, is no part of the output, and is not taken for another folder of the same name.
+    """Requires that a source is there, is no part of the output, and is not taken for a folder or bucket of the same name.
 
     Raises:
-        WrongSource: it is not there, lies where documents do, or has another folder's name.
+        WrongSource: it is not there, lies where documents do, or has the name of another folder or bucket.
     """
     if isinstance(source, RemoteObject) and s3().head(source.ref, deadline=Deadline.after(_LOOK_S)) is None:
         raise WrongSource(f"Expected an object. Received: {source}, which is not there; end a prefix with a slash.")
@@ -159,8 +159,12 @@ def _require_usable(source: Source, order: Order, folders: Folders) -> None:
         is_inside = order.job.holds(source)
     if is_inside:
         raise WrongSource(f"Expected an --out that does not hold what is to be scored. Received: {order.out}; name another.")
-    if isinstance(source, LocalFolder | LocalFile):
+    if isinstance(source, LocalFolder):
         folders.require_alone(source.folder)
+    elif isinstance(source, Prefix):
+        folders.require_bucket(source.bucket)
+    else:
+        folders.require_place(source)
 
 
 @contextmanager

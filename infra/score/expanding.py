@@ -22,7 +22,7 @@ def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Fold
     A line that names nothing, or something in the output, is Unusable. Whatever is wrong with a source is an error at once.
 
     Raises:
-        WrongSource: two folders have the same name.
+        WrongSource: two folders have the same name, or a folder and a bucket have.
         OSError: a folder cannot be read.
         StorageUnavailable: S3 failed.
     """
@@ -35,8 +35,7 @@ def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Fold
             if folders.job.holds(item):
                 yield Unusable(line, "Expected an object outside of --out. Received: one in it.", is_output=True)
                 continue
-            if isinstance(item, LocalFile):
-                folders.require_alone(item.folder)
+            folders.require_place(item)
             yield item
         except WrongSource as error:
             yield Unusable(line, str(error))
@@ -78,11 +77,11 @@ def _objects_of(source: Source, folders: Folders) -> Iterator[Item | Unusable]:
         for found in walk(source.folder, folders.job.folder):
             yield LocalFile(source.folder, found) if isinstance(found, str) else found
     elif isinstance(source, Prefix):
+        folders.require_bucket(source.bucket)
         for stored in s3().list(source, "", deadline=Deadline.never()):
             item = RemoteObject(stored.ref)
             if not folders.job.holds(item):
                 yield item
     else:
-        if isinstance(source, LocalFile):
-            folders.require_alone(source.folder)
+        folders.require_place(source)
         yield source

@@ -1,6 +1,7 @@
 """Keeps folders of one name apart: their files would be taken for each other's, since a name is all that a document holds.
 
-A note under the output says where the folder of each name lies, so that a later run notices another folder of the same name.
+A note under the output says where the folder of each name lies, so that a later run notices another folder of the same name. A
+bucket of S3 has a name as well: in a run with a folder of this name, the objects of one would be looked for in the other.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from handler.deadline import Deadline
 from handler.marks import RESERVED
 from handler.objects import ObjectRef
 from handler.store import Store, WriteResult
-from infra.score.sources import WrongSource
+from infra.score.sources import Item, LocalFile, WrongSource
 from infra.score.worker import Job, open_store
 
 _CALL_S = 60
@@ -23,17 +24,37 @@ _CALL_S = 60
 
 @dataclass(slots=True)
 class Folders:
-    """The folders whose files a run scores, `known` by their names, and the notes on them."""
+    """The folders whose files a run scores, `known` by their names, and the notes on them; `buckets` are those of S3."""
 
     job: Job
     known: dict[str, Path] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+
+    def require_place(self, item: Item) -> None:
+        """Requires that an object's folder or bucket is alone with its name; raises the same as the methods for both."""
+        if isinstance(item, LocalFile):
+            self.require_alone(item.folder)
+        else:
+            self.require_bucket(item.ref.bucket)
+
+    def require_bucket(self, bucket: str) -> None:
+        """Requires that no folder has the name of a bucket of S3 in which objects are scored.
+
+        Raises:
+            WrongSource: one has.
+        """
+        self.buckets.add(bucket)
+        if bucket in self.known:
+            raise _two_meanings(self.known[bucket])
 
     def require_alone(self, folder: Path) -> None:
-        """Requires that no other folder of the same name has its documents in the same output.
+        """Requires that no other folder of the same name has its documents in the same output, and that no bucket has it.
 
         Raises:
             WrongSource: another one has.
         """
+        if folder.name in self.buckets or folder.name == self.job.output.bucket:
+            raise _two_meanings(folder)
         known = self.known.get(folder.name)
         if known is None:
             known = self.known[folder.name] = self._claim(folder)
@@ -54,3 +75,10 @@ class Folders:
             return folder
         with closing(opened.body) as body:
             return Path(body.read().decode(errors="replace"))
+
+
+def _two_meanings(folder: Path) -> WrongSource:
+    return WrongSource(
+        "Expected a folder and a bucket of different names, since the name is all that a document tells. "
+        f"Received: {folder} and s3://{folder.name}; rename the folder, or leave this bucket to another run."
+    )

@@ -738,6 +738,12 @@ ROWS: tuple[Provocation, ...] = (
     ),
     Provocation(
         "WrongSource",
+        "a folder has the name of the bucket in which its documents belong, or of one that is scored in the same run",
+        "Name an --out elsewhere, or score each by itself.",
+        coatcheck("score", "photos", "--out", "s3://photos/predictions/", prepare=photos),
+    ),
+    Provocation(
+        "WrongSource",
         "two folders hold a file of the same path, whose documents would be one",
         "Score the folder above both.",
         coatcheck("score", "a", "b", prepare=both(lambda: photos("a/1.png"), lambda: photos("b/1.png"))),

@@ -89,6 +89,43 @@ def test_documents_that_a_list_names_are_no_input(remote, score):
         assert (sum(summary["objects"].values()), summary["in_output"]) == (10, documents)
 
 
+@pytest.mark.parametrize(("source", "status"), [("{folder}", 2), ("{folder}/./rack/bag-0.png", 2), ("-", 1)])
+def test_a_folder_that_has_the_name_of_the_output_s_bucket_is_left_as_it_is(remote, score, photos, tmp_path, source, status):
+    folder = photos.rename(photos.parent / remote.output_bucket)
+    before = sorted(folder.rglob("*"))
+
+    lines = f"{folder}/./rack/bag-0.png\n"
+    done = score(source.format(folder=folder), "--out", f"s3://{folder.name}/predictions/", stdin=lines, cwd=tmp_path)
+
+    assert done.returncode == status
+    assert "different names" in done.stderr + done.stdout
+    assert sorted(folder.rglob("*")) == before
+    assert keys(remote, remote.output_bucket) == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_folder_and_a_bucket_of_one_name_are_not_taken_for_each_other(remote, score, photos, is_first):
+    folder = photos.rename(photos.parent / remote.input_bucket)
+    sources = [folder, f"s3://{folder.name}/uploads/"]
+
+    done = score(*(sources if is_first else reversed(sources)))
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert f"Received: {folder} and s3://{folder.name}; rename the folder" in done.stderr
+    assert score.documents() == {}
+
+
+def test_a_line_whose_bucket_has_a_folder_s_name_fails_alone(remote, score, photos):
+    folder = photos.rename(photos.parent / remote.input_bucket)
+
+    done = score(folder, "-", "--json", stdin=f"s3://{folder.name}/uploads/a b/coat-0.png\n")
+
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["objects"]["scored"], summary["objects"]["failed"]) == (1, 10, 1)
+    assert "Expected a folder and a bucket of different names" in summary["failed"][0]["example"]
+    assert len(score.documents()) == 10
+
+
 def test_a_bucket_that_is_not_there_is_an_error_in_one_line(remote, score):
     done = score("s3://no-such-bucket-here/uploads/")
 
