@@ -1,4 +1,8 @@
-"""Images of many objects to batches of the model, and its predictions to the rows of their documents. No LiteRT here."""
+"""Images of many objects to batches of the model, and its predictions to the rows of their documents. No LiteRT here.
+
+A model may have no number for one image, such as a blank one if it divides by the deviation of an image's pixels. Then
+the object of that image fails, and no other object of the batch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 import numpy as np
 
-from handler.contract import Model
+from handler.contract import Model, Scores
+from handler.errors import BadArtifact
 from handler.formats.image import Image, Unreadable
 from handler.predictions import Prediction, RejectedImage, predict
 from handler.work import Work, isolated
@@ -43,15 +48,27 @@ class Batcher(msgspec.Struct, frozen=True):
     def _classify(self, pending: Sequence[tuple[Work, Image | Unreadable]]) -> None:
         """Classifies a batch, and adds the row of each image to the document that the image belongs to, in order."""
         images = [image for _, image in pending if isinstance(image, Image)]
-        predictions: Iterator[Prediction] = iter(())
+        predictions: Iterator[Prediction | BadArtifact] = iter(())
         if images:
             scores = self.model.classify(np.stack([image.pixels for image in images]))
-            predictions = iter(predict([image.name for image in images], scores, self.model.manifest))
+            predictions = iter(self._predict([image.name for image in images], scores))
         for work, image in pending:
             row = next(predictions) if isinstance(image, Image) else _row(image)
             with isolated(work):
                 if work.writer and not work.rejection and not work.failure:
+                    if isinstance(row, BadArtifact):
+                        raise row
                     work.writer.add(row)
+
+    def _predict(self, names: Sequence[str], scores: Scores) -> Sequence[Prediction | BadArtifact]:
+        """Returns the prediction for each image, or what is wrong with the model's answer for it."""
+        try:
+            return predict(names, scores, self.model.manifest)
+        except BadArtifact as error:
+            if len(names) == 1:
+                return [error]
+        pairs = zip(names, scores.singly(), strict=True)
+        return [row for name, alone in pairs for row in self._predict([name], alone)]
 
 
 def _row(image: Unreadable) -> RejectedImage:

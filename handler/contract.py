@@ -9,7 +9,7 @@ files here: bytes in, values out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -122,6 +122,12 @@ class Scores(msgspec.Struct, frozen=True):
         familiarities = [part.familiarity for part in parts if part.familiarity is not None]
         probabilities = np.concatenate([part.probabilities for part in parts])
         return cls(probabilities, np.concatenate(familiarities) if familiarities else None)
+
+    def singly(self) -> Iterator[Scores]:
+        """Yields the scores of each image of the batch, as those of a batch of its own."""
+        for end in range(1, len(self.probabilities) + 1):
+            one = slice(end - 1, end)
+            yield Scores(self.probabilities[one], None if self.familiarity is None else self.familiarity[one])
 
 
 class Golden(msgspec.Struct, frozen=True, omit_defaults=True):

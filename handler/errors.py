@@ -197,4 +197,7 @@ class StaleRun(MisconfiguredError):
 
 
 class BadArtifact(MisconfiguredError):
-    """A model whose files, manifest and behaviour disagree."""
+    """A model whose files, manifest and behaviour disagree.
+
+    A loaded model that has no number for an image, but NaN, fails the object of that image alone.
+    """

@@ -159,7 +159,8 @@ def predict(names: Sequence[str], scores: Scores, manifest: Manifest) -> list[Pr
     `names` are the names of the images, one for each row of `scores`.
 
     Raises:
-        BadArtifact: some probabilities are not finite; JSON has no numbers for these, and no verified model gives them.
+        BadArtifact: some probabilities are not finite, for which JSON has no numbers, or a familiarity is NaN. A verified model
+            gives none for its golden batch, but may give some for another image.
     """
     probabilities = scores.probabilities
     if not np.isfinite(probabilities).all():

@@ -44,7 +44,12 @@ EFFECTS = (
     Effect(("UnreadableMessage",), "this part of the event failed", "yes, until it is a dead letter; a task: no"),
     Effect(("UnrecognisedEvent",), "the invocation failed", "if its sender does so"),
     Effect(("InvocationFailed",), "the invocation failed", "yes, by Lambda or the sender"),
-    Effect(("BadSettings", "BadArtifact"), "no object is read", "yes, until it is a dead letter"),
+    Effect(("BadSettings",), "no object is read", "yes, until it is a dead letter"),
+    Effect(
+        ("BadArtifact",),
+        "no object is read; where the model has no number for one image, the object of that image failed",
+        "yes, until it is a dead letter",
+    ),
     Effect(("StaleRun",), "nothing is read", "no; start a run of another name"),
 )
 

@@ -18,10 +18,19 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from handler.contract import Scores
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import MAX_LISTS, Dispatcher
 from handler.documents import Documents
-from handler.errors import ObjectTooLarge, OutOfTime, QueueUnavailable, StorageUnavailable, UnacceptedObject, UnreadableImage
+from handler.errors import (
+    BadArtifact,
+    ObjectTooLarge,
+    OutOfTime,
+    QueueUnavailable,
+    StorageUnavailable,
+    UnacceptedObject,
+    UnreadableImage,
+)
 from handler.formats import Decoded
 from handler.formats.image import Image, Unreadable
 from handler.inputs import MAX_WHOLE_BYTES, Inputs
@@ -526,6 +535,58 @@ def test_a_model_that_fails_fails_the_invocation(score):
 
     with pytest.raises(RuntimeError, match="the graph is broken"):
         score({"a": npy(0)}, classify=broken)
+
+
+def without_numbers(model, output):
+    """A model that has no number for an image whose pixels are all alike, as one that divides by their deviation."""
+
+    def classify(images):
+        scores = model.classify(images)
+        probabilities = scores.probabilities.copy()
+        familiarity = np.zeros(len(images), np.float32)
+        outputs = {"probabilities": probabilities, "familiarity": familiarity}
+        outputs[output][images.reshape(len(images), -1).std(axis=1) == 0] = np.nan
+        return Scores(probabilities, familiarity)
+
+    return classify
+
+
+def varied():
+    """An array object of one image whose pixels differ."""
+    file = io.BytesIO()
+    np.save(file, np.array([[0, 40, 200], [9, 9, 9]], np.uint8))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("batch_images", [1, 2, 16])
+@pytest.mark.parametrize("output", ["probabilities", "familiarity"])
+def test_an_image_that_the_model_has_no_number_for_fails_its_object_alone(score, model, batch_images, output):
+    objects = {"a": varied(), "blank": npy(0), "half": zipped(**{"1.npy": varied(), "2.npy": npy(9)}), "b": varied()}
+    _, healthy = score({"healthy": varied()})
+
+    reports, documents = score(objects, classify=without_numbers(model, output), batch_images=batch_images)
+
+    assert [reports[key].outcome for key in objects] == [Outcome.SCORED, Outcome.FAILED, Outcome.FAILED, Outcome.SCORED]
+    assert sorted(documents) == ["a.json", "b.json", "healthy.json"]
+    assert classes(documents["a.json"]) == classes(documents["b.json"]) == classes(healthy["healthy.json"])
+    for key in ("blank", "half"):
+        assert type(reports[key].error) is BadArtifact
+        assert "NaN" in str(reports[key].error)
+        assert reports[key].error.__traceback__ is None
+
+
+def test_a_model_that_has_no_number_for_anything_fails_each_object_and_says_why(score):
+    nothing = Scores(np.full((1, 2), np.nan, np.float32))
+
+    reports, documents = score(
+        {"a": npy(0), "b": npy(9), "c": b"?"}, classify=lambda images: Scores.joined([nothing] * len(images))
+    )
+
+    assert [reports[key].outcome for key in "abc"] == [Outcome.FAILED, Outcome.FAILED, Outcome.REJECTED]
+    assert {str(reports[key].error) for key in "ab"} == {
+        "Expected finite probabilities of the model. Received: NaN or infinite ones; export it again."
+    }
+    assert list(documents) == ["c.json"]
 
 
 def test_where_a_name_is_missing_its_alternative_is_scored_under_its_own_name(score):
