@@ -18,9 +18,12 @@ docs/protocol.md says which guard of this protocol keeps which promise, by a mod
 from __future__ import annotations
 
 import random
+import re
+import string
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -38,6 +41,8 @@ FIRST_PAUSE_S = 0.05  # before the second attempt, and doubled before each furth
 
 _BUCKET, _ETAG, _VERSION = "input-bucket", "input-etag", "input-version"
 _MODEL, _MAKER, _RESULT = "model-sha256", "maker", "result"
+
+_PLAIN = string.punctuation + " "  # beside letters and digits: what ASCII can print
 
 PREDICTIONS, LIST = "predictions", "list"  # the results of documents that are no rejections
 
@@ -65,7 +70,7 @@ class Document(msgspec.Struct, frozen=True):
         """The metadata that are stored with the document, by which its input, model and result are recognised."""
         version = {} if self.source.version_id is None else {_VERSION: self.source.version_id}
         return version | {
-            _BUCKET: self.source.ref.bucket,
+            _BUCKET: sendable(self.source.ref.bucket),
             _ETAG: self.source.etag,
             _MODEL: self.model_sha256,
             _MAKER: self.maker,
@@ -94,7 +99,16 @@ class Described(NamedTuple):
 
 def belongs_to_another_bucket(existing: StoredObject, source: StoredObject) -> bool:
     """Returns whether `existing`, found in the place of the document of `source`, is about another bucket's object."""
-    return existing.metadata.get(_BUCKET) != source.ref.bucket
+    name = source.ref.bucket
+    return existing.metadata.get(_BUCKET) not in {sendable(name), name}  # of an earlier release in a local folder
+
+
+def sendable(name: str) -> str:
+    """Returns a name as metadata hold it; that of every bucket of S3 stays as it is.
+
+    A local folder may have any name. S3 takes only ASCII in metadata, and trims spaces at both ends: `Hüte` is `H%C3%BCte`.
+    """
+    return re.sub("^ +| +$", lambda spaces: "%20" * len(spaces[0]), quote(name, safe=_PLAIN))
 
 
 class Documents(msgspec.Struct, frozen=True):

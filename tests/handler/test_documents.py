@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.deadline import Deadline
-from handler.documents import MAX_ATTEMPTS, Document, Documents
+from handler.documents import MAX_ATTEMPTS, Document, Documents, belongs_to_another_bucket, sendable
 from handler.errors import ConcurrentWrites, OutOfTime, UnacceptedObject
 from handler.layout import Layout, LayoutName
 from handler.objects import ObjectRef, Prefix
@@ -206,6 +207,31 @@ def test_an_input_deleted_meanwhile_leaves_the_document_alone():
 
     assert put(bucket, maker="m2") is Outcome.GONE
     assert bucket.document == b"e1 by m1"
+
+
+ODD_FOLDERS = ["Hüte", " photos", "photos ", "  ", "a\tb", "a\nb", "服", "100 % wool"]
+
+
+@pytest.mark.parametrize("name", [*ODD_FOLDERS, "in", "photos-2026", "My photos (new), v2_~#1!"])
+def test_a_folder_s_name_is_sent_as_metadata_that_s3_takes_and_gives_back(name):
+    sent = sendable(name)
+
+    assert sent == sent.strip()
+    assert sent.isascii()
+    assert sent.isprintable()
+    assert unquote(sent) == name
+    assert (sent == name) == (name not in ODD_FOLDERS or name == "100 % wool")
+
+
+@pytest.mark.parametrize("name", ODD_FOLDERS)
+@pytest.mark.parametrize("is_of_an_earlier_release", [False, True])
+def test_a_document_of_a_folder_with_an_odd_name_is_that_folder_s(name, is_of_an_earlier_release):
+    source = StoredObject(ObjectRef(name, "a"), "e1", None, 2)
+    existing = {"input-bucket": name if is_of_an_earlier_release else sendable(name), "input-etag": "e1"}
+
+    assert documents(MemoryStore()).is_about(StoredObject(PLACE, "d", None, 1, existing), source)
+    for other in {*ODD_FOLDERS, "photos"} - {name}:
+        assert belongs_to_another_bucket(StoredObject(PLACE, "d", None, 1, {"input-bucket": sendable(other)}), source)
 
 
 def test_a_document_of_another_bucket_s_input_is_left_alone():

@@ -55,6 +55,18 @@ def test_local_files_are_scored_into_a_bucket_and_again_only_if_they_changed(rem
     assert keys(remote, remote.output_bucket) == expected
 
 
+@pytest.mark.parametrize("name", ["Hüte", " photos"])
+def test_a_folder_of_any_name_is_scored_into_a_bucket(remote, score, photos, name):
+    folder = photos.rename(photos.parent / name)
+    out = f"s3://{remote.output_bucket}/local/"
+
+    first, second = (score.summary(folder, "--out", out)["objects"] for _ in range(2))
+
+    assert (first["scored"], second["duplicate"]) == (10, 10)
+    key = "local/" + next(path for path in folder.rglob("*.png")).relative_to(folder).as_posix() + ".json"
+    assert json.loads(remote.s3.get_object(Bucket=remote.output_bucket, Key=key)["Body"].read())["input"]["bucket"] == name
+
+
 def test_objects_of_a_list_are_scored_and_what_is_gone_is_counted(remote, score):
     lines = f"s3://{remote.input_bucket}/uploads/a b/coat-0.png\ns3://{remote.input_bucket}/nothing\n"
 
