@@ -25,11 +25,17 @@ class _Line(msgspec.Struct):
 
 
 def read_lines(file: io.BufferedReader) -> Iterator[str]:
-    """Yields the text of each entry of a list; what is no UTF-8 is kept as paths have it."""
+    """Yields the text of each entry of a list; what is no UTF-8 is kept as paths have it.
+
+    Ends of Windows and lines of mere spaces are no part of names, unless NULs say where each name ends.
+    """
     end = b"\0" if b"\0" in file.peek(_PROBE_BYTES) else b"\n"
     for entry in _entries(file, end):
-        text = entry.removesuffix(end).removesuffix(b"\r").decode(errors="surrogateescape")
-        if text.strip():
+        text = entry.decode(errors="surrogateescape")
+        if end == b"\n":
+            text = text.removesuffix("\n").removesuffix("\r")
+            text = text if text.strip() else ""
+        if text:
             yield _parse(text)
 
 

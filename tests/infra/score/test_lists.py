@@ -45,6 +45,10 @@ def test_entries_may_end_with_nul_and_then_hold_line_breaks():
     assert read(b"".join(b"%d.png\0" % number for number in range(100_000))) == [f"{number}.png" for number in range(100_000)]
 
 
+def test_names_between_nul_are_taken_as_they_are():
+    assert read(b"a.png\r\0 \0\0b.png\n\0\r\n\0c.png") == ["a.png\r", " ", "b.png\n", "\r\n", "c.png"]
+
+
 def test_json_names_objects_as_other_tools_write_them():
     lines = [{"source-ref": "s3://bucket/a b.png", "class": 1}, {"bucket": "bucket", "key": "c.png", "etag": "x"}, {"other": 1}]
 
