@@ -5,15 +5,19 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from handler.deadline import Deadline
+from handler.errors import ScoringError
 from handler.objects import Prefix
 from infra.locations import s3
 from infra.score.folders import Folders
 from infra.score.shards import Shard
-from infra.score.sources import Item, LocalFile, LocalFolder, RemoteObject, Source, WrongSource, parse_line
+from infra.score.sources import Item, LocalFile, LocalFolder, RemoteObject, Source, WrongSource, no_object, parse_line
 from infra.score.walking import Unusable, walk
+
+_LOOK_S = 30  # for one call of S3
 
 
 def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Folders) -> Iterator[Item | Unusable]:
@@ -36,9 +40,24 @@ def expand(sources: Iterable[Source], lines: Iterable[str] | None, folders: Fold
                 yield Unusable(line, "Expected an object outside of --out. Received: one in it.", is_output=True)
                 continue
             folders.require_place(item)
+            _require_object(item)
             yield item
         except WrongSource as error:
             yield Unusable(line, str(error))
+
+
+def _require_object(item: Item) -> None:
+    """Requires that an address with a slash at its end, which looks like that of a prefix, is that of an object.
+
+    What is wrong with S3 otherwise is told by whoever scores the object.
+
+    Raises:
+        WrongSource: there is no such object.
+    """
+    if isinstance(item, RemoteObject) and not item.ref.name:
+        with suppress(ScoringError):
+            if s3().head(item.ref, deadline=Deadline.after(_LOOK_S)) is None:
+                raise no_object(Prefix(item.ref.bucket, item.ref.key))
 
 
 def require_distinct(sources: Iterable[Source]) -> None:

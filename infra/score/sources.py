@@ -57,7 +57,7 @@ class RemoteObject:
         return str(self.ref)
 
 
-Item = LocalFile | RemoteObject  # whose text is a source again, which names the same object
+Item = LocalFile | RemoteObject  # whose text names the same object again, as a line of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,24 @@ def parse_source(text: str) -> Source:
 def parse_line(text: str, current: Path) -> Item:
     """Returns the object that a line of a list names; `current` is the current folder, an absolute path without links.
 
+    An address that ends in a slash may be that of an object too, such as the S3 console makes for a folder.
+
     Raises:
         WrongSource: there is no such file, or the line is the address of no object.
     """
     if not text.startswith(_SCHEME):
         return _parse_file(text, current)
     source = _parse_address(text)
-    if isinstance(source, Prefix):
-        raise WrongSource(f"Expected the address of an object. Received: {text!r}, a prefix; name it as a source of its own.")
-    return source
+    if isinstance(source, RemoteObject):
+        return source
+    if not source.prefix:
+        raise no_object(source)
+    return RemoteObject(ObjectRef(source.bucket, source.prefix))
+
+
+def no_object(prefix: Prefix) -> WrongSource:
+    """Returns the error of a line that names a prefix, and no object."""
+    return WrongSource(f"Expected the address of an object. Received: {prefix}, a prefix; name it as a source of its own.")
 
 
 def _parse_address(text: str) -> RemoteObject | Prefix:

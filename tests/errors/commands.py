@@ -1538,7 +1538,7 @@ ROWS: tuple[Provocation, ...] = (
         "WrongSource",
         "a line of a list for `score` is a prefix",
         "Give the prefix on the command line, besides the list.",
-        calling(lambda _: parse_line("s3://shop/photos/", Path.cwd())),
+        calling(lambda _: parse_line("s3://shop/", Path.cwd())),
     ),
     Provocation(
         "InfraError",

@@ -75,6 +75,28 @@ def test_objects_of_a_list_are_scored_and_what_is_gone_is_counted(remote, score)
     assert (summary["objects"]["scored"], summary["objects"]["gone"]) == (1, 1)
 
 
+def test_a_folder_of_the_s3_console_that_was_rejected_is_a_line_for_the_next_run(remote, score, tmp_path):
+    failed = tmp_path / "failed.txt"
+    remote.s3.put_object(Bucket=remote.input_bucket, Key="uploads/new/", Body=b"")
+
+    first = score.summary(f"s3://{remote.input_bucket}/uploads/new/", "--failed", failed)
+    second = score.summary("-", "--failed", failed, stdin=failed.read_text())
+
+    assert failed.read_text() == f"s3://{remote.input_bucket}/uploads/new/\n"
+    assert (first["objects"]["rejected"], second["objects"]["duplicate"], second["objects"]["failed"]) == (1, 1, 0)
+    assert second["rejected"][0]["error"] == "EmptyObject"
+
+
+def test_a_line_that_names_a_prefix_fails_alone(remote, score):
+    lines = f"s3://{remote.input_bucket}/uploads/\ns3://{remote.input_bucket}/uploads/a b/coat-0.png\n"
+
+    done = score("-", "--json", stdin=lines)
+
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["objects"]["scored"], summary["objects"]["failed"]) == (1, 1, 1)
+    assert "a prefix; name it as a source of its own" in summary["failed"][0]["example"]
+
+
 def test_an_object_that_is_not_there_is_wrong_use(remote, score):
     done = score(f"s3://{remote.input_bucket}/uploads")
 

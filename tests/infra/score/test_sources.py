@@ -68,8 +68,10 @@ def test_the_text_of_a_file_names_the_same_file_again_from_anywhere(photos, monk
         LocalFile(photos.parent, "photos/shoe.png"),
         RemoteObject(ObjectRef("abc", "a b")),
     ]
+    folder = RemoteObject(ObjectRef("abc", "uploads/new/"))  # as the S3 console makes them
     monkeypatch.chdir("/")
 
+    assert parse_line(str(folder), photos) == folder
     assert [parse_line(str(one), photos) for one in found] == found
     assert [parse_source(str(one)) for one in found] == found
 
@@ -109,7 +111,13 @@ def test_what_cannot_be_scored_is_refused_with_what_could(photos, text, told):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("photos", "a folder"), ("s3://bucket/rack/", "a prefix"), ("gone.png", "not there"), ("a" * 300, "not there")],
+    [
+        ("photos", "a folder"),
+        ("s3://bucket/", "a prefix"),
+        ("s3://bucket", "a prefix"),
+        ("gone.png", "not there"),
+        ("a" * 300, "not there"),
+    ],
 )
 def test_a_line_names_one_object(photos, text, told):
     with pytest.raises(WrongSource, match=told):
