@@ -7,12 +7,16 @@ bucket of S3 has a name as well: in a run with a folder of this name, the object
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from handler.deadline import Deadline
+from handler.documents import FIRST_PAUSE_S, MAX_ATTEMPTS
+from handler.errors import ConcurrentWrites
 from handler.marks import RESERVED
 from handler.objects import ObjectRef
 from handler.store import Store, WriteResult
@@ -24,11 +28,15 @@ _CALL_S = 60
 
 @dataclass(slots=True)
 class Folders:
-    """The folders whose files a run scores, `known` by their names, and the notes on them; `buckets` are those of S3."""
+    """The folders whose files a run scores, `known` by their names, and the notes on them; `buckets` are those of S3.
+
+    `sleep` waits for some seconds.
+    """
 
     job: Job
     known: dict[str, Path] = field(default_factory=dict)
     buckets: set[str] = field(default_factory=set)
+    sleep: Callable[[float], None] = time.sleep
 
     def require_place(self, item: Item) -> None:
         """Requires that an object's folder or bucket is alone with its name; raises the same as the methods for both."""
@@ -65,16 +73,30 @@ class Folders:
             )
 
     def _claim(self, folder: Path) -> Path:
-        """Returns the folder of this name that the output belongs to, which is this one if there was none."""
+        """Returns the folder of this name that the output belongs to, which is this one if there was none.
+
+        A write that met another one may have failed without a note being there yet, so it is tried again.
+
+        Raises:
+            ConcurrentWrites: this was so at every attempt.
+        """
         store: Store = open_store(self.job)
         place = ObjectRef(self.job.output.bucket, f"{self.job.output.prefix}{RESERVED}folders/{quote(folder.name)}/place")
         text, by = io.BytesIO(str(folder).encode()), Deadline.after(_CALL_S)
-        written = store.put(place, text, content_type="text/plain", metadata={}, replacing=None, deadline=by)
-        opened = store.open(place, deadline=by) if written is not WriteResult.WRITTEN else None
-        if opened is None:
-            return folder
-        with closing(opened.body) as body:
-            return Path(body.read().decode(errors="replace"))
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                self.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
+            written = store.put(place, text, content_type="text/plain", metadata={}, replacing=None, deadline=by)
+            if written is WriteResult.WRITTEN:
+                return folder
+            opened = store.open(place, deadline=by)
+            if opened:
+                with closing(opened.body) as body:
+                    return Path(body.read().decode(errors="replace"))
+        raise ConcurrentWrites(
+            f"Expected to note in {place} where {folder} lies, within {MAX_ATTEMPTS} attempts. "
+            "Received: a conflict with another write each time; run the command again."
+        )
 
 
 def _two_meanings(folder: Path) -> WrongSource:

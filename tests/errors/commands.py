@@ -632,6 +632,23 @@ def silent_peer(_scene: Scene) -> None:
         running.end()
 
 
+def contested_note(scene: Scene) -> None:
+    """Has other writers win every attempt to note where a folder lies."""
+    from handler.store import WriteResult
+    from infra.score import worker
+    from infra.score.folders import Folders
+    from infra.stores.memory import MemoryStore
+
+    class Contested(MemoryStore):
+        def put(self, *_: object, **__: object) -> WriteResult:
+            return WriteResult.CONFLICT
+
+    scene.patch.setattr(worker, "s3", Contested)
+    job = worker.Job(Prefix("results", "predictions/"), Path("artifact"), locations.read_limits())
+    with locations.own_errors():
+        Folders(job, sleep=lambda _: None).require_alone(Path("/home/you/photos"))
+
+
 def unscored(_scene: Scene) -> None:
     from infra.bench.function import make_scorer, score
     from infra.stores.files import FileStore
@@ -1534,6 +1551,12 @@ ROWS: tuple[Provocation, ...] = (
     ),
     Provocation("InfraError", "a file of measured times is not that of the benchmark", "Measure again.", calling(times)),
     Provocation("InfraError", "a file of measured runs is none", "Measure again.", calling(measured)),
+    Provocation(
+        "InfraError",
+        "another process writes the same note on a folder at the same moments, or the store refuses every conditional write so",
+        "If it is always so, `coatcheck doctor --probe` tells whether the store keeps conditions.",
+        calling(contested_note),
+    ),
     Provocation(
         "WrongSource",
         "a line of a list for `score` is a prefix",
