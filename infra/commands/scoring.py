@@ -49,7 +49,8 @@ def score(
     or a JSON object with "source-ref" on each line.
 
     With --shard, several machines share the work over one file system or bucket: run the same command on each, with 1/16, 2/16,
-    and so on. A table, a page and a list of failures are then of that part alone; `coatcheck table` makes one of all documents.
+    and so on; a folder must have the same path on all of them. A table, a page and a list of failures are then of that part
+    alone; `coatcheck table` makes one of all documents.
 
     Status: 0, or 1 if something failed or, with --strict, was rejected, or 2 for wrong use.
 

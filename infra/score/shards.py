@@ -19,7 +19,7 @@ class Shard:
     """The part `number`, 1 to `count`, of all objects, divided into `count` parts of about the same size.
 
     An object's part depends on its bucket and key alone. So it is the same on every machine and in every run, whatever else is
-    there, and wherever a folder is mounted.
+    there. A folder must have one path on all machines all the same, since `infra.score.folders` knows it by that.
     """
 
     number: int

@@ -7,6 +7,7 @@ import pytest
 from handler.errors import ConcurrentWrites
 from handler.objects import Prefix
 from handler.store import WriteResult
+from infra.commands import scoring
 from infra.locations import read_limits
 from infra.score import worker
 from infra.score.folders import Folders
@@ -60,6 +61,16 @@ def test_the_note_of_another_folder_that_came_first_counts(run_over):
 
     with pytest.raises(WrongSource, match="but the documents of /a/photos are in the same --out"):
         run_over(store).require_alone(SECOND)
+
+
+def test_a_folder_that_is_mounted_at_another_path_is_taken_for_another(run_over):
+    """Nothing else tells them apart, so machines that share a run by parts need one path; the command's help says so."""
+    store = MemoryStore()
+    run_over(store).require_alone(Path("/mnt/one/photos"))
+
+    with pytest.raises(WrongSource, match="the documents of /mnt/one/photos are in the same --out"):
+        run_over(store).require_alone(Path("/mnt/two/photos"))
+    assert "a folder must have the same path on all of them" in " ".join(scoring.score.__doc__.split())
 
 
 def test_a_folder_whose_note_cannot_be_written_is_not_taken_for_alone(run_over):
