@@ -57,8 +57,9 @@ class Batcher(msgspec.Struct, frozen=True):
             with isolated(work):
                 if work.writer and not work.rejection and not work.failure:
                     if isinstance(row, BadArtifact):
-                        raise row
-                    work.writer.add(row)
+                        work.failure = row
+                    else:
+                        work.writer.add(row)
 
     def _predict(self, names: Sequence[str], scores: Scores) -> Sequence[Prediction | BadArtifact]:
         """Returns the prediction for each image, or what is wrong with the model's answer for it."""
