@@ -1,5 +1,8 @@
 """Random histories of backlogs leave each object one answer, about its present state, and change nothing that is finished."""
 
+import itertools
+import time
+
 import pytest
 
 from handler.backlog.covering import Covered
@@ -10,6 +13,7 @@ from tests.handler.histories.backlogs import Backlogs
 from tests.handler.histories.machine import run
 
 HISTORIES, STEPS, SEED = 40, 30, 27
+SOAK_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +26,15 @@ def small(monkeypatch):
 
 def test_histories_of_backlogs_leave_each_object_one_answer():
     run(Backlogs, HISTORIES, SEED, steps=STEPS)
+
+
+@pytest.mark.soak
+def test_long_histories_of_backlogs_leave_each_object_one_answer():
+    until_s = time.monotonic() + SOAK_S
+    for number in itertools.count(1000):
+        run(Backlogs, HISTORIES, number, steps=60)
+        if time.monotonic() > until_s:
+            break
 
 
 # --- teeth -------------------------------------------------------------------------------------------------------------------
