@@ -6,7 +6,6 @@ import pytest
 
 from handler.errors import ConcurrentWrites
 from handler.objects import Prefix
-from handler.store import WriteResult
 from infra.commands import scoring
 from infra.locations import read_limits
 from infra.score import worker
@@ -14,20 +13,9 @@ from infra.score.folders import Folders
 from infra.score.sources import WrongSource
 from infra.score.worker import Job
 from infra.stores.memory import MemoryStore
+from tests.handler.test_documents import Conflicting
 
 FIRST, SECOND = Path("/a/photos"), Path("/b/photos")
-
-
-class Conflicting(MemoryStore):
-    """A store in which other writers are under way for the first `conflicts` writes."""
-
-    def __init__(self, conflicts):
-        super().__init__()
-        self.conflicts = conflicts
-
-    def put(self, *arguments, **options):
-        self.conflicts -= 1
-        return WriteResult.CONFLICT if self.conflicts >= 0 else super().put(*arguments, **options)
 
 
 @pytest.fixture
