@@ -21,7 +21,7 @@ from handler.inputs import Inputs
 from handler.marks import Settled
 from handler.objects import ObjectRef
 from handler.pairing import Pair, RowRef
-from handler.store import StoredObject
+from handler.store import INSTANT, StoredObject
 
 
 class State(Enum):
@@ -123,9 +123,12 @@ class Examiner(msgspec.Struct, frozen=True):
                 return State.MISSING
             if belongs_to_another_bucket(document, source):
                 return State.REFUSED
-            if self.documents.waits_for_restore(document) and self._is_archived(source, deadline):
+            is_outdated = self.documents.is_by_another_maker(document) and self.documents.is_about(document, source)
+            # An archived object keeps what was said of it, so it would be sent at every sweep.
+            may_be_archived = is_outdated and source.storage_class not in INSTANT
+            if (may_be_archived or self.documents.waits_for_restore(document)) and self._is_archived(source, deadline):
                 return State.ARCHIVED
-            if self.documents.is_by_another_maker(document) and self.documents.is_about(document, source):
+            if is_outdated:
                 return State.OUTDATED
             return State.DONE if self.documents.is_finished(document, source) else State.MISSING
         except (StorageUnavailable, OutOfTime):
