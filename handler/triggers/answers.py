@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 
 from handler.errors import InvocationFailed
 from handler.outcomes import Report, count_outcomes
@@ -10,6 +11,7 @@ from handler.plain_text import plain
 from handler.triggers.request import Message, Results
 
 MAX_REASONS = 10  # in one error or summary, since logs and answers are of limited size
+MAX_ROWS_BYTES = 4 * 10**6  # of the objects in an answer, which Lambda limits to 6,291,556 bytes
 
 
 def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, object]:
@@ -24,7 +26,10 @@ def answer_or_raise(messages: Sequence[Message], results: Results) -> dict[str, 
         unfinished = sum(not message.is_finished(results) for message in messages)
         raise InvocationFailed(f"{unfinished} of {len(messages)} records are not finished: {shorten(reasons)}")
     reports = list(results.reports.values())
-    answer: dict[str, object] = {"objects": [_row(report) for report in reports], **summarise(reports)}
+    rows = list(_rows_that_fit(reports))
+    answer: dict[str, object] = {"objects": rows, **summarise(reports)}
+    if len(rows) < len(reports):
+        answer["objects_left_out"] = len(reports) - len(rows)
     sweeps = [report.sweep.as_message() | report.as_row() for report in results.sweeps.values()]
     return answer | {"sweeps": sweeps} if sweeps else answer
 
@@ -46,6 +51,16 @@ def reports_of(messages: Iterable[Message], results: Results) -> list[Report]:
     The report on an object that is named twice is there twice.
     """
     return [results.reports[ref] for message in messages for ref in message.objects]
+
+
+def _rows_that_fit(reports: Iterable[Report]) -> Iterator[dict[str, object]]:
+    """Yields the rows of reports until they would be more than `MAX_ROWS_BYTES` as JSON in ASCII, its longest form."""
+    left_bytes = MAX_ROWS_BYTES
+    for row in map(_row, reports):
+        left_bytes -= len(json.dumps(row)) + 2
+        if left_bytes < 0:
+            return
+        yield row
 
 
 def _row(report: Report) -> dict[str, object]:

@@ -105,6 +105,19 @@ def test_a_key_with_lone_surrogates_is_a_bad_record():
         request.reply(Results({}))
 
 
+@pytest.mark.parametrize("name", ["uploads/2026/11/30/camera-1/{:06}.jpg", "画像" * 150 + "{:06}"])
+def test_an_answer_about_many_objects_is_no_larger_than_lambda_takes(name):
+    """Lambda refuses one of more than 6,291,556 bytes, and who asked would take what is done for failed."""
+    request = parse_event({"objects": [f"s3://{INPUT}/{name.format(number)}" for number in range(40_000)]})
+    reports = {ref: Report(ref, Outcome.SCORED, ObjectRef("out", ref.key), images=1) for ref in request.objects}
+
+    answer = request.reply(Results(reports))
+
+    assert len(json.dumps(answer)) < 6_291_556
+    assert len(answer["objects"]) > 1000
+    assert len(answer["objects"]) + answer["objects_left_out"] == answer["outcomes"]["scored"] == 40_000
+
+
 def test_a_direct_notification_answers_with_outcomes_and_documents():
     request = parse_event({"Records": [record("a.png"), record("b.png")]})
     first, second = request.objects
