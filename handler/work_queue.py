@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +30,21 @@ FIRST_PAUSE_S = 0.2
 
 _MAX_DIGITS = 18  # of a number of messages
 
+_REFUSED = re.compile("[\ud800-\udfff\ufffe\uffff]")  # beside control characters, which JSON escapes anyway
+
 # What botocore raises while it reads an answer that was damaged on its way, besides errors of its own.
 _DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 # Environments that are restored from one snapshot must not share their jitter, so it comes from the operating system.
 _random = random.SystemRandom()
+
+
+def encode(message: Mapping[str, Any]) -> str:
+    """Returns a message as JSON that SQS takes, which refuses some characters that keys may hold, such as U+FFFF.
+
+    All others stay as they are, so that a message that is sent again is little larger than it was, whatever its alphabet.
+    """
+    return _REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(message, ensure_ascii=False))
 
 
 class WorkQueue:
@@ -63,8 +74,7 @@ class WorkQueue:
 
     def send(self, messages: Sequence[Mapping[str, Any]], *, deadline: Deadline) -> None:
         """Sends messages with one call, as `handler.jobs.Queue` documents."""
-        # The JSON is in ASCII, because SQS refuses some characters that keys may hold, such as U+FFFF.
-        entries: list[Any] = [{"Id": str(index), "MessageBody": json.dumps(it)} for index, it in enumerate(messages)]
+        entries: list[Any] = [{"Id": str(index), "MessageBody": encode(it)} for index, it in enumerate(messages)]
         self._call_for_each(
             "SendMessageBatch", entries, deadline, lambda some: self.client.send_message_batch(QueueUrl=self._url, Entries=some)
         )

@@ -1,6 +1,7 @@
 """Sending, on moto's SQS, and every way in which SQS can refuse."""
 
 import json
+import re
 import threading
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from botocore.stub import Stubber
 from handler.deadline import Deadline
 from handler.errors import OutOfTime, QueueUnavailable
 from handler.jobs import MAX_MESSAGES
-from handler.work_queue import FIRST_PAUSE_S, MAX_ATTEMPTS, WorkQueue
+from handler.work_queue import FIRST_PAUSE_S, MAX_ATTEMPTS, WorkQueue, encode
 
 NO_QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/none"
 
@@ -26,6 +27,10 @@ def url(aws):
 @pytest.fixture
 def deadline():
     return Deadline.after(60)
+
+
+# What a message may hold, as the reference of SendMessage says; beside that, JSON has no control characters.
+TAKEN = re.compile("[\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 
 
 def received(url):
@@ -46,8 +51,19 @@ def test_messages_arrive_as_they_were_whatever_keys_hold(url, deadline):
 
     queue.send(messages, deadline=deadline)
 
-    assert all(body.isascii() and body.isprintable() for body in bodies)
+    assert [body for body in bodies if not TAKEN.fullmatch(body)] == []
     assert sorted(received(url), key=str) == sorted(messages, key=str)
+
+
+@pytest.mark.parametrize("key", ["画像", "ñ 😀", "a"])
+def test_a_message_that_is_sent_again_is_little_larger_than_it_was(key):
+    """SQS has a limit, and who sent the message may have come close to it, in any alphabet."""
+    body = json.dumps({"objects": [f"s3://in/{key * 100}/{number}" for number in range(600)]}, ensure_ascii=False)
+
+    again = encode({"postponed": True, "message": body, "failures": 0})
+
+    assert json.loads(again)["message"] == body
+    assert len(again.encode()) < 1.02 * len(body.encode())
 
 
 def test_ten_messages_go_with_one_call(url, deadline):
