@@ -59,7 +59,10 @@ class Opener(msgspec.Struct, frozen=True):
         ready: deque[Work] = deque()
         while True:
             for work in islice(waiting, self.concurrency - len(opening) - len(ready)):
-                opening.begin(lambda work: self._open(work, budget), work)
+                if budget.begin_by.is_over:  # no call is made, and there may be tens of thousands of them
+                    ready.append(self._open(work, budget))
+                else:
+                    opening.begin(lambda work: self._open(work, budget), work)
             if not opening and not ready:
                 return
             if not ready:

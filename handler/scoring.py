@@ -78,6 +78,9 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
             with Calls[Work](pool) as opening, Calls[tuple[ObjectRef, Report]](pool) as finishing:
                 decoded = self._decoded(self._opener.open(works, opening, budget), budget)
                 for work in Batcher(self.model, self.batch_images).classify(decoded):
+                    if work.failure:  # nothing is to be written
+                        note([self._finish(work, budget)])
+                        continue
                     finishing.begin(lambda work: self._finish(work, budget), work)
                     note(finishing.take(0 if len(finishing) < 2 * self.concurrency else None))
                 while finishing:

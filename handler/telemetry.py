@@ -26,6 +26,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handler.contract import Scores
+from handler.errors import OutOfTime
 from handler.jobs import SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report, count_outcomes
@@ -37,6 +38,9 @@ NAMESPACE = "Coatcheck"
 MAX_CLASSES = 100  # with a metric of their own, each of which costs as much as any custom metric
 
 MAX_SHARED = 40  # objects in one line: keys of 1,024 bytes, each escaped as six, stay below the 256 KiB of an event of a log
+MAX_LATE = (
+    100  # objects for which there was no time have a line of their own; those of 60,000 would take longer than the reserve
+)
 
 _COLUMNS = ("key", "images", "unsure", "unfamiliar", "bytes")
 _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters
@@ -115,15 +119,19 @@ class Journal(msgspec.Struct):
 
     reports: list[Report] = msgspec.field(default_factory=list)
     model_s: float = 0.0
-    _unwritten: dict[tuple[Outcome, str], list[Report]] = msgspec.field(default_factory=dict)  # by outcome and bucket
+    _late: int = 0  # objects for which there was no time
+    _unwritten: dict[tuple[Outcome, str, str], list[Report]] = msgspec.field(default_factory=dict)  # outcome, bucket, reason
 
     def record(self, named: ObjectRef, report: Report) -> None:
         """Logs and keeps the report on the object that was asked for as `named`."""
         self.reports.append(report)
-        if report.error or report.outcome is Outcome.POSTPONED or report.ref != named:
+        is_late = report.outcome is Outcome.POSTPONED or isinstance(report.error, OutOfTime)
+        self._late += is_late
+        has_line = self._late <= MAX_LATE if is_late else report.error is not None
+        if has_line or report.ref != named:
             log_report(named, report)
             return
-        shared = report.outcome, report.ref.bucket
+        shared = report.outcome, report.ref.bucket, str(report.error or "")
         self._unwritten.setdefault(shared, []).append(report)
         if len(self._unwritten[shared]) == MAX_SHARED:
             log_together(self._unwritten.pop(shared))
@@ -169,10 +177,14 @@ def log_report(named: ObjectRef, report: Report) -> None:
 
 
 def log_together(reports: Sequence[Report]) -> None:
-    """Writes one log line of objects in one bucket that had the same outcome, and of which there is nothing else to tell."""
+    """Writes one log line of objects in one bucket that had the same outcome for the same reason, if there was one."""
+    first = reports[0]
     rows = [(it.ref.key, it.images, it.unsure, it.unfamiliar, it.size_bytes) for it in reports]
-    fields = {"outcome": reports[0].outcome.value, "bucket": reports[0].ref.bucket, "columns": _COLUMNS, "objects": rows}
-    logger.info("objects", extra=fields)
+    fields = {"outcome": first.outcome.value, "bucket": first.ref.bucket, "columns": _COLUMNS, "objects": rows}
+    if first.error:
+        logger.error("objects", extra=fields | {"error": type(first.error).__name__, "reason": str(first.error)})
+    else:
+        logger.info("objects", extra=fields)
 
 
 def log_queue_error(error: Exception) -> None:

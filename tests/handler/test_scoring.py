@@ -818,6 +818,23 @@ def test_without_time_nothing_is_read(score, store, ticking):
     assert ({report.outcome for report in reports.values()}, documents, read) == ({Outcome.FAILED}, {}, [])
 
 
+def test_objects_for_which_there_is_no_time_cost_no_thread_and_no_call(make_scorer, store):
+    """There may be tens of thousands of them, and the answer must be on its way within seconds."""
+    called, over = [], TimeBudget(Deadline.after(-1), Deadline.after(60))
+    store.before = lambda *call: called.append(call)
+
+    def no_threads(count):
+        executor = ThreadPoolExecutor(count)
+        executor.shutdown()
+        return executor
+
+    scorer = msgspec.structs.replace(make_scorer(), threads=no_threads)
+    reports = scorer.score([Asked(ref) for ref in numbered(1000)], over, no_record)
+
+    assert [type(report.error) for report in reports.values()] == [OutOfTime] * 1000
+    assert called == []
+
+
 def test_what_was_classified_is_written_when_the_time_to_begin_is_over_and_not_after_the_end(score, model):
     now = [0.0]
 

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from handler.errors import EmptyObject, OutOfTime
+from handler.errors import EmptyObject, OutOfTime, StorageUnavailable
 from handler.jobs import Sweep, SweepReport
 from handler.objects import ObjectRef
 from handler.outcomes import Outcome, Report
-from handler.telemetry import MAX_CLASSES, MAX_SHARED, Journal, Stopwatch, log_sweep, logged_as, logger, write_metrics
+from handler.telemetry import MAX_CLASSES, MAX_LATE, MAX_SHARED, Journal, Stopwatch, log_sweep, logged_as, logger, write_metrics
 from infra.cloud.event_source import Context
 
 A, B = ObjectRef("in", "a"), ObjectRef("in", "b")
@@ -143,6 +143,27 @@ def test_an_object_that_has_more_to_tell_has_a_line_of_its_own_at_once(logged, n
     assert (line["message"], line["object"], line["outcome"]) == ("object", "s3://in/a", report.outcome)
     assert line.get("error") == (type(report.error).__name__ if report.error else None)
     assert line.get("named") == (str(named) if named != A else None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "told"),
+    [
+        (Outcome.FAILED, OutOfTime("late"), {"level": "ERROR", "error": "OutOfTime", "reason": "late"}),
+        (Outcome.POSTPONED, None, {"level": "INFO"}),
+    ],
+)
+def test_of_many_objects_for_which_there_was_no_time_most_share_lines(logged, outcome, error, told):
+    """A line of its own for each of tens of thousands would take longer than there is time left for the answer."""
+    journal = Journal()
+    for number in range(MAX_LATE + 2 * MAX_SHARED):
+        journal.record(ObjectRef("in", f"{number}"), Report(ObjectRef("in", f"{number}"), outcome, error=error))
+    journal.record(B, Report(B, Outcome.FAILED, error=StorageUnavailable("down")))
+
+    lines = logged()
+    assert [line["message"] for line in lines] == ["object"] * MAX_LATE + ["objects"] * 2 + ["object"]
+    for line in lines[MAX_LATE:-1]:
+        assert {name: line.get(name) for name in told} == told
+        assert (line["outcome"], len(line["objects"])) == (outcome.value, MAX_SHARED)
 
 
 def test_the_line_of_an_object_has_these_fields(logged):
