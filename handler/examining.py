@@ -46,12 +46,16 @@ class Examined(NamedTuple):
 
 
 class Examiner(msgspec.Struct, frozen=True):
-    """Examines inputs. `settled` is what the times of the listings tell, and the threads of `pool` look at documents."""
+    """Examines inputs. `settled` is what the times of the listings tell, and the threads of `pool` look at documents.
+
+    If it `is_strict`, a document that cannot be looked at is an error, StorageUnavailable or OutOfTime.
+    """
 
     inputs: Inputs
     documents: Documents
     settled: Settled
     pool: Executor
+    is_strict: bool = False
 
     def examine(self, pairs: Iterable[Pair], deadline: Deadline, *, may_look: bool) -> list[Examined]:
         """Returns the state of each input, with a look at those that the listings leave open, if this `may_look`."""
@@ -115,7 +119,8 @@ class Examiner(msgspec.Struct, frozen=True):
     def _look_at(self, source: StoredObject, deadline: Deadline) -> State:
         """Returns the state of one input by its document.
 
-        A document that cannot be looked at counts as missing, because the object's own message will report the error.
+        A document that cannot be looked at counts as missing, because the object's own message will report the error; where
+        this `is_strict`, the error is raised.
         """
         try:
             document = self.documents.find(source.ref, deadline)
@@ -132,6 +137,8 @@ class Examiner(msgspec.Struct, frozen=True):
                 return State.OUTDATED
             return State.DONE if self.documents.is_finished(document, source) else State.MISSING
         except (StorageUnavailable, OutOfTime):
+            if self.is_strict:
+                raise
             return State.MISSING
 
     def _is_archived(self, source: StoredObject, deadline: Deadline) -> bool:

@@ -62,6 +62,10 @@ class Collector:
         if source.size_bytes <= MAX_SAMPLED_BYTES:
             self._choose(ref)
 
+    def end_prefix(self) -> None:
+        """Has the next shard begin with the next object, which lies under another prefix and perhaps before this one."""
+        self._flush()
+
     def leave_out(self, reason: str) -> None:
         """Counts an object that is not to be scored."""
         self._left_out[reason] += 1

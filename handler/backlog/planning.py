@@ -34,6 +34,7 @@ from handler.formats.image import Image
 from handler.marks import Marks, Settled
 from handler.objects import ObjectRef, Prefix, parse_prefix
 from handler.pairing import Pairing, PlaceOrder, read_ahead
+from handler.predictions import name_model
 from handler.scoring import Scorer
 from handler.store import Store, StoredObject
 
@@ -126,10 +127,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         part = read_part(self._store, place, budget.finish_by)
         if part is None:
             raise StaleRun(f"Expected the last part of a plan at {place}. Received: nothing there; plan it from the beginning.")
-        if part.results != self.scorer.documents.maker.results:  # what has an answer by it was left out
+        # What has an answer by the model was left out, and the progress names a prefix by its number.
+        if (part.results, part.prefixes) != (self.scorer.documents.maker.results, self._names_of_prefixes()):
             raise StaleRun(
-                f"Expected the model for which the run {self.run!r} was begun to be planned. Received: another one, since the "
-                "function was deployed anew; plan it from the beginning."
+                f"Expected the model and the inputs for which the run {self.run!r} was begun to be planned. Received: other "
+                "ones, since the function was deployed anew; plan it from the beginning."
             )
         return part.progress
 
@@ -142,7 +144,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         written = read_part(self._store, place, by)
         if written:
             return written.progress
-        part = self._list(progress, until, by)
+        part = msgspec.structs.replace(self._list(progress, until, by), prefixes=self._names_of_prefixes())
         if create(self._store, place, msgspec.json.encode(part), JSON, by):
             return part.progress
         written = read_part(self._store, place, by)
@@ -167,7 +169,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         waiting = [one.source() for one in listing.progress.waiting]
         for at, prefix in enumerate(prefixes[begin:], begin):
             settled = Settled(made_since, marks.swept_since(prefix, listing.reading)) if marks else Settled()
-            examiner = Examiner(inputs, self.scorer.documents, settled, listing.pool)
+            examiner = Examiner(inputs, self.scorer.documents, settled, listing.pool, is_strict=True)
             pairing = self._pair(prefix, after, waiting, listing)
             for chunk in chunks_of(pairing):
                 for one in examiner.examine(chunk, listing.reading, may_look=True):
@@ -175,8 +177,12 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
                 if listing.until.is_over:
                     reached = max(after, pairing.after or "")  # those that waited come first, and lie before
                     return listing.collector.close(at, reached, pairing.waiting, is_listed=False)
+            listing.collector.end_prefix()
             after, waiting = "", []
         return listing.collector.close(len(prefixes), "", (), is_listed=True)
+
+    def _names_of_prefixes(self) -> list[str]:
+        return [] if self.order.listed else [str(prefix) for prefix in self._prefixes()]
 
     def _prefixes(self) -> Sequence[Prefix]:
         inputs = self.scorer.inputs
@@ -204,7 +210,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             self.marks.renew(listing.reading)  # the rows count only where the marker names their maker
         files = list(self._store.list(self._places.asked(self.run), listing.progress.after, deadline=listing.reading))
         order = PlaceOrder(self.scorer.documents.layout.suffix, [one.source() for one in listing.progress.waiting])
-        examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), listing.pool)
+        examiner = Examiner(self.scorer.inputs, self.scorer.documents, Settled(), listing.pool, is_strict=True)
         for at, file in enumerate(files, listing.progress.at + 1):
             for chunk in chunks_of(order.add(_names_in(read(self._store, file.ref, listing.reading), file.ref))):
                 self._take_chunk(chunk, examiner, listing)
@@ -245,6 +251,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             results=self.scorer.documents.maker.results,
             totals=progress.totals,
             shards=len(shards),
+            model=name_model(self.scorer.model.manifest),
             sampled=self._sample([ObjectRef(bucket, key) for _, bucket, key in progress.sample], budget),
         )
         create(store, places.plan(self.run), msgspec.json.encode(plan), JSON, by)

@@ -11,6 +11,7 @@ from handler.errors import StaleRun
 from handler.maker import Maker
 from handler.marks import RESERVED
 from handler.objects import ObjectRef, Prefix
+from handler.predictions import ModelName
 from handler.store import StoredObject
 
 RUN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}\Z"
@@ -61,8 +62,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="coatcheck.plan/1"):
     """The plan of a run, which is written once, after everything that it names.
 
-    `results` is the maker of the rows (see `handler.maker`), and `attempt` the folder of the lists of keys. Of two runs, the
-    rows of that with the later `planned_at` count.
+    `results` is the maker of the rows (see `handler.maker`), `model` its model, and `attempt` the folder of the lists of keys.
+    Of two runs, the rows of that with the later `planned_at` count. Plans of release 1.0.0 have no `model`.
     """
 
     run: RunName
@@ -73,6 +74,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="c
     totals: Totals
     shards: Count
     sampled: Sampled
+    model: ModelName | None = None
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="shard"):
@@ -155,14 +157,16 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The shards that one invocation made, and the progress with which it ended. `results` is the maker that it planned for.
+    """The shards that one invocation made, and the progress with which it ended.
 
-    It is written once. So an invocation that is repeated, since its answer was lost, answers the same again.
+    `results` is the maker that it planned for, and `prefixes` those that it lists, unless the objects are named. It is written
+    once. So an invocation that is repeated, since its answer was lost, answers the same again.
     """
 
     results: Digest
     shards: list[Shard]
     progress: Progress
+    prefixes: list[str] = []
 
 
 class Places(msgspec.Struct, frozen=True):

@@ -86,7 +86,7 @@ class Summariser(msgspec.Struct, frozen=True, kw_only=True):
             replace(store, places.failed(plan.run), bytes(failed.lines), JSON_LINES, deadline)
         summary = Summary(
             run=plan.run,
-            model=name_model(self.scorer.model.manifest),
+            model=plan.model or name_model(self.scorer.model.manifest),
             planned_at=plan.planned_at,
             ended_at=self.now().isoformat(),
             planned=plan.totals,

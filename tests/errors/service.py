@@ -751,7 +751,7 @@ BACKLOG = (
     ),
     Provocation(
         "StaleRun",
-        "the function was deployed with another model while a run was being planned",
+        "the function was deployed with another model or other inputs while a run was being planned",
         "Start the state machine once more, by another name.",
         plan_of_another_model,
     ),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from handler.backlog.tasks import parse_task
+from handler.deadline import Deadline, TimeBudget
 from handler.errors import StaleRun, StorageUnavailable, UnrecognisedEvent
 from handler.layout import LayoutName
 from handler.maker import Maker
@@ -13,7 +14,10 @@ from handler.objects import ObjectRef
 from handler.pairing import PlaceOrder
 from handler.store import StoredObject
 from infra.show.documents import read_documents
-from tests.handler.backlog.world import INPUT, OUTPUT, picture
+from infra.stores.memory import MemoryStore
+from tests.handler.backlog.world import INPUT, OUTPUT, World, picture
+from tests.handler.conftest import LIMITS
+from tests.handler.values import MAKER
 
 
 def answers(bucket):
@@ -197,7 +201,7 @@ def test_a_plan_that_was_begun_for_another_model_is_not_gone_on_with(world):
     begun = before.do({"job": "plan", "run": "second", "max_seconds": 1e-9})
     after = world(store=before.store, maker=Maker("7" * 64, "8" * 64))
 
-    with pytest.raises(StaleRun, match="another one, since the function was deployed anew; plan it from the beginning"):
+    with pytest.raises(StaleRun, match="other ones, since the function was deployed anew; plan it from the beginning"):
         after.do(begun)
     assert after.plan("second")["plan"]["objects"] == 500
 
@@ -228,3 +232,63 @@ def test_a_run_is_planned_although_an_object_ends_every_process_that_reads_it(wo
     plan = bucket.plan()["plan"]
 
     assert (plan["objects"], plan["sampled"]) == (5, {"objects": 0, "images": 0})
+
+
+def test_no_shard_lies_in_two_prefixes(world):
+    """Their order is that of INPUT_URIS, and a shard's rows, and the shards themselves, must be in that of their places."""
+    bucket = world()
+    for key in ("uploads/1.png", "more/1.png", "more/2.png"):
+        bucket.put(key)
+
+    bucket.run()
+    bucket.settle()
+
+    assert [one.fault for one in answers(bucket)] == [None] * 3
+    assert bucket.sweep().missing == 0
+    assert bucket.plan("second")["plan"]["objects"] == 0
+
+
+def test_a_plan_replaces_no_document_of_another_model_because_a_look_at_it_failed(world):
+    store = MemoryStore()
+    before = world(store=store, maker=msgspec.structs.replace(MAKER, results="3" * 64))
+    keys = before.put_many(3)
+    before.upload(*keys)
+    documents = {key: before.document(key) for key in keys}
+    bucket, failed = world(store=store), []
+
+    def fail(method, place):
+        if method == "head" and place.key.endswith("000001.png.json") and not failed:
+            failed.append(place)
+            raise StorageUnavailable("Expected an answer. Received: SlowDown.")
+
+    store.before = fail
+    with pytest.raises(StorageUnavailable, match="SlowDown"):
+        bucket.plan()
+    bucket.run()  # Step Functions asks for the plan once more
+
+    assert bucket.rows() == []
+    assert {key: bucket.document(key) for key in keys} == documents
+
+
+def test_a_plan_that_was_begun_for_other_inputs_is_not_gone_on_with(world):
+    """Its progress names a prefix by its number among the inputs."""
+    bucket = world()
+    bucket.put_many(150)
+    over = TimeBudget(Deadline.after(-1), Deadline.after(600))
+    begun = bucket.do({"job": "plan", "run": "first"}, over)
+    scorer = bucket.backlog.scorer
+    inputs = msgspec.structs.replace(scorer.inputs, prefixes=scorer.inputs.prefixes[::-1])
+    bucket.backlog = msgspec.structs.replace(bucket.backlog, scorer=msgspec.structs.replace(scorer, inputs=inputs))
+
+    with pytest.raises(StaleRun, match="Expected the model and the inputs for which the run 'first' was begun"):
+        bucket.do(begun, over)
+
+
+def test_a_summary_names_the_model_that_made_the_rows_and_not_the_one_that_is_deployed_by_then(world, manifest, model):
+    bucket = world()
+    bucket.put_many(3)
+    named = bucket.run()["model"]
+    later = msgspec.structs.replace(model, manifest=msgspec.structs.replace(manifest, version="9.9.9"))
+    other = World(later, LIMITS, another=model, store=bucket.store, maker=msgspec.structs.replace(MAKER, results="9" * 64))
+
+    assert other.do({"job": "summarise", "run": "first"})["model"] == named

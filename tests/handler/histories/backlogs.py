@@ -19,11 +19,11 @@ from handler.errors import ScoringError, StorageUnavailable
 from handler.objects import ObjectRef
 from infra.show.documents import read_documents
 from infra.stores.memory import MemoryStore
-from tests.handler.backlog.world import INPUT, OUTPUT, UPLOADS, World, picture
+from tests.handler.backlog.world import INPUT, OUTPUT, World, picture
 from tests.handler.conftest import LIMITS, fake_classify, make_manifest
 
-# Keys whose documents lie in another order than they do, and keys that begin others.
-KEYS = ("a", "a-", "a-b", "a.json", "b", "b0")
+# Keys whose documents lie in another order than they do, keys that begin others, and some in the second prefix.
+KEYS = ("uploads/a", "uploads/a-", "uploads/a-b", "uploads/a.json", "uploads/b", "uploads/b0", "more/a", "more/b")
 CONTENTS = {"dark": picture(0), "light": picture(255), "broken": b"no image at all"}
 RUNS = ("first", "second")
 KEPT = (f"{OUTPUT.prefix}_coatcheck/shards/", f"{OUTPUT.prefix}_coatcheck/covered/")  # rows and indexes, which nothing changes
@@ -96,7 +96,7 @@ class Struck:
 
 
 class Backlogs(RuleBasedStateMachine):
-    """Two runs over six objects, beside uploads and sweeps."""
+    """Two runs over eight objects, beside uploads and sweeps."""
 
     def __init__(self):
         super().__init__()
@@ -158,7 +158,7 @@ class Backlogs(RuleBasedStateMachine):
 
     def put(self, key, content):
         self.log.append(f"put {key} {content}")
-        ref = ObjectRef(INPUT, f"{UPLOADS.prefix}{key}")
+        ref = ObjectRef(INPUT, key)
         self.store.remove(ref)
         self.present.pop(key, None)
         if content:
@@ -168,7 +168,7 @@ class Backlogs(RuleBasedStateMachine):
     @rule(key=keys, content=contents, strike=strikes)
     def upload(self, key, content, strike):
         self.put(key, content)
-        self.do(lambda world: world.upload(f"{UPLOADS.prefix}{key}"), strike)
+        self.do(lambda world: world.upload(key), strike)
 
     @rule(seconds=st.sampled_from([1, 1000, 100_000]))
     def wait(self, seconds):
@@ -248,7 +248,7 @@ class Backlogs(RuleBasedStateMachine):
         self.planned.clear()
         self.settled, self.tasks = self.settled + 1, 0
         for key, content in self.present.items():
-            assert answers.get(f"{UPLOADS.prefix}{key}") == expected(key, content), f"{key}, {content}"
+            assert answers.get(key) == expected(key, content), f"{key}, {content}"
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
@@ -276,6 +276,6 @@ def expected(key, content):
     """The document of an upload of a content, which nothing disturbs."""
     model = Model(make_manifest(), fake_classify, "f" * 64)
     world = World(model, LIMITS, another=model)
-    world.put(f"{UPLOADS.prefix}{key}", CONTENTS[content])
-    world.upload(f"{UPLOADS.prefix}{key}")
-    return world.document(f"{UPLOADS.prefix}{key}")
+    world.put(key, CONTENTS[content])
+    world.upload(key)
+    return world.document(key)

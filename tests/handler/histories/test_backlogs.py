@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from handler.backlog.collecting import Collector
 from handler.backlog.covering import Covered
 from handler.backlog.grouping import Group
 from handler.backlog.shards import ShardScorer
@@ -66,6 +67,10 @@ def let_the_earliest_run_count(monkeypatch):
     monkeypatch.setattr(Covered, "_latest_first", property(lambda it: sorted(it.runs, key=lambda run: run.planned_at)))
 
 
+def let_a_shard_lie_in_two_prefixes(monkeypatch):
+    monkeypatch.setattr(Collector, "end_prefix", lambda collector: None)
+
+
 @pytest.mark.parametrize(
     "take_away",
     [
@@ -73,6 +78,7 @@ def let_the_earliest_run_count(monkeypatch):
         trust_the_own_rows,
         give_a_row_to_what_has_a_document,
         let_the_earliest_run_count,
+        let_a_shard_lie_in_two_prefixes,
     ],
 )
 def test_histories_of_backlogs_find_each_guard_that_is_taken_away(take_away, monkeypatch):
