@@ -58,8 +58,8 @@ def examine(cloud: Cloud, deployment: Deployment, *, is_probed: bool = False) ->
 def _examine_flow(cloud: Cloud, deployment: Deployment, settings: Settings) -> Iterator[Finding]:
     """Yields what is found on the way from an upload to the function."""
     attributes = attributes_of(cloud, settings.queue_url) if settings.queue_url else None
-    queue_arn = attributes.value.get("Attributes", {}).get("QueueArn") if attributes else None
-    targets = frozenset(filter(None, (queue_arn, deployment.function)))
+    queue: Mapping[str, str] = attributes.value.get("Attributes", {}) if attributes else {}
+    targets = frozenset(filter(None, (queue.get("QueueArn"), deployment.function)))
     for prefix in settings.inputs:
         yield examine_uploads(cloud, prefix, targets)
     if settings.queue_url and attributes:
@@ -67,7 +67,7 @@ def _examine_flow(cloud: Cloud, deployment: Deployment, settings: Settings) -> I
         yield from examine_queue(cloud, settings.queue_url, timeout_s, attributes)
     else:
         yield unknown("queue", "QUEUE_URL is not set, so sweeps score in place and lists are rejected")
-    yield from examine_function(cloud, deployment, queue_arn)
+    yield from examine_function(cloud, deployment, queue)
 
 
 def template_timeout_s() -> int:

@@ -307,6 +307,89 @@ def test_a_stack_is_examined_by_its_name(doctor, stack):
     assert found == [("function", "takes nothing from the queue", "deploy the stack again: no event source leads from it")]
 
 
+@pytest.fixture
+def source(stack, cloud):
+    """The event source of the template."""
+    found = stack.create_event_source_mapping(
+        FunctionName="scorer", EventSourceArn=cloud.queue_arn, BatchSize=100, MaximumBatchingWindowInSeconds=2,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )  # fmt: skip
+    return {name: value for name, value in found.items() if name != "ResponseMetadata"}
+
+
+@pytest.fixture
+def examined(doctor, source, calls):
+    """Returns what is wrong with a function whose event sources are some that differ from the template's."""
+
+    def examined(*changes):
+        rows = [source | change for change in changes]
+        calls.answers["ListEventSourceMappings"] = {"EventSourceMappings": rows}
+        return doctor("--stack", "deployed", "--region", REGION)
+
+    return examined
+
+
+@pytest.mark.parametrize("state", ["Creating", "Enabling", "Enabled", "Updating"])
+def test_the_event_source_of_the_template_is_right(examined, state):
+    assert examined({"State": state}) == []
+
+
+@pytest.mark.parametrize("types", [None, [], ["Other"]])
+def test_an_event_source_that_deletes_messages_that_failed_is_named(examined, source, types):
+    ((subject, found, advice),) = examined({"FunctionResponseTypes": types})
+
+    assert (subject, found) == ("function", f"its event source has FunctionResponseTypes [{', '.join(types or [])}]")
+    assert advice.startswith(f"set ReportBatchItemFailures on event source {source['UUID']}: Lambda deletes the messages that ")
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [("Disabled", "enable it"), ("Disabling", "enable it"), ("Deleting", "deploy the stack again")],
+)
+def test_an_event_source_that_takes_no_messages_is_named_unless_another_does(examined, state, advice):
+    assert examined({"State": state}) == [("function", f"its event source is {state}", advice)]
+    assert examined({"State": state, "UUID": "old"}, {}) == []
+
+
+def test_a_window_that_outlasts_the_visibility_timeout_is_named(examined, cloud):
+    change(cloud, VisibilityTimeout="930")
+    assert examined({"MaximumBatchingWindowInSeconds": 29}) == []
+    ((subject, found, advice),) = examined({"MaximumBatchingWindowInSeconds": 30})
+
+    assert subject == "function"
+    assert found == "its event source gathers for 30 s, and the queue hides a message 30 s longer than it runs"
+    assert advice.startswith("set VisibilityTimeout of the queue above the two together: ")
+
+
+def test_filters_of_an_event_source_are_pointed_out(examined, source):
+    assert examined({"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}) == []
+    shown = CliRunner().invoke(app, ["doctor", "--stack", "deployed", "--region", REGION]).stdout
+
+    assert f"let every message through -> remove FilterCriteria of event source {source['UUID']}: Lambda deletes what" in shown
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_another_function_that_takes_messages_of_the_queue_is_named(doctor, stack, cloud, is_enabled):
+    role = stack.get_function_configuration(FunctionName="scorer")["Role"]
+    other = stack.create_function(
+        FunctionName="other", Runtime="python3.13", Role=role, Handler="app.run", Code={"ZipFile": b"x"}
+    )["FunctionArn"]  # fmt: skip
+    asked = {"FunctionName": "other", "EventSourceArn": cloud.queue_arn, "Enabled": is_enabled}
+    rival = stack.create_event_source_mapping(**asked)["UUID"]
+    advice = f"delete event source {rival}: what it takes does not reach this function"
+    expected = ("function", f"shares the queue with {other}", advice)
+
+    assert (expected in doctor("--stack", "deployed", "--region", REGION)) == is_enabled
+
+
+def test_of_a_queue_that_cannot_be_read_it_is_not_said_that_nothing_is_taken_from_it(doctor, source, calls):
+    calls.refused.add("GetQueueAttributes")
+    found = doctor("--stack", "deployed", "--region", REGION)
+
+    assert "get_queue_attributes is refused (AccessDenied)" in [text for _, text, _ in found]
+    assert "takes nothing from the queue" not in [text for _, text, _ in found]
+
+
 def test_what_the_embedded_cloud_lacks_of_lambda_cannot_be_told(doctor):
     """It has no alias, no concurrency and no event source that could be asked for, and nothing is wrong with that."""
     assert doctor("--stack", STACK, "--region", REGION) == []
