@@ -21,7 +21,9 @@ from infra.redrive.telling import lines, to_json
 
 
 def run(places: Places, order: Order, *, as_json: bool) -> int:
-    """Sends dead letters back, says what became of them, and returns the exit status: 1 if one stays that was to go.
+    """Sends dead letters back, says what became of them, and returns the exit status.
+
+    It is 1 if one stays that was to go, or if letters were not met because of the many that stay.
 
     Raises:
         KeyboardInterrupt: it was interrupted; what was done until then was said.
@@ -37,7 +39,7 @@ def run(places: Places, order: Order, *, as_json: bool) -> int:
         raise outcome.error
     if outcome.is_interrupted:
         raise KeyboardInterrupt
-    return int(any(fate.reason for fate in outcome.fates))
+    return int(outcome.is_cut_short or any(fate.reason for fate in outcome.fates))
 
 
 def find_places(stack: str | None, region: str | None, queue: str | None, to: str | None) -> Places:

@@ -3,8 +3,12 @@
     receive --seen before?--> read --asked for?--> --a way?--> send --taken?--> delete
                                                      else hidden until the run ends, and then shown again
 
-A run ends when the queue gives nothing that it has not seen. What comes back to the dead letters meanwhile is known by the name
-that it was sent under, or by its age, and stays for the next run, so that a cause that was not mended makes no circle.
+A run ends when the queue gives nothing, or nothing that it has not seen. Letters that stay are shown again while it lasts, once
+their hiding has ended: each such receipt hides them anew, and the run goes on, within bounds, until it has met as many letters
+as waited when it began. If it ends with fewer, it says so.
+
+What comes back to the dead letters meanwhile is known by the name that it was sent under, or by its age, and stays for the next
+run, so that a cause that was not mended makes no circle.
 """
 
 from __future__ import annotations
@@ -18,7 +22,11 @@ from infra.errors import InfraError
 from infra.redrive.letters import Letter, Reading, Way, read_letter
 from infra.redrive.places import THREADS, Begun, Places, Sent
 
-MAX_IDLE = 3  # batches in a row of nothing new, of letters whose hiding has ended; then a thread ends
+# A thread ends after so many batches in a row of nothing new, of letters whose hiding has ended, if as many were met as waited,
+MAX_IDLE = 3
+# or if known ones were received so many times as often as letters waited: the count of SQS may be wrong.
+MAX_REPEATS = 3
+MOST_HIDDEN = 120_000  # letters that were received and stay, about: beyond, SQS answers as if there were no others
 
 _NOT_YET = "the run ended before it was sent"
 _CAME_BACK = "it came, or came back, while this ran; mend its cause, then run this again"
@@ -49,13 +57,16 @@ class Fate:
 class Outcome:
     """What a run has done, in the order in which it met the letters; it may have been interrupted, or ended by an error.
 
-    About `hidden` letters could not be received when it began, since something else had received them.
+    About `hidden` letters could not be received when it began, since something else had received them. About `missed` more had
+    waited than it met, though nobody stopped it; `is_cut_short` if that is because of the many that stay.
     """
 
     fates: tuple[Fate, ...]
     is_interrupted: bool = False
     error: InfraError | None = None
     hidden: int = 0
+    missed: int = 0
+    is_cut_short: bool = False
 
 
 Progress = Callable[[int, int], None]
@@ -69,13 +80,14 @@ def redrive(places: Places, order: Order, progress: Progress) -> Outcome:
     """
     begun = places.begin()
     run = _Run(places, order, begun, progress)
-    is_interrupted = False
+    is_interrupted, missed = False, 0
     try:
         with ThreadPoolExecutor(THREADS) as pool:
             working: list[Future[None]] = []
             try:
                 working += [pool.submit(run.work) for _ in range(THREADS)]
                 wait(working)
+                missed = run.missed
             except KeyboardInterrupt:  # each thread finishes the batch that it has in hand
                 is_interrupted = True
             finally:
@@ -84,7 +96,7 @@ def redrive(places: Places, order: Order, progress: Progress) -> Outcome:
             work.result()  # raises what only a mistake of ours can raise there
     finally:
         run.show_held()
-    return Outcome(run.fates, is_interrupted, run.error, begun.hidden)
+    return Outcome(run.fates, is_interrupted, run.error, begun.hidden, missed, bool(missed) and run.is_cut_short)
 
 
 class _Run:
@@ -101,19 +113,31 @@ class _Run:
         self._held: dict[str, set[str]] = {}  # by the letters' names; only the last handle is sure to work, whichever that is
         self._marks: set[str] = set()  # of what was sent
         self._claimed = 0
+        self._met = 0  # of those that were there when the run began
+        self._repeats = 0  # receipts of letters that were known
+        self.is_cut_short = False
         self.error: InfraError | None = None
 
     @property
     def fates(self) -> tuple[Fate, ...]:
         return tuple(self._fates.values())
 
+    @property
+    def missed(self) -> int:
+        """About how many of the letters that waited were not met; none if the run was stopped, which is told by itself."""
+        return 0 if self._is_over.is_set() else max(0, self._begun.waiting - self._met)
+
     def work(self) -> None:
         """Does batches until there is nothing new, the run is over, or a call fails that any other batch would make too."""
         idle = 0
         try:
-            while idle < MAX_IDLE and not self._is_over.is_set():
+            while not self._is_over.is_set():
+                if idle >= MAX_IDLE and not self._is_worth_going_on():
+                    self.is_cut_short = True
+                    return
                 letters = self._places.receive()
                 if not letters:
+                    self.is_cut_short |= len(self._held) >= MOST_HIDDEN
                     return
                 idle = 0 if self._do(letters) else idle + 1
                 self._progress(len(self._fates), self._begun.waiting)
@@ -129,10 +153,15 @@ class _Run:
         """Lets the letters that stay be received again."""
         self._places.show(handle for handles in self._held.values() for handle in handles)
 
+    def _is_worth_going_on(self) -> bool:
+        """Whether letters are left by the count of SQS, which is approximate, so that it is believed for a time only."""
+        return self.missed > 0 and self._repeats < MAX_REPEATS * self._begun.waiting
+
     def _do(self, letters: Sequence[Letter]) -> bool:
         """Does a batch, and returns whether one of its letters was new."""
         with self._lock:
             known = [letter for letter in letters if letter.id in self._fates]
+            self._repeats += len(known)
             read = [(letter, self._judge(letter)) for letter in letters if letter not in known]
             going = [(letter, reading) for letter, reading in read if reading]
             for letter in letters:
@@ -155,6 +184,7 @@ class _Run:
         """Decides what becomes of a letter that is met for the first time; returns its reading if it is to go back."""
         reading = read_letter(letter)
         age_s = self._begun.at_s - letter.sent_s
+        self._met += age_s > 0
         reason, goes = "", False
         if self._order.only and not reading.is_any_of(self._order.only):
             pass

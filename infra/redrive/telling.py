@@ -72,6 +72,13 @@ def lines(outcome: Outcome, *, is_trial: bool) -> Iterator[str]:
         yield f"SQS deletes {len(late):,} of those that are still there soon, the first in {span(min(late))}"
     if outcome.hidden:
         yield f"{outcome.hidden:,} were hidden as this began, by another reader or a killed run; look again in 10 minutes"
+    if outcome.missed:
+        why = (
+            "so many stay that SQS shows no others; mend or delete those, then run this again"
+            if outcome.is_cut_short
+            else "something else received or deleted them, or SQS counted late; look again in 10 minutes"
+        )
+        yield f"about {outcome.missed:,} that waited as this began were not met: {why}"
     yield _summary(outcome, is_trial=is_trial)
 
 
@@ -83,6 +90,8 @@ def to_json(outcome: Outcome, *, is_trial: bool) -> dict[str, Any]:
         "stay": sum(bool(fate.reason) for fate in outcome.fates),
         "not_asked_for": sum(not fate.is_sent and not fate.reason for fate in outcome.fates),
         "hidden": outcome.hidden,
+        "missed": outcome.missed,
+        "cut_short": outcome.is_cut_short,
         "interrupted": outcome.is_interrupted,
         "error": str(outcome.error) if outcome.error else None,
         "letters": [
@@ -132,6 +141,8 @@ def _summary(outcome: Outcome, *, is_trial: bool) -> str:
     if not outcome.fates:
         if outcome.error or outcome.is_interrupted:
             return "ended before it met a dead letter"
+        if outcome.missed:
+            return "no dead letter was met"
         return "there are no others" if outcome.hidden else "there are no dead letters"
     sent, stay = sum(fate.is_sent for fate in outcome.fates), sum(bool(fate.reason) for fate in outcome.fates)
     others = len(outcome.fates) - sent - stay

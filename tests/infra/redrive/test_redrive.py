@@ -20,6 +20,7 @@ from infra.cloud.names import REGION, STACK
 from infra.doctor.asking import Cloud
 from infra.errors import InfraError, WrongUse
 from infra.paths import IMAGES
+from infra.redrive import running
 from infra.redrive.command import find_places, run
 from infra.redrive.places import Places
 from infra.redrive.running import Order, redrive
@@ -324,6 +325,81 @@ def test_that_there_are_no_letters_is_said_only_if_it_is_known(places, sqs, call
     hidden, summary = told(done(places)).splitlines()
     assert hidden.startswith("1 were hidden as this began")
     assert summary == "there are no others"
+
+
+# --- every letter that waited is met, or it is said that it was not -----------------------------------------------------------
+
+
+def test_a_run_that_outlasts_the_hiding_of_letters_that_stay_meets_all_others_too(places, sqs, calls, monkeypatch):
+    """SQS shows the first 200 again when they were met, and gives these before the rest."""
+    monkeypatch.setattr(running, "THREADS", 1)
+    put_many(sqs, places, 250)
+    handles = []
+
+    def show_again(arguments, answer):
+        handles.extend(message["ReceiptHandle"] for message in answer.get("Messages", ()))
+        if len(handles) == 200:
+            places.show(handles)
+        return answer
+
+    calls.after["ReceiveMessage"] = show_again
+    outcome = done(places, only=("nothing",))
+
+    assert len(handles) > 250
+    assert len(outcome.fates) == 250
+    assert (outcome.missed, outcome.is_cut_short) == (0, False)
+
+
+def test_a_run_to_which_sqs_gives_known_letters_alone_ends_and_says_that_others_are_left(places, sqs, calls, capsys):
+    put_many(sqs, places, 40)
+    first = []
+
+    def give_the_first(arguments, answer):
+        first.append(answer)
+        return first[0]
+
+    calls.after["ReceiveMessage"] = give_the_first
+    status = run(places, Order(only=("nothing",)), as_json=False)
+
+    assert status == 1
+    assert calls.made.count("ReceiveMessage") <= running.MAX_REPEATS * 40 // 10 + 4 * (running.MAX_IDLE + 1)
+    *_, missed, summary = capsys.readouterr().out.splitlines()
+    assert missed.startswith("about 30 that waited as this began were not met: so many stay that SQS shows no others; mend ")
+    assert summary == "0 sent back, 0 stay, 10 not asked for"
+
+
+def test_a_run_that_sqs_shows_no_more_since_so_many_are_hidden_says_that_others_are_left(places, sqs, calls, monkeypatch):
+    monkeypatch.setattr(running, "MOST_HIDDEN", 10)
+    monkeypatch.setattr(running, "THREADS", 1)
+    put_many(sqs, places, 25)
+    given = []
+
+    def give_ten(arguments, answer):
+        given.append(answer)
+        return answer if len(given) == 1 else {}
+
+    calls.after["ReceiveMessage"] = give_ten
+    outcome = done(places, is_trial=True)
+
+    assert (len(outcome.fates), outcome.missed, outcome.is_cut_short) == (10, 15, True)
+    assert (to_json(outcome, is_trial=True)["missed"], to_json(outcome, is_trial=True)["cut_short"]) == (15, True)
+
+
+def test_a_count_of_sqs_that_is_late_is_told_of_and_no_failure(places, sqs, calls, capsys):
+    def count_five_more(arguments, answer):
+        waiting = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return answer | {"Attributes": answer["Attributes"] | {"ApproximateNumberOfMessages": str(waiting + 5)}}
+
+    calls.after["GetQueueAttributes"] = count_five_more
+    assert run(places, Order(), as_json=False) == 0
+    missed, summary = capsys.readouterr().out.splitlines()
+    assert missed.startswith("about 5 that waited as this began were not met: something else received or deleted them, or ")
+    assert summary == "no dead letter was met"
+
+    put_many(sqs, places, 12)
+    assert done(places, limit=1).missed == 0  # it was to stop
+    assert run(places, Order(), as_json=False) == 0
+    assert "about 5 that waited" in capsys.readouterr().out
 
 
 def test_letters_that_are_soon_deleted_are_told_of(places, sqs):
