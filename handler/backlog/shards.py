@@ -116,10 +116,9 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             others = list(work.replaced)
             if not work.plan.order.model:  # whose documents would take the place of those of the deployed model
                 others += [ref.key for ref, report in reports.items() if isinstance(report.error, OutOfRoom)]
-            documented = self._score(self.scorer, others, work)
-            reports = {**reports, **documented}
+            reports = {**reports, **self._score(self.scorer, others, work)}
             _record_failed(reports, work)
-            return self._write(rows, work.keys, documented, shard, self._head(shard, reports, began), work.budget)
+            return self._write(rows, work.keys, reports, shard, self._head(shard, reports, began), work.budget)
 
     @property
     def _documents(self) -> Documents:
@@ -192,20 +191,24 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         self,
         rows: RowStore,
         keys: Sequence[str],
-        others: Mapping[ObjectRef, Report],
+        reports: Mapping[ObjectRef, Report],
         shard: Shard,
         head: IndexHead,
         budget: TimeBudget,
     ) -> Done:
         """Writes the rows of `keys` and the index; if other rows are there, the index is made of these.
 
-        `others` are the reports on the objects of the shard that get documents.
+        `reports` are those on all objects of the shard.
         """
         entries = list(rows.entries(keys, head.rejections))
         metadata = {"run": shard.run, "shard": str(shard.number), "maker": head.rejections, "keys": _digest(keys)}
         # Also without any row, so that the rows which another worker writes meanwhile cannot lie beside an index of none.
         there = self._put_rows(rows, entries, shard, metadata, budget.finish_by)
-        index = self._index_of(there, keys, others, head, budget.finish_by) if there else Index(head, entries)
+        if there is None:
+            return self._finish(Index(head, entries), shard, budget)
+        own = {entry.key for entry in entries}
+        without_row = {ref: report for ref, report in reports.items() if ref.key not in own}
+        index = self._index_of(there, keys, without_row, head, budget.finish_by)
         return self._finish(index, shard, budget)
 
     def _put_rows(
@@ -240,11 +243,15 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         self,
         there: StoredObject,
         keys: Sequence[str],
-        others: Mapping[ObjectRef, Report],
+        without_row: Mapping[ObjectRef, Report],
         head: IndexHead,
         deadline: Deadline,
     ) -> Index:
-        """Returns the index of rows that an earlier worker wrote, of which nothing else is known."""
+        """Returns the index of rows that an earlier worker wrote, of which nothing else is known.
+
+        `without_row` are the reports on the objects of which this attempt has no row. They count where those rows have none
+        either: the object has a document, say, or is gone.
+        """
         content = read(self._store, there.ref, deadline)
         try:
             rows = [_row.decode(line) for line in (content or b"").splitlines()]
@@ -252,18 +259,20 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             raise StorageUnavailable(f"Expected rows of this shard at {there.ref}. Received: {error}; delete them.") from error
         entries = [Entry(row.input.key, row.input.etag, row.has_rejected) for row in rows]
         named = {entry.key for entry in entries}
-        missing = [key for key in keys if key not in named]
+        told = {ref: report for ref, report in without_row.items() if ref.key not in named}
+        known = named.union(ref.key for ref in told)
+        missing = [key for key in keys if key not in known]
         outcomes = Counter({Outcome.SCORED.value: 0})
         outcomes.update(Outcome.REJECTED.value if row.error else Outcome.SCORED.value for row in rows)
         outcomes[Outcome.FAILED.value] += len(missing)
-        outcomes.update(report.outcome.value for report in others.values())
+        outcomes.update(report.outcome.value for report in told.values())
         made = msgspec.structs.replace(
             head,
             rejections=there.metadata.get("maker", head.rejections),
             outcomes=+outcomes,
-            images=sum(row.summary.images for row in rows if row.summary) + sum(one.images for one in others.values()),
-            bytes=sum(row.input.size_bytes for row in rows) + sum(one.size_bytes for one in others.values()),
-            unfinished=[Unfinished(key, ConcurrentWrites.__name__, _NOT_AMONG) for key in missing] + [*_unfinished(others)],
+            images=sum(row.summary.images for row in rows if row.summary) + sum(one.images for one in told.values()),
+            bytes=sum(row.input.size_bytes for row in rows) + sum(one.size_bytes for one in told.values()),
+            unfinished=[Unfinished(key, ConcurrentWrites.__name__, _NOT_AMONG) for key in missing] + [*_unfinished(told)],
         )
         return Index(made, entries)
 

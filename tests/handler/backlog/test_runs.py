@@ -23,6 +23,7 @@ from handler.deadline import Deadline, TimeBudget
 from handler.errors import InvocationFailed, StaleRun, StorageUnavailable, UnacceptedObject, UnrecognisedEvent
 from handler.maker import Maker
 from handler.objects import ObjectRef
+from handler.store import WriteResult
 from infra.stores.memory import MemoryStore
 from tests.handler.backlog.world import picture
 from tests.handler.values import MAKER
@@ -1014,3 +1015,70 @@ def test_an_object_whose_row_has_no_room_has_a_document(world, monkeypatch):
     assert json.loads(bucket.document("uploads/large.zip"))["summary"]["images"] == 20
     bucket.settle()
     assert bucket.sweep().missing == 0
+
+
+class LostAnswer(MemoryStore):
+    """Rows are written, but the answer that says so is lost, and the client's next attempt finds that something is there."""
+
+    def put(self, ref, content, **options):
+        written = super().put(ref, content, **options)
+        return WriteResult.STOPPED if "/shards/" in ref.key else written
+
+
+def test_what_has_a_document_for_lack_of_room_is_counted_once_though_the_answer_for_the_rows_was_lost(world, monkeypatch):
+    monkeypatch.setattr(row_module, "MAX_ROWS_BYTES", 1000)
+    bucket = world(store=LostAnswer())
+    keys = bucket.put_many(3)
+
+    summary = bucket.run()
+
+    with_document = [ref.key for ref in bucket.store.refs() if ref.key.startswith("results/uploads/")]
+    assert 0 < len(with_document) < len(keys)
+    assert (summary["outcomes"]["scored"], summary["outcomes"]["failed"], summary["failed"]) == (3, 0, 0)
+    assert summary["images"] == 3
+
+
+def test_an_object_that_has_both_a_row_and_a_document_for_lack_of_room_is_counted_once(world, monkeypatch):
+    """An attempt that is killed before the index is written has room for a row, and the next one has none."""
+    bucket = world()
+    keys = bucket.put_many(3)
+    (shard,) = bucket.shards(bucket.plan())
+    bucket.do(shard)
+    (index,) = (ref for ref in bucket.store.refs() if "/covered/" in ref.key)
+    bucket.store.remove(index)
+    monkeypatch.setattr(row_module, "MAX_ROWS_BYTES", 1000)
+
+    bucket.do(shard)
+
+    (index,) = bucket.indexes()
+    assert [entry.key for entry in index.entries] == keys
+    assert (dict(index.head.outcomes), index.head.images, index.head.unfinished) == ({"scored": 3}, 3, [])
+
+
+@pytest.mark.parametrize("store", [MemoryStore, LostAnswer])
+def test_what_is_gone_is_not_listed_as_failed(world, store):
+    bucket = world(store=store())
+    gone, *_ = bucket.put_many(3)
+    shards = bucket.shards(bucket.plan())
+    bucket.store.remove(ObjectRef("inbox", gone))
+    for shard in shards:
+        bucket.do(shard)
+
+    summary = bucket.do({"job": "summarise", "run": "first"})
+
+    outcomes = summary["outcomes"]
+    assert (summary["failed"], outcomes["gone"], outcomes["scored"], outcomes["failed"]) == (0, 1, 2, 0)
+
+
+@pytest.mark.parametrize("store", [MemoryStore, LostAnswer])
+def test_what_failed_is_listed_with_its_own_reason(world, store):
+    bucket = world(store=store())
+    keys = bucket.put_many(20)
+    (shard,) = bucket.shards(bucket.plan())
+    failing(bucket, keys[:1])
+
+    bucket.do(shard)
+
+    (index,) = bucket.indexes()
+    assert [(one.key, one.error) for one in index.head.unfinished] == [(keys[0], "StorageUnavailable")]
+    assert dict(index.head.outcomes) == {"scored": 19, "failed": 1}
