@@ -7,9 +7,10 @@ No AWS here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,8 @@ from handler.marks import Settled
 from handler.objects import ObjectRef
 from handler.pairing import Pair, RowRef
 from handler.store import INSTANT, StoredObject
+
+_NO_ROWS: Mapping[ObjectRef, RowRef] = MappingProxyType({})
 
 
 class State(Enum):
@@ -62,10 +65,16 @@ class Examiner(msgspec.Struct, frozen=True):
         examined = [Examined(pair.source, pair.document, self._judge(pair)) for pair in pairs]
         return self._settle(examined, State.DOUBTFUL, deadline) if may_look else examined
 
-    def examine_unpaired(self, sources: Iterable[StoredObject], deadline: Deadline) -> list[Examined]:
-        """Returns the state of inputs whose documents the listing did not come to, after a look at each."""
-        unpaired = (Pair(source, None, None) for source in sources)
-        return self._settle([Examined(pair.source, None, self._judge(pair)) for pair in unpaired], State.MISSING, deadline)
+    def examine_unpaired(
+        self, sources: Iterable[StoredObject], rows: Mapping[ObjectRef, RowRef], deadline: Deadline
+    ) -> list[Examined]:
+        """Returns the state of inputs whose documents the listing did not come to, after a look at each.
+
+        Where there is no document, the one of the `rows` counts that is the input's.
+        """
+        # Without its row, since a document that nobody has seen yet would be the answer.
+        examined = [Examined(source, None, self._judge(Pair(source, None, None))) for source in sources]
+        return self._settle(examined, State.MISSING, deadline, rows)
 
     def look_up(
         self, ref: ObjectRef, row: RowRef | None, deadline: Deadline, *, has_documents: bool
@@ -90,10 +99,15 @@ class Examiner(msgspec.Struct, frozen=True):
         if source is None:
             return None, document, State.GONE
         state = self._judge(Pair(source, document, row))
-        return source, document, self._look_at(source, deadline) if state is State.DOUBTFUL else state
+        return source, document, self._look_at(source, deadline, row) if state is State.DOUBTFUL else state
 
-    def _settle(self, examined: list[Examined], unsettled: State, deadline: Deadline) -> list[Examined]:
-        looks = [self.pool.submit(self._look_at, one.source, deadline) if one.state is unsettled else None for one in examined]
+    def _settle(
+        self, examined: list[Examined], unsettled: State, deadline: Deadline, rows: Mapping[ObjectRef, RowRef] = _NO_ROWS
+    ) -> list[Examined]:
+        looks = [
+            self.pool.submit(self._look_at, one.source, deadline, rows.get(one.source.ref)) if one.state is unsettled else None
+            for one in examined
+        ]
         return [
             one._replace(state=look.result(), was_looked_at=True) if look else one
             for one, look in zip(examined, looks, strict=True)
@@ -113,11 +127,11 @@ class Examiner(msgspec.Struct, frozen=True):
         if source.is_archived:
             return State.ARCHIVED
         if document is None:
-            return State.DONE if row and row.holds(source) else State.MISSING
+            return _by_row(source, row)
         return State.DONE if self.settled.holds(source, document) else State.DOUBTFUL
 
-    def _look_at(self, source: StoredObject, deadline: Deadline) -> State:
-        """Returns the state of one input by its document.
+    def _look_at(self, source: StoredObject, deadline: Deadline, row: RowRef | None = None) -> State:
+        """Returns the state of one input by its document, or by its row if it has no document.
 
         A document that cannot be looked at counts as missing, because the object's own message will report the error; where
         this `is_strict`, the error is raised.
@@ -125,7 +139,7 @@ class Examiner(msgspec.Struct, frozen=True):
         try:
             document = self.documents.find(source.ref, deadline)
             if document is None:
-                return State.MISSING
+                return _by_row(source, row)
             if belongs_to_another_bucket(document, source):
                 return State.REFUSED
             is_outdated = self.documents.is_by_another_maker(document) and self.documents.is_about(document, source)
@@ -145,3 +159,8 @@ class Examiner(msgspec.Struct, frozen=True):
         """Returns whether an object is archived now, of which a listing does not show every kind."""
         present = self.inputs.look_at(source.ref, deadline)
         return present is not None and present.is_archived
+
+
+def _by_row(source: StoredObject, row: RowRef | None) -> State:
+    """Returns the state of an input that has no document."""
+    return State.DONE if row and row.holds(source) else State.MISSING

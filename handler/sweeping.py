@@ -12,7 +12,7 @@ goes on by the listings alone, to say how many are left. No AWS and no clock her
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -23,14 +23,14 @@ from handler.calls import Threads
 from handler.deadline import Deadline, TimeBudget
 from handler.dispatch import Dispatcher, chunks_of
 from handler.documents import Documents
-from handler.errors import OutOfTime
+from handler.errors import OutOfTime, StorageUnavailable
 from handler.examining import Examined, Examiner, State
 from handler.inputs import Inputs
 from handler.jobs import Asked, Chain, Sweep, SweepReport
 from handler.marks import Settled
-from handler.objects import Prefix
+from handler.objects import ObjectRef, Prefix
 from handler.outcomes import Record
-from handler.pairing import Pairing, read_ahead
+from handler.pairing import Pairing, RowRef, read_ahead
 from handler.scoring import Scorer
 from handler.store import StoredObject
 from handler.tally import Tally
@@ -146,8 +146,18 @@ class Sweeper(msgspec.Struct, frozen=True, kw_only=True):
         except OutOfTime:  # of a listing that hangs, say
             if not run.tally.examined:
                 raise
-        self._do(examiner.examine_unpaired(waiting, run.budget.finish_by), run)
+        self._do(examiner.examine_unpaired(waiting, self._rows_of(waiting, run), run.budget.finish_by), run)
         return reached
+
+    def _rows_of(self, sources: Sequence[StoredObject], run: _Run) -> Mapping[ObjectRef, RowRef]:
+        """Returns the rows of some inputs, which are few.
+
+        Rows that cannot be read count as none, like a document that cannot be looked at: what was reached is not lost for them.
+        """
+        try:
+            return run.covered.find((source.ref for source in sources), run.budget.finish_by)
+        except (StorageUnavailable, OutOfTime):
+            return {}
 
     def _pair(self, prefix: Prefix, after: str, run: _Run) -> Pairing:
         sources = read_ahead(run.readers, self.inputs.list_under(prefix, after, run.reading))

@@ -21,6 +21,7 @@ from handler.backlog.shards import ShardScorer, require_plan
 from handler.backlog.tasks import parse_task
 from handler.deadline import Deadline, TimeBudget
 from handler.errors import InvocationFailed, StaleRun, StorageUnavailable, UnacceptedObject, UnrecognisedEvent
+from handler.jobs import Sweep
 from handler.maker import Maker
 from handler.objects import ObjectRef
 from handler.store import WriteResult
@@ -35,6 +36,9 @@ def archive(count):
         for number in range(count):
             members.writestr(f"{number}.png", picture(number))
     return file.getvalue()
+
+
+OVER = TimeBudget(Deadline.after(-1), Deadline.after(600))  # so a sweep does one chunk and hands the rest on
 
 
 # Rows
@@ -137,6 +141,84 @@ def test_a_sweep_after_a_backlog_sends_nothing(world):
 
     assert (report.examined, report.sent, report.missing, report.looked_at) == (301, 0, 0, 0)
     assert bucket.queue.messages == []
+
+
+def sweep_in_links(bucket):
+    """Sweeps by invocations that end after one chunk each; yields the report of each of them."""
+    jobs = [Sweep()]
+    while jobs:
+        report = bucket.sweep(jobs.pop(), OVER)
+        assert report.error is None
+        yield report
+        jobs += report.handed_on
+
+
+def sent(bucket):
+    """The objects for which there are messages; a sweep that was handed on has one too."""
+    return [uri for message in bucket.queue.messages for uri in message.get("objects", ())]
+
+
+WAITING = [f"uploads/{name}" for name in ("0", "1", "a", "a-1", "a-2", "a-3", "a-4", "b")]  # the place of `a` follows `a-4`'s
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_row_holds_for_an_input_that_waits_where_a_sweep_is_cut(world, monkeypatch, size):
+    monkeypatch.setattr("handler.dispatch.CHUNK_OBJECTS", size)
+    bucket = world()
+    for key in WAITING:
+        bucket.put(key)
+    bucket.run()
+    bucket.settle()
+
+    reports = list(sweep_in_links(bucket))
+
+    assert len(reports) > 2
+    assert sum(report.missing for report in reports) == 0
+    assert sent(bucket) == []
+
+
+@pytest.mark.parametrize("has_document", [False, True], ids=["a row", "a document beside the row"])
+def test_an_input_that_waits_and_has_changed_is_sent_where_a_sweep_is_cut(world, monkeypatch, has_document):
+    monkeypatch.setattr("handler.dispatch.CHUNK_OBJECTS", 2)
+    bucket = world()
+    for key in WAITING:
+        bucket.put(key)
+    before = picture(len("uploads/a"))
+    bucket.run()
+    bucket.settle()
+    bucket.put("uploads/a", picture(99))
+    if has_document:  # the row is of the present state again, but the document is the answer
+        bucket.upload("uploads/a")
+        bucket.put("uploads/a", before)
+
+    for _ in sweep_in_links(bucket):
+        pass
+
+    assert set(sent(bucket)) == {"s3://inbox/uploads/a"}
+
+
+def test_rows_that_cannot_be_read_hold_up_no_sweep(world, monkeypatch):
+    monkeypatch.setattr("handler.dispatch.CHUNK_OBJECTS", 3)
+    bucket = world()
+    for key in WAITING:
+        bucket.put(key)
+    bucket.run()
+    bucket.settle()
+    reads = Counter()
+
+    def fail(method, place):
+        if method == "open" and "/covered/" in getattr(place, "key", ""):
+            reads.update([place.key])
+            if reads[place.key] > 1:  # once it was listed, and then for what waits
+                raise StorageUnavailable("no answer")
+
+    bucket.store.before = fail
+
+    report = bucket.sweep(budget=OVER)
+
+    assert report.error is None
+    assert report.handed_on
+    assert report.missing == 1
 
 
 def test_the_next_plan_leaves_out_what_has_a_row_or_a_document(world):

@@ -94,7 +94,7 @@ class World:
         """Has objects scored as uploads are."""
         return self.scorer.score([Asked(ObjectRef("inbox", key)) for key in keys], self.budget(), lambda *_: None)
 
-    def sweep(self):
+    def sweep(self, sweep=None, budget=None):
         sweeper = Sweeper(
             inputs=self.scorer.inputs,
             documents=self.scorer.documents,
@@ -105,7 +105,7 @@ class World:
             max_queue_messages=10,
             now=self.now,
         )
-        return sweeper.sweep(Sweep(), self.budget(), lambda *_: None)
+        return sweeper.sweep(sweep or Sweep(), budget or self.budget(), lambda *_: None)
 
     def budget(self):
         return TimeBudget(Deadline.after(600), Deadline.after(600))
