@@ -54,7 +54,8 @@ class IndexHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", t
 
     `results` and `rejections` are the maker of the rows. `outcomes` counts objects. `images` is the number of predictions,
     `bytes` the size of the objects that were read, and `seconds` the time it took. `unfinished` are the objects that have
-    neither a row nor a document, except for those that are gone.
+    neither a row nor a document, except for those that are gone. `keys` is the digest of the shard's keys, which the indexes of
+    earlier versions lack.
     """
 
     run: RunName
@@ -67,6 +68,7 @@ class IndexHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", t
     bytes: Count
     seconds: float
     unfinished: list[Unfinished] = []
+    keys: Digest | None = None
 
 
 class Index(NamedTuple):

@@ -84,16 +84,16 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         """Scores a shard, unless it is done, and returns what became of it; `record` is called with each report.
 
         Raises:
-            StaleRun: the run was planned for another model.
+            StaleRun: the run was planned for another model, or an earlier run of its name has scored other objects.
             InvocationFailed: more objects failed than are tolerated, or none was scored in time; the shard must be repeated.
             StorageUnavailable: the store failed.
             OutOfTime: a call did not end by the end of `budget`.
         """
         require_current(plan, self._documents.maker)
-        done = self._read_index(shard, budget.finish_by)
+        keys, replaced = self._read_keys(shard, budget.finish_by)
+        done = self._read_index(shard, _digest([*keys, *replaced]), budget.finish_by)
         if done:
             return Done(done.head, was_done=True)
-        keys, replaced = self._read_keys(shard, budget.finish_by)
         attempts = Attempts(self._store, self._places.note(shard), budget.finish_by)
         try:
             return self._try(_Work(shard, plan, keys, replaced, attempts, budget, record))
@@ -110,7 +110,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         if work.plan.order.writes_documents:
             reports = self._score(self.scorer, [*work.keys, *work.replaced], work)
             _record_failed(reports, work)
-            return self._finish(Index(self._head(shard, reports, began), []), shard, work.budget)
+            return self._finish(Index(self._head(work, reports, began), []), shard, work.budget)
         with closing(RowStore(self._store, self._documents.output.prefix, self._documents.layout.suffix)) as rows:
             reports = self._score(self._row_scorer(rows), work.keys, work)
             others = list(work.replaced)
@@ -118,7 +118,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
                 others += [ref.key for ref, report in reports.items() if isinstance(report.error, OutOfRoom)]
             reports = {**reports, **self._score(self.scorer, others, work)}
             _record_failed(reports, work)
-            return self._write(rows, work.keys, reports, shard, self._head(shard, reports, began), work.budget)
+            return self._write(rows, work.keys, reports, shard, self._head(work, reports, began), work.budget)
 
     @property
     def _documents(self) -> Documents:
@@ -171,8 +171,8 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             reports |= scorer.score(again, budget, note)
         return reports
 
-    def _head(self, shard: Shard, reports: Mapping[ObjectRef, Report], began: float) -> IndexHead:
-        maker = self._documents.maker
+    def _head(self, work: _Work, reports: Mapping[ObjectRef, Report], began: float) -> IndexHead:
+        maker, shard = self._documents.maker, work.shard
         outcomes = Counter(report.outcome.value for report in reports.values())
         return IndexHead(
             run=shard.run,
@@ -185,6 +185,7 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
             bytes=sum(report.size_bytes for report in reports.values()),
             seconds=round(self.clock() - began, 3),
             unfinished=list(_unfinished(reports)),
+            keys=_digest([*work.keys, *work.replaced]),
         )
 
     def _write(
@@ -281,15 +282,24 @@ class ShardScorer(msgspec.Struct, frozen=True, kw_only=True):
         place = self._places.index(self._documents.maker.results, shard.run, shard.number)
         if create(self._store, place, encode_index(index), GZIP, budget.finish_by):
             return Done(index.head, was_done=False)
-        there = self._read_index(shard, budget.finish_by)
+        there = self._read_index(shard, index.head.keys, budget.finish_by)
         if there is None:
             raise ConcurrentWrites(f"Expected {place}, which another worker wrote. Received: nothing there; try again.")
         return Done(there.head, was_done=True)
 
-    def _read_index(self, shard: Shard, deadline: Deadline) -> Index | None:
+    def _read_index(self, shard: Shard, keys: str | None, deadline: Deadline) -> Index | None:
+        """Returns the index of a shard, if it is there; requires that it is of the same `keys`, given as a digest."""
         place = self._places.index(self._documents.maker.results, shard.run, shard.number)
         content = read(self._store, place, deadline)
-        return decode_index(content, place) if content is not None else None
+        if content is None:
+            return None
+        index = decode_index(content, place)
+        if index.head.keys not in {keys, None}:  # the plan of an earlier run expired, say, and its name was used again
+            raise StaleRun(
+                f"Expected the index of shard {shard.number} of this run at {place}. Received: that of other objects, by an "
+                "earlier run of this name; start a run of another name."
+            )
+        return index
 
     def _read_keys(self, shard: Shard, deadline: Deadline) -> tuple[list[str], list[str]]:
         """Returns the keys of a shard, each once: of the objects that get a row, and of those whose document is replaced."""

@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 import handler.backlog.rows
 import handler.s3_calls
 from handler.app import build_parts
+from handler.backlog.files import KeysHead, encode_keys
 from handler.backlog.runs import Places, Position, Shard
 from handler.backlog.surviving import Note
 from handler.contract import MANIFEST_FILE, MODEL_FILE, golden_images, parse_manifest
@@ -413,6 +414,15 @@ def shard_with_other_keys(scene):
     return do(function, other)
 
 
+def shard_of_an_earlier_run(scene):
+    function, shard = with_run(scene)
+    function.invoke(msgspec.to_builtins(shard))
+    later = msgspec.structs.replace(shard, token="1" * 16)
+    head = KeysHead(run=shard.run, number=shard.number, bucket=shard.bucket)
+    keep(function, PLACES.keys(later), encode_keys(head, ["uploads/another.png"]))
+    return do(function, later)
+
+
 def failing_shard(scene):
     function, shard = with_run(scene)
     function.when("s3.GetObject", lambda request: refusal(403, "AccessDenied") if "coat.png" in request.url else None)
@@ -772,6 +782,12 @@ BACKLOG = (
         "the lists of keys of a run were copied or renamed",
         "Start a run of another name, by --run, and leave what lies under `_coatcheck/` alone.",
         shard_with_other_keys,
+    ),
+    Provocation(
+        "StaleRun",
+        "files under `_coatcheck/runs/` were deleted, by hand or by a lifecycle rule, and the name of their run was used again",
+        "Start the state machine once more, by another name; the rows of the earlier run stay as they are.",
+        shard_of_an_earlier_run,
     ),
     Provocation(
         "UnacceptedObject",

@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from handler.backlog import rows as row_module
-from handler.backlog.files import encode_keys
+from handler.backlog.files import encode_index, encode_keys
 from handler.backlog.grouping import MAX_BYTES, MAX_OBJECTS
+from handler.backlog.runs import Shard
 from handler.backlog.shards import RETRY_AFTER_S as PAUSES_S
 from handler.backlog.shards import ShardScorer, require_plan
 from handler.backlog.tasks import parse_task
@@ -902,6 +903,60 @@ def test_a_shard_of_no_run_is_refused(world):
 
     with pytest.raises(StaleRun, match="planned"):
         world().do(shard)
+
+
+EARLIER = r"Expected the index of shard 1 .*\. Received: .* an earlier run of this name; start a run of another name\."
+
+
+def replan(bucket, **order):
+    """Removes what a run left beside its rows and indexes, as a lifecycle rule does, and plans another one of its name."""
+    for ref in list(bucket.store.refs()):
+        if ref.key.startswith("results/_coatcheck/runs/"):
+            bucket.store.remove(ref)
+    return bucket.shards(bucket.plan(**order))
+
+
+def test_a_shard_is_not_done_by_the_index_of_an_earlier_run_of_its_name(world):
+    bucket = world()
+    bucket.put_many(3)
+    bucket.run()
+    bucket.put("uploads/new.png", picture(77))
+    (shard,) = replan(bucket)
+
+    with pytest.raises(StaleRun, match=EARLIER):
+        bucket.do(shard)
+
+
+def test_the_index_that_an_earlier_run_writes_meanwhile_is_not_taken_for_the_shard_s(world):
+    bucket = world()
+    bucket.put_many(3)
+    (before,) = bucket.shards(bucket.plan(documents=True))
+    place = bucket.places.keys(msgspec.convert(before, Shard))
+    keys = bucket.content(place)
+    bucket.put("uploads/new.png", picture(77))
+    (shard,) = replan(bucket, documents=True)
+    bucket.store.place(place, keys)
+
+    def overtake(method, place):
+        if method == "create" and "/covered/" in getattr(place, "key", ""):
+            bucket.store.before = lambda *_: None
+            bucket.do(before)
+
+    bucket.store.before = overtake
+    with pytest.raises(StaleRun, match=EARLIER):
+        bucket.do(shard)
+
+
+def test_an_index_of_an_earlier_version_counts_without_a_digest(world):
+    bucket = world()
+    bucket.put_many(3)
+    (shard,) = bucket.shards(bucket.plan())
+    bucket.do(shard)
+    (index,), (place,) = bucket.indexes(), (ref for ref in bucket.store.refs() if "/covered/" in ref.key)
+    assert index.head.keys is not None
+    bucket.store.place(place, encode_index(index._replace(head=msgspec.structs.replace(index.head, keys=None))))
+
+    assert bucket.do(shard)["was_done"]
 
 
 def test_keys_outside_of_the_inputs_are_not_read(world):
