@@ -32,6 +32,9 @@ from handler.store import Store
 
 _READERS = 16  # of the plans of runs at the same time
 
+# A shard's rows are in the order of places with the suffix that was set when its run was planned, and nothing tells which one.
+_SUFFIXES = (".json", ".jsonl")
+
 _plan = msgspec.json.Decoder(Plan)
 _shards = msgspec.json.Decoder(list[Shard])
 
@@ -71,10 +74,14 @@ def read_shards(store: Store, places: Places, plan: Plan, deadline: Deadline) ->
 
 
 class _Run(msgspec.Struct, frozen=True):
-    """The shards of a run that are finished, those of each bucket in order, and the time at which the run was planned."""
+    """The shards of a run that are finished, and the time at which the run was planned.
+
+    The shards of each bucket are in the order of `_lowest`, and for each suffix in the order of their last places with it.
+    """
 
     planned_at: str
     shards: dict[str, list[Shard]]
+    by_last: dict[tuple[str, str], list[Shard]]
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -104,7 +111,7 @@ class Covered(msgspec.Struct, frozen=True):
                 finished[run].add(int(number))
         suffix = documents.layout.suffix
         with threads(_READERS) as pool:
-            runs = pool.map(lambda run: _read_run(store, places, run, finished[run], suffix, deadline), list(finished))
+            runs = pool.map(lambda run: _read_run(store, places, run, finished[run], deadline), list(finished))
             return cls(store, places, maker, suffix, tuple(run for run in runs if run))
 
     def rows(self, prefix: Prefix, after: str, deadline: Deadline) -> Iterator[RowRef]:
@@ -122,10 +129,8 @@ class Covered(msgspec.Struct, frozen=True):
         wanted: dict[tuple[int, Shard], list[ObjectRef]] = defaultdict(list)
         for ref in refs:
             for order, run in enumerate(self._latest_first):
-                shards = run.shards.get(ref.bucket, [])
-                at = bisect_left(shards, ref.key + self.suffix, key=lambda shard: shard.last + self.suffix)
-                if at < len(shards):
-                    wanted[order, shards[at]].append(ref)
+                for shard in _may_have(run, ref):
+                    wanted[order, shard].append(ref)
         found: dict[ObjectRef, RowRef] = {}
         for order, shard in sorted(wanted, key=lambda one: (one[0], one[1].number)):
             rows = {row.key: row for row in self._index_rows(shard, deadline)}
@@ -142,18 +147,22 @@ class Covered(msgspec.Struct, frozen=True):
         self, run: _Run, order: int, prefix: Prefix, after: str, deadline: Deadline
     ) -> Iterator[tuple[str, int, RowRef]]:
         """Yields the place of each row of a run under `prefix`, relative to the output, the run's `order`, and the row."""
-        start, suffix = max(after, prefix.prefix), self.suffix
-        shards = run.shards.get(prefix.bucket, [])
-        # The place of a key that follows another one in order of keys may come before the other's place, but never before the
-        # other key itself.
-        first = bisect_left(shards, start, key=lambda shard: shard.last + suffix)
-        for shard in shards[first:]:
-            if shard.first > start and not shard.first.startswith(prefix.prefix):
+        start = max(after, prefix.prefix)
+        waiting: list[tuple[str, int, RowRef]] = []
+        for shard in run.shards.get(prefix.bucket, []):
+            lowest = _lowest(shard)
+            if lowest > start and not lowest.startswith(prefix.prefix):
                 break
+            if _highest(shard) <= start:
+                continue
+            while waiting and waiting[0][0] < lowest:  # so few shards' rows wait, whichever order they were written in
+                yield heapq.heappop(waiting)
             for row in self._index_rows(shard, deadline):
-                place = row.key + suffix
+                place = row.key + self.suffix
                 if place > start and row.key.startswith(prefix.prefix):
-                    yield place, order, row
+                    heapq.heappush(waiting, (place, order, row))
+        while waiting:
+            yield heapq.heappop(waiting)
 
     def _index_rows(self, shard: Shard, deadline: Deadline) -> list[RowRef]:
         index = self._read_index(shard, deadline)
@@ -168,14 +177,52 @@ class Covered(msgspec.Struct, frozen=True):
         return decode_index(content, place) if content is not None else None
 
 
-def _read_run(store: Store, places: Places, run: str, finished: set[int], suffix: str, deadline: Deadline) -> _Run | None:
+def _read_run(store: Store, places: Places, run: str, finished: set[int], deadline: Deadline) -> _Run | None:
     """Returns the finished shards of a run; None if the run's plan was deleted, whereby nobody can tell their order."""
     plan = read_plan(store, places, run, deadline)
     shards = read_shards(store, places, plan, deadline) if plan else None
     if plan is None or shards is None:
         return None
     by_bucket: dict[str, list[Shard]] = defaultdict(list)
-    for shard in sorted(shards, key=lambda shard: shard.first + suffix):  # a run may plan several prefixes
+    for shard in sorted(shards, key=_lowest):  # a run may plan several prefixes
         if shard.number in finished:
             by_bucket[shard.bucket].append(shard)
-    return _Run(plan.planned_at, dict(by_bucket))
+    by_last = {
+        (bucket, suffix): sorted(some, key=lambda shard: shard.last + suffix)
+        for bucket, some in by_bucket.items()
+        for suffix in _SUFFIXES
+    }
+    return _Run(plan.planned_at, dict(by_bucket), by_last)
+
+
+def _may_have(run: _Run, ref: ObjectRef) -> set[Shard]:
+    """Returns the shards of a run that may have an object: the one whose range it is in, by either suffix."""
+    found: set[Shard] = set()
+    for suffix in _SUFFIXES:
+        shards = run.by_last.get((ref.bucket, suffix), [])
+        at = bisect_left(shards, ref.key + suffix, key=lambda shard: shard.last + suffix)
+        found.update(shards[at : at + 1])
+    return found
+
+
+def _lowest(shard: Shard) -> str:
+    """Returns a place that none of the shard's rows precedes, whichever suffix its run had, and whichever there is now.
+
+    With `.jsonl`, the place of `a` follows those of all keys that begin with `a.json/`; with `.json`, it comes before them.
+    """
+    start, end = _SUFFIXES
+    beginnings = (key for key in _beginnings(shard.first) if key + end <= shard.last + end)
+    return min([shard.first + start, *(key + start for key in beginnings)])
+
+
+def _highest(shard: Shard) -> str:
+    """Returns a place that none of the shard's rows follows, whichever suffixes there are."""
+    return max(key + _SUFFIXES[-1] for key in (shard.last, *_beginnings(shard.last)))
+
+
+def _beginnings(key: str) -> Iterator[str]:
+    """Yields what stands before each `.json` in a key."""
+    at = key.find(_SUFFIXES[0])
+    while at >= 0:
+        yield key[:at]
+        at = key.find(_SUFFIXES[0], at + 1)

@@ -11,10 +11,13 @@ from handler.backlog.covering import Covered
 from handler.backlog.files import Entry, Index, IndexHead, KeysHead, decode_index, decode_keys, encode_index, encode_keys
 from handler.deadline import Deadline
 from handler.errors import StorageUnavailable
+from handler.layout import LayoutName
 from handler.objects import ObjectRef, Prefix
 from handler.pairing import RowRef
+from infra.stores.memory import MemoryStore
 from tests.handler.backlog.world import INPUT, UPLOADS
 
+JSON, LINES = LayoutName.JSON, LayoutName.LINES
 KEYS = st.text(st.sampled_from("-.a/\u00e9\U0001f9e5"), max_size=4).map(lambda name: f"uploads/{name}")
 HEAD = IndexHead(
     run="a",
@@ -43,10 +46,10 @@ def _small_shards(monkeypatch):
     st.sets(KEYS, max_size=6),
     st.sampled_from(["uploads/", "uploads/a/", "uploads/-/"]),
     KEYS | st.just(""),
-    st.sampled_from(["json", "jsonl"]),
+    st.sampled_from([JSON, LINES]),
 )
-@example({"uploads/a", "uploads/a-", "uploads/a-b", "uploads/a.a"}, {"uploads/a"}, "uploads/", "uploads/a-", "json")
-@example(set(), {"uploads/a/", "uploads/a"}, "uploads/a/", "uploads/", "json")
+@example({"uploads/a", "uploads/a-", "uploads/a-b", "uploads/a.a"}, {"uploads/a"}, "uploads/", "uploads/a-", JSON)
+@example(set(), {"uploads/a/", "uploads/a"}, "uploads/a/", "uploads/", JSON)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 def test_each_object_under_a_prefix_has_the_row_of_the_latest_run(world, first, second, prefix, after, layout):
     bucket = world(layout=layout)
@@ -71,6 +74,46 @@ def test_each_object_under_a_prefix_has_the_row_of_the_latest_run(world, first, 
         ObjectRef("other", "uploads/a"),
     ]
     by_ref = covered(bucket).find(refs, Deadline.after(60))
+    assert {ref.key: row.etag for ref, row in by_ref.items()} == etags
+
+
+NAMES = st.lists(st.sampled_from(["a", ".json", ".jsonl", "/", "-"]), max_size=4).map(lambda name: f"uploads/{''.join(name)}")
+
+
+@given(
+    st.sets(NAMES, max_size=14),
+    st.sets(NAMES, max_size=6),
+    NAMES | st.just(""),
+    st.tuples(*[st.sampled_from([JSON, LINES])] * 3),
+    st.sampled_from([20, 60]),
+)
+@example({"uploads/a", "uploads/a.json", "uploads/a.json/0", "uploads/a.json/a"}, {"uploads/a"}, "", (LINES, JSON, JSON), 20)
+@example({"uploads/a", "uploads/a.json", "uploads/a.json/0"}, {"uploads/a.json"}, "", (JSON, JSON, LINES), 20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_each_object_has_the_row_of_the_latest_run_also_after_another_layout_was_set(
+    world, first, second, after, layouts, size
+):
+    grouping.MAX_OBJECTS = size  # so that the first shards have an object each, or three; the fixture puts it back
+    store = MemoryStore()
+    etags, time = {}, None
+    for run, keys, layout in zip(("one", "two"), (first, second), layouts, strict=False):
+        bucket = world(layout=layout, store=store)
+        bucket.time = time or bucket.time
+        for key in keys:
+            etags[key] = bucket.put(key, f"{run} {key}".encode()).etag
+        bucket.run(run)
+        bucket.settle()
+        time = bucket.time
+
+    known = covered(world(layout=layouts[-1], store=store))
+    rows = list(known.rows(UPLOADS, after, Deadline.after(60)))
+
+    places = [f"{row.key}.{layouts[-1]}" for row in rows]
+    assert places == sorted(set(places))
+    found = {row.key: row.etag for row in rows}
+    assert found.items() <= etags.items()
+    assert {key for key in etags if key > after} <= set(found)
+    by_ref = known.find([ObjectRef(INPUT, key) for key in etags], Deadline.after(60))
     assert {ref.key: row.etag for ref, row in by_ref.items()} == etags
 
 
