@@ -29,7 +29,7 @@ T = TypeVar("T")
 BLOCK_OBJECTS = 1000  # read ahead of each listing, which is a page of S3's
 
 
-class RowRef(msgspec.Struct, frozen=True):
+class RowRef(msgspec.Struct, frozen=True, order=True):
     """The row that a backlog wrote for the object `key`, in the state `etag`.
 
     It `is_valid` unless it tells of something that was rejected, and the function that is at work now may read more.

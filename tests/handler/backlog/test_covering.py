@@ -2,6 +2,7 @@
 
 import gzip
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -215,3 +216,18 @@ def test_a_row_that_is_no_longer_right_is_told(world):
 
     assert (row.is_valid, late.is_valid) == (True, False)
     assert isinstance(row, RowRef)
+
+
+def test_an_object_that_two_shards_of_a_run_have_has_one_row(world):
+    """A list that a person wrote may name it twice, far apart."""
+    bucket = world()
+    bucket.put_many(2)
+    bucket.run()
+    covered = Covered.read(bucket.scorer.documents, bucket.budget().finish_by)
+    (run,) = covered.runs
+    twice = {name: [shard for shard in shards for _ in range(2)] for name, shards in run.shards.items()}
+    covered = msgspec.structs.replace(covered, runs=(msgspec.structs.replace(run, shards=twice),))
+
+    rows = list(covered.rows(UPLOADS, "", bucket.budget().finish_by))
+
+    assert [row.key for row in rows] == ["uploads/000000.png", "uploads/000001.png"]
