@@ -50,8 +50,8 @@ GUARDS = (
     Guard(
         "a redelivery changes no byte",
         "handler/documents.py",
-        "if existing.metadata == document.metadata:",
-        "if False:",
+        "if existing.metadata == document.metadata or",
+        "if",
         DOCUMENTS,
     ),
     Guard(
@@ -262,8 +262,8 @@ GUARDS = (
     Guard(
         "messages that were received before are begun one by one",
         "handler/delivery.py",
-        "                self._do([message])\n                self._delete_finished([message])\n",
-        "                self._do([message])\n",
+        "            self._do([message])\n            self._delete_finished([message])\n",
+        "            self._do([message])\n",
         DELIVERY,
     ),
     Guard(
@@ -276,9 +276,30 @@ GUARDS = (
     Guard(
         "a message that came for the third time is begun alone",
         "handler/delivery.py",
-        "if it.receive_count > 2 and",
+        "if _is_begun_alone(it) and",
         "if",
         DELIVERY,
+    ),
+    Guard(
+        "a message that came for the third time is begun before new ones",
+        "handler/delivery.py",
+        "            self._do_one_by_one(alone)\n            self._do(first)\n",
+        "            self._do(first)\n            self._do_one_by_one(alone)\n",
+        DELIVERY,
+    ),
+    Guard(
+        "nothing is sent again for ever where there is no time for anything",
+        "handler/delivery.py",
+        "late if has_others or self.sweeps else ()",
+        "late",
+        DELIVERY,
+    ),
+    Guard(
+        "what was said of an object outlives that it is archived",
+        "handler/documents.py",
+        " or self._outlives(existing, document):",
+        ":",
+        DOCUMENTS,
     ),
     Guard(
         "only the function's own queue is managed",
@@ -333,8 +354,8 @@ GUARDS = (
     Guard(
         "nothing is begun when the time is over",
         "handler/opening.py",
-        "if budget.begin_by.is_over:",
-        "if False:",
+        "            require_time(budget)\n",
+        "",
         SCORING,
     ),
     Guard(
@@ -375,7 +396,7 @@ GUARDS = (
     Guard(
         "no call is begun after the deadline",
         "handler/aws.py",
-        '    if deadline.is_over:\n        raise _out_of_time(what, "not begun")\n',
+        '    if deadline.is_over:\n        raise out_of_time(what, "not begun")\n',
         "",
         "tests/handler/test_hanging.py " + STORES,
     ),
@@ -440,14 +461,14 @@ GUARDS = (
     Guard(
         "a rejected object is no failure",
         "handler/work.py",
-        "        work.rejection = type(error)(str(error))\n",
-        "        work.failure = type(error)(str(error))\n",
+        "        work.rejection = type(error)(str(error))",
+        "        work.failure = type(error)(str(error))",
         SCORING,
     ),
     Guard(
         "the error of an object keeps none of its bytes",
         "handler/scoring.py",
-        "                    report.error.__traceback__ = None\n",
+        "                    drop_tracebacks(report.error)\n",
         "                    pass\n",
         SCORING + " tests/handler/test_guards.py tests/infra/stores/test_memory_use.py",
     ),
