@@ -154,7 +154,7 @@ class _Run:
         self._places.show(handle for handles in self._held.values() for handle in handles)
 
     def _is_worth_going_on(self) -> bool:
-        """Whether letters are left by the count of SQS, which is approximate, so that it is believed for a time only."""
+        """Returns whether letters are left by the count of SQS, which is approximate and so believed for a time only."""
         return self.missed > 0 and self._repeats < MAX_REPEATS * self._begun.waiting
 
     def _do(self, letters: Sequence[Letter]) -> bool:
