@@ -1,5 +1,6 @@
 """Does what the messages of one event ask for, so that no message suffers from the others of its batch. No AWS here.
 
+    sweeps, received before        one at a time: a sweep that has a queue reads no object, and so kills no process
     received twice before          a single message; the others are sent again as new messages before it is begun
     received for the first time    all objects together, in batches of the model
     received once before           one message at a time, in random order, each deleted as soon as it is done
@@ -59,12 +60,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         again = in_turn([message for message in messages if message.receive_count > 1])
         with self.custody.leased(messages, at_once=bool(again)):
             left = self._set_aside(again)
-            alone = [message for message in left if _is_begun_alone(message)]
-            self._do_one_by_one(alone)
+            ahead = [message for message in left if message.sweeps or _is_begun_alone(message)]
+            self._do_one_by_one(ahead)
             self._do(first)
             if again:
                 self._delete_finished(first)
-            self._do_one_by_one(message for message in left if message not in alone)
+            self._do_one_by_one(message for message in left if message not in ahead)
             self._postpone(messages)
         self._hide_failed(messages)
         return self._results

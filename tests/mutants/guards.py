@@ -283,8 +283,8 @@ GUARDS = (
     Guard(
         "a message that came for the third time is begun before new ones",
         "handler/delivery.py",
-        "            self._do_one_by_one(alone)\n            self._do(first)\n",
-        "            self._do(first)\n            self._do_one_by_one(alone)\n",
+        "            self._do_one_by_one(ahead)\n            self._do(first)\n",
+        "            self._do(first)\n            self._do_one_by_one(ahead)\n",
         DELIVERY,
     ),
     Guard(

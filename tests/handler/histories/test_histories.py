@@ -197,6 +197,23 @@ def test_a_late_write_finds_the_document_of_another_version_after_the_upload_was
     state.teardown()
 
 
+def test_a_sweep_is_not_taken_along_by_messages_that_kill_the_process():
+    """Two of them were received as often as it, so that one of the two is begun at each delivery."""
+    state = Histories()
+    state.upload(key="c", content="dark", events=1)
+    state.settle()
+    state.deploy(model=2, max_images=16, is_mended=False)
+    for key in ("a", "b"):
+        state.upload(key=key, content="killer", events=1)
+    state.sweep(verify=False)
+    for sent in state.world.queue.messages.values():
+        sent.receive_count = 2
+
+    state.settle()
+
+    state.teardown()
+
+
 # --- the same seed, the same history -----------------------------------------------------------------------------------------
 
 
