@@ -38,9 +38,7 @@ NAMESPACE = "Coatcheck"
 MAX_CLASSES = 100  # with a metric of their own, each of which costs as much as any custom metric
 
 MAX_SHARED = 40  # objects in one line: keys of 1,024 bytes, each escaped as six, stay below the 256 KiB of an event of a log
-MAX_LATE = (
-    100  # objects for which there was no time have a line of their own; those of 60,000 would take longer than the reserve
-)
+MAX_LATE = 100  # objects for which there was no time have a line of their own; 60,000 lines would take longer than the reserve
 
 _COLUMNS = ("key", "images", "unsure", "unfamiliar", "bytes")
 _MAX_CHARACTERS = 250  # of a dimension, which CloudWatch takes in ASCII and without control characters

@@ -68,8 +68,11 @@ def drop_tracebacks(error: BaseException) -> None:
     cycle that only the garbage collector would break.
     """
     held: list[BaseException | None] = [error]
+    done: set[int] = set()  # by their ids, since one may be both the cause and the context of another, and even its own
     while held:
-        if one := held.pop():
+        one = held.pop()
+        if one is not None and id(one) not in done:
+            done.add(id(one))
             one.__traceback__ = None
             held += [one.__cause__, one.__context__]
 

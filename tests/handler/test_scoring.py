@@ -335,6 +335,16 @@ def test_the_error_in_a_report_holds_no_frame_and_so_none_of_the_object_s_bytes(
     assert (type(cause.__context__), cause.__context__.__traceback__) == (ConnectionResetError, None)
 
 
+def test_errors_that_led_to_each_other_are_let_go_of(score):
+    """A library may raise an error once more from one to which it had led."""
+    first, second = StorageUnavailable("S3 is down."), KeyError("a")
+    first.__cause__, second.__cause__ = second, first
+
+    reports, _ = score({"a": first})
+
+    assert (reports["a"].error, first.__traceback__, second.__traceback__) == (first, None, None)
+
+
 @pytest.mark.parametrize("bug", [ZeroDivisionError, MemoryError, RecursionError, UnicodeError])
 def test_a_bug_that_one_object_brings_out_fails_that_object_alone(score, bug):
     reports, _ = score({"a": bug(), "b": npy(0)})
